@@ -1,0 +1,25 @@
+//! stsim: a deterministic discrete-event simulator of Kubernetes StatefulSet semantics.
+//!
+//! A map of the house, in the order in which to read it:
+//!
+//! - [`kernel`]: virtual time, the event queue, the one source of chance, arenas and bitsets. Knows no Kubernetes.
+//! - [`api`]: the API server in miniature: objects, the store with its change log and watch cursors, defaults,
+//!   validation, patches.
+//! - [`controllers`], [`scheduler`], [`kubelet`], [`storage`], [`network`], [`workload`]: the processes of a cluster.
+//!   They never import one another; they meet in the API.
+//! - [`kubectl`] and [`scenario`]: what a user types.
+//! - [`trace`], [`report`], [`cli`]: what a user reads.
+pub mod api;
+pub mod cli;
+pub mod controllers;
+pub mod invariants;
+pub mod kernel;
+pub mod kubectl;
+pub mod kubelet;
+pub mod network;
+pub mod report;
+pub mod scenario;
+pub mod scheduler;
+pub mod storage;
+pub mod trace;
+pub mod workload;
