@@ -223,3 +223,105 @@ impl Iterator for Iter<'_> {
         Some(self.base + bit)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_empty_set() {
+        let mut set = BitSet::new();
+        assert_eq!((set.first(), set.last(), set.len(), set.iter().next()), (None, None, 0, None));
+        assert_eq!(
+            (set.next_from(7), set.prev_from(7), set.contains(7), set.remove(7)),
+            (None, None, false, false)
+        );
+        assert_eq!((set.next_from(usize::MAX), set.prev_from(0)), (None, None));
+        set.clear();
+        assert!(set.is_empty());
+    }
+
+    #[test]
+    fn borders_of_words_and_levels() {
+        let members = [0, 63, 64, 4095, 4096, 262_143, 262_144, 16_777_215, 16_777_216];
+        // Growing one level at a time, and in one go from the largest down.
+        for set in [members.iter().copied().collect::<BitSet>(), members.iter().rev().copied().collect()] {
+            assert_eq!(set.iter().collect::<Vec<_>>(), members);
+            for pair in members.windows(2) {
+                assert_eq!(set.next_from(pair[0] + 1), Some(pair[1]));
+                assert_eq!(set.prev_from(pair[1] - 1), Some(pair[0]));
+            }
+            assert_eq!((set.next_from(16_777_217), set.prev_from(usize::MAX)), (None, Some(16_777_216)));
+        }
+    }
+
+    #[test]
+    fn the_largest_member_costs_its_bit_and_no_more() {
+        // 2^28 is 32 MiB of leaves; the summaries add a 63rd.
+        let mut set = BitSet::new();
+        assert!(set.insert(1 << 28) && set.insert(3));
+        assert_eq!((set.first(), set.next_from(4), set.last()), (Some(3), Some(1 << 28), Some(1 << 28)));
+        let words: usize = set.levels.iter().map(Vec::len).sum();
+        assert!(words < (1 << 22) + (1 << 22) / 62);
+        assert!(set.remove(1 << 28));
+        assert_eq!(set.last(), Some(3));
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Set(usize, bool),
+        Query(usize),
+        Clear,
+        Snapshot,
+        Restore,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        // Few members close together, some at a distance: full words, empty words, several levels.
+        let member = prop_oneof![4 => 0usize..200, 2 => 4000usize..4200, 1 => 0usize..300_000];
+        prop_oneof![
+            12 => (member.clone(), any::<bool>()).prop_map(|(member, present)| Step::Set(member, present)),
+            6 => member.prop_map(Step::Query),
+            1 => Just(Step::Snapshot),
+            1 => Just(Step::Restore),
+            1 => Just(Step::Clear),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_as_a_btree_set(steps in prop::collection::vec(step(), 0..300)) {
+            let (mut set, mut model) = (BitSet::new(), BTreeSet::new());
+            let mut saved = (set.clone(), model.clone());
+            for step in steps {
+                match step {
+                    Step::Set(member, true) => prop_assert_eq!(set.set(member, true), model.insert(member)),
+                    Step::Set(member, false) => prop_assert_eq!(set.set(member, false), model.remove(&member)),
+                    Step::Query(from) => {
+                        prop_assert_eq!(set.next_from(from), model.range(from..).next().copied());
+                        prop_assert_eq!(set.prev_from(from), model.range(..=from).next_back().copied());
+                        prop_assert_eq!(set.contains(from), model.contains(&from));
+                    }
+                    Step::Clear => {
+                        set.clear();
+                        model.clear();
+                    }
+                    Step::Snapshot => {
+                        saved.0.clone_from(&set);
+                        saved.1.clone_from(&model);
+                    }
+                    Step::Restore => {
+                        set.clone_from(&saved.0);
+                        model.clone_from(&saved.1);
+                    }
+                }
+                prop_assert_eq!((set.len(), set.is_empty()), (model.len(), model.is_empty()));
+                prop_assert_eq!((set.first(), set.last()), (model.first().copied(), model.last().copied()));
+            }
+            prop_assert!(set.iter().eq(model.iter().copied()));
+            prop_assert!((&set.clone()).into_iter().eq(model));
+        }
+    }
+}

@@ -71,3 +71,68 @@ impl Default for RunningHash {
         RunningHash::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fnv_gives_the_published_values() {
+        for (text, fnv1, fnv1a, fnv1a_wide) in [
+            ("", 0x811c_9dc5, 0x811c_9dc5, 0xcbf2_9ce4_8422_2325),
+            ("a", 0x050c_5d7e, 0xe40c_292c, 0xaf63_dc4c_8601_ec8c),
+            ("foobar", 0x31f0_b262, 0xbf9c_f968, 0x8594_4171_f739_67e8),
+        ] {
+            assert_eq!(fnv1_32(text.as_bytes()), fnv1, "{text}");
+            assert_eq!(fnv1a_32(text.as_bytes()), fnv1a, "{text}");
+            assert_eq!(fnv1a_64(text.as_bytes()), fnv1a_wide, "{text}");
+        }
+    }
+
+    #[test]
+    fn mix64_is_splitmix64() {
+        // The first outputs of SplitMix64 from seed 0, as its reference implementation prints them.
+        let gamma = 0x9e37_79b9_7f4a_7c15u64;
+        assert_eq!(mix64(0), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(mix64(gamma), 0x6e78_9e6a_a1b9_65f4);
+        assert_eq!(mix64(gamma.wrapping_mul(2)), 0x06c4_5d18_8009_454f);
+    }
+
+    #[test]
+    fn mix64_spreads_single_bits() {
+        for bit in 0..64 {
+            let flipped: u32 = (0..256).map(|i| (mix64(i) ^ mix64(i ^ (1 << bit))).count_ones()).sum();
+            let mean = f64::from(flipped) / 256.0;
+            assert!((30.0..34.0).contains(&mean), "bit {bit} flips {mean} bits on average");
+        }
+    }
+
+    fn hash_of(parts: &[&[u8]]) -> u128 {
+        let mut hash = RunningHash::new();
+        parts.iter().for_each(|part| hash.write(part));
+        hash.finish()
+    }
+
+    #[test]
+    fn the_running_hash_is_pinned() {
+        assert_eq!(hash_of(&[]), 0x1319_8a2e_0370_7344_243f_6a88_85a3_08d3);
+        assert_eq!(hash_of(&[b"web-0"]), 0xf752_0519_9a54_1a97_d256_4a9a_62be_7fa0);
+        assert_eq!(hash_of(&[b"a longer text than a word"]), 0xafb1_0248_682d_b102_7fba_aaad_8b18_9ab5);
+    }
+
+    #[test]
+    fn the_running_hash_sees_order_borders_and_length() {
+        let different: [&[&[u8]]; 8] =
+            [&[], &[b""], &[b"\0"], &[b"ab", b"c"], &[b"a", b"bc"], &[b"abc"], &[b"c", b"ab"], &[b"abc\0"]];
+        for (i, one) in different.iter().enumerate() {
+            for other in &different[..i] {
+                assert_ne!(hash_of(one), hash_of(other), "{one:?} {other:?}");
+            }
+        }
+        let (mut forward, mut backward) = (RunningHash::new(), RunningHash::default());
+        [1, 2].into_iter().for_each(|word| forward.write_u64(word));
+        [2, 1].into_iter().for_each(|word| backward.write_u64(word));
+        assert_ne!(forward.finish() as u64, backward.finish() as u64);
+        assert_ne!(forward.finish() >> 64, backward.finish() >> 64);
+    }
+}

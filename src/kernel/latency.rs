@@ -49,8 +49,8 @@ fn log_normal(median: Duration, p99: Duration, draw: u64) -> Duration {
         return median;
     }
     let sigma = libm::log(p99.as_nanos() as f64 / median.as_nanos() as f64) / Z_99;
-    // The midpoint of one of 2^53 equal parts of (0, 1): never 0, never 1.
-    let uniform = ((draw >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    // The midpoint of one of 2^52 equal parts of (0, 1); with more parts the last would be rounded to 1.
+    let uniform = ((draw >> 12) as f64 + 0.5) / (1u64 << 52) as f64;
     let nanos = median.as_nanos() as f64 * libm::exp(sigma * normal_quantile(uniform));
     // A cast to u64 saturates.
     Duration::from_nanos(libm::round(nanos) as u64)
@@ -139,3 +139,105 @@ const FAR_DEN: [f64; 8] = [
     1.421_511_758_316_446e-7,
     2.044_263_103_389_939_8e-15,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::hash::mix64;
+    use proptest::prelude::*;
+
+    fn quantiles(latency: Latency, per_mille: [usize; 3]) -> [f64; 3] {
+        let count = 100_000;
+        let mut samples: Vec<u64> = (0..count).map(|i| latency.sample(mix64(i)).as_nanos()).collect();
+        samples.sort_unstable();
+        per_mille.map(|share| samples[count as usize * share / 1000] as f64)
+    }
+
+    #[test]
+    fn a_log_normal_meets_its_two_quantiles() {
+        let millis = Duration::from_millis;
+        for (median, p99) in [
+            (millis(1_200), millis(6_000)),
+            (millis(5), millis(20)),
+            (Duration::from_micros(300), millis(3)),
+            (Duration::from_mins(10), Duration::from_mins(11)),
+        ] {
+            let measured = quantiles(Latency::LogNormal { median, p99 }, [500, 841, 990]);
+            let (median, p99) = (median.as_nanos() as f64, p99.as_nanos() as f64);
+            // 84.1 % lie below one sigma, which is at 1 / 2.326 of the way to p99 on a logarithmic scale.
+            let expected = [median, median * (p99 / median).powf(1.0 / Z_99), p99];
+            for (measured, expected) in measured.into_iter().zip(expected) {
+                let error = (measured / expected - 1.0).abs();
+                assert!(error < 0.02, "{measured} instead of {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_uniform_latency_fills_its_range() {
+        let (low, high) = (Duration::from_millis(100), Duration::from_millis(300));
+        let uniform = Latency::Uniform(low, high);
+        assert_eq!(uniform.sample(0), low);
+        assert_eq!(uniform.sample(u64::MAX), high);
+        assert_eq!(Latency::Uniform(high, low).sample(1 << 63), uniform.sample(1 << 63));
+        for (measured, share) in quantiles(uniform, [100, 500, 900]).into_iter().zip([0.1, 0.5, 0.9]) {
+            assert!((measured / (1e8 + share * 2e8) - 1.0).abs() < 0.02, "{share}: {measured}");
+        }
+        let coin = Latency::Uniform(Duration::ZERO, Duration::from_nanos(1));
+        let zeros = (0..1000).filter(|&i| coin.sample(mix64(i)) == Duration::ZERO).count();
+        assert!((450..550).contains(&zeros), "{zeros} of 1000");
+        assert_eq!(Latency::Uniform(Duration::ZERO, Duration::NEVER).sample(u64::MAX), Duration::NEVER);
+    }
+
+    #[test]
+    fn degenerate_latencies() {
+        let second = Duration::from_secs(1);
+        for draw in [0, 1, 1 << 63, u64::MAX] {
+            assert_eq!(Latency::Constant(second).sample(draw), second);
+            assert_eq!(Latency::Never.sample(draw), Duration::NEVER);
+            let narrow = Latency::LogNormal { median: second, p99: Duration::ZERO };
+            assert_eq!(narrow.sample(draw), second);
+            let zero = Latency::LogNormal { median: Duration::ZERO, p99: second };
+            assert_eq!(zero.sample(draw), Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn the_normal_quantile_inverts_the_distribution_function() {
+        for (p, z) in [
+            (0.5, 0.0),
+            (0.99, Z_99),
+            (0.975, 1.959_963_984_540_054),
+            (0.001, -3.090_232_306_167_813_5),
+            (1e-9, -5.997_807_015_007_686_9),
+        ] {
+            assert!((normal_quantile(p) - z).abs() < 1e-12, "{p}: {}", normal_quantile(p));
+        }
+        for i in 1..10_000 {
+            // From the far tail through both seams of the approximation.
+            let p = libm::exp(-f64::from(i) * 0.003_6);
+            let back = 0.5 * libm::erfc(-normal_quantile(p) / std::f64::consts::SQRT_2);
+            assert!((back / p - 1.0).abs() < 1e-12, "{p}: {back}");
+        }
+    }
+
+    #[test]
+    fn samples_are_pinned() {
+        let pull = Latency::LogNormal { median: Duration::from_millis(1_200), p99: Duration::from_secs(6) };
+        let samples =
+            [0, 1 << 20, 1 << 63, 0x1234_5678_9abc_def0, u64::MAX].map(|draw| pull.sample(draw).as_nanos());
+        assert_eq!(samples, [4_097_885, 7_057_911, 1_200_000_000, 434_749_680, 351_400_743_408]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_larger_draw_is_never_faster(
+            a in any::<u64>(), b in any::<u64>(), low in 0..1u64 << 50, high in 0..1u64 << 50
+        ) {
+            let (low, high) = (Duration::from_nanos(low), Duration::from_nanos(high));
+            for latency in [Latency::Uniform(low, high), Latency::LogNormal { median: low, p99: high }] {
+                prop_assert!(latency.sample(a.min(b)) <= latency.sample(a.max(b)));
+            }
+        }
+    }
+}

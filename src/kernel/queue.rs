@@ -3,39 +3,34 @@
 //! Three containers, from near to far:
 //!
 //! 1. `today`: a FIFO of what was pushed for the current instant. Most consequences are immediate.
-//! 2. `front`: the next few events, sorted. It holds everything pushed earlier that is due before `front_end`.
-//! 3. a *hierarchical timing wheel* (Varghese and Lauck 1987) for all else: 11 levels of 64 slots, one level
-//!    per 6 bits of the time. An event lies on the level of the highest 6-bit digit in which its time differs
-//!    from `base`, in the slot of that digit. So the first slot of the lowest occupied level has the next
-//!    events; if they are few they become the front, otherwise they are spread over the levels below.
+//! 2. `front`: the next few events, sorted: all that are due before `front_end` and were pushed before now.
+//! 3. the [`wheel`]: everything else, coarsely sorted. When the front is used up, the wheel's first slot is
+//!    taken: a few events are sorted and become the front, many are spread over the wheel's lower levels.
 //!
-//! Each event moves at most once per level and all moves are sequential, so that the cost of pop and push
-//! hardly grows with the number of events, where a heap pays a cache miss per level of its tree. Insertion
-//! order needs no sequence number: equal times always share a slot, slots are appended to and drained in
+//! An event moves at most once per level of the wheel, and all moves are sequential: pop and push cost nearly
+//! the same for a thousand events as for a million, where a heap misses the cache on each level of its tree.
+//! Insertion order needs no sequence number: equal times always share a slot, slots are filled and drained in
 //! order, and the sort is stable.
 //!
-//! Cancelling marks a timer; its entry is dropped when met, or in a sweep when most entries are dead.
+//! A cancelled event is marked dead and dropped when met, or in a sweep when most entries are dead.
+mod timers;
+mod wheel;
+
+pub use timers::Timer;
+
 use super::time::Time;
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::mem;
+use timers::{NO_TIMER, Timers};
+use wheel::{Entry, KEPT_CAPACITY, Wheel, drop_dead};
 
-/// Bits of the time per level.
-const DIGIT: u32 = 6;
-/// Slots per level.
-const SLOTS: usize = 1 << DIGIT;
-/// Levels that cover 64 bits.
-const LEVELS: usize = u64::BITS.div_ceil(DIGIT) as usize;
-/// A slot with at most so many events is sorted, not spread.
+/// A slot of the wheel with at most so many events is sorted, not spread.
 const FRONT_TARGET: usize = 32;
-/// With more events than this the front goes back to the wheel: inserting into it costs a move of each.
+/// With more events than this the front goes back to the wheel: each insertion into it moves half of them.
 const FRONT_LIMIT: usize = 2 * FRONT_TARGET;
-/// What was drained keeps a buffer up to this many entries; a larger one is freed, lest a burst occupy its
-/// peak on every level for ever.
-const KEPT_CAPACITY: usize = 256;
 /// Fewer dead entries than this are not worth a sweep.
 const SWEEP_MINIMUM: usize = 256;
-/// The `timer` of an entry that cannot be cancelled.
-const NO_TIMER: u32 = u32::MAX;
 
 /// An event that is due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,44 +43,21 @@ pub struct Scheduled<E> {
     pub event: E,
 }
 
-/// A handle with which a scheduled event can be cancelled. Cancelling after it has happened is harmless.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Timer {
-    slot: u32,
-    generation: u32,
-}
-
-/// The state of one timer, reused when its event has left the queue.
-#[derive(Clone, Copy, Debug)]
-struct TimerState {
-    generation: u32,
-    cancelled: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Entry<E> {
-    time: u64,
-    cause: u32,
-    /// Index into `Timers::states`, or [`NO_TIMER`].
-    timer: u32,
-    event: E,
-}
-
-/// A future event list over small `Copy` events.
+/// A future event list of small `Copy` events.
 #[derive(Debug)]
 pub struct Queue<E> {
     /// The time of the event popped last.
     now: u64,
-    /// Events due now that were pushed at this very instant.
+    /// Events due now and pushed at this very instant, in that order.
     today: VecDeque<Entry<E>>,
-    /// All earlier pushed events due before `front_end`, the next one last.
+    /// The next event comes last.
     front: Vec<Entry<E>>,
     /// Nothing in the wheel is due before this.
     front_end: u64,
     wheel: Wheel<E>,
     timers: Timers,
-    /// Entries in all three containers, dead ones included.
-    stored: usize,
+    /// Live entries in all three containers.
+    len: usize,
 }
 
 impl<E: Copy> Queue<E> {
@@ -98,7 +70,7 @@ impl<E: Copy> Queue<E> {
             front_end: 0,
             wheel: Wheel::new(),
             timers: Timers::default(),
-            stored: 0,
+            len: 0,
         }
     }
 
@@ -109,101 +81,95 @@ impl<E: Copy> Queue<E> {
 
     /// How many events are to come.
     pub fn len(&self) -> usize {
-        self.stored - self.timers.dead
+        self.len
     }
 
     /// Whether nothing is to come.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
     }
 
     /// Schedules `event` at `time`, after all events already scheduled for the same instant.
     ///
     /// A time in the past is a mistake of the caller; in release builds it means now. [`Time::NEVER`] does not
-    /// come: such an event is not stored and not counted.
+    /// come: such an event is neither stored nor counted.
     pub fn push(&mut self, time: Time, cause: u32, event: E) {
-        self.insert(time, cause, NO_TIMER, event);
+        if !time.is_never() {
+            self.insert(time, cause, NO_TIMER, event);
+        }
     }
 
     /// As [`Queue::push`], with a handle to cancel it.
     pub fn push_timer(&mut self, time: Time, cause: u32, event: E) -> Timer {
         if time.is_never() {
-            return Timer { slot: NO_TIMER, generation: 0 };
+            return Timer::IDLE;
         }
         let timer = self.timers.start();
-        self.insert(time, cause, timer.slot, event);
+        self.insert(time, cause, timer.slot(), event);
         timer
     }
 
     /// Takes back the event of `timer`. Whether it was still to come.
     pub fn cancel(&mut self, timer: Timer) -> bool {
-        let cancelled = self.timers.cancel(timer);
-        // Each entry is visited by at most one sweep per halving: constant work per cancelled timer.
-        if self.timers.dead > SWEEP_MINIMUM.max(self.stored / 2) {
+        if !self.timers.cancel(timer) {
+            return false;
+        }
+        self.len -= 1;
+        // A sweep drops at least half of what it visits: constant work per cancelled event.
+        if self.timers.dead() > SWEEP_MINIMUM.max(self.len) {
             self.sweep();
         }
-        cancelled
+        true
     }
 
-    /// Takes the next event, and with it the current instant to its time.
+    /// Takes the next event, and the current instant with it.
     pub fn pop(&mut self) -> Option<Scheduled<E>> {
         loop {
-            let Some(entry) = self.take_near() else {
+            let Some(Entry { time, cause, timer, event }) = self.take_near() else {
                 if self.refill_front() {
                     continue;
                 }
-                // All empty: the wheel may start over from here, whatever dead entries it went past.
-                self.wheel.base = self.now;
+                // All is empty: the wheel may start over from here, past what dead entries it has gone.
+                self.wheel.restart(self.now);
                 self.front_end = self.now;
                 return None;
             };
-            self.stored -= 1;
-            if self.timers.finish(entry.timer) {
-                self.now = entry.time;
-                return Some(Scheduled {
-                    time: Time::from_nanos(entry.time),
-                    cause: entry.cause,
-                    event: entry.event,
-                });
+            if self.timers.finish(timer) {
+                self.len -= 1;
+                self.now = time;
+                return Some(Scheduled { time: Time::from_nanos(time), cause, event });
             }
         }
     }
 
     /// The time of the next event, without going there.
     ///
-    /// Constant time if that event is near; otherwise a scan of one slot of the wheel, which the next pop will
-    /// spread, so that alternating with pop is cheap. (Nothing is spread here, because events earlier than the
-    /// next one may still be pushed.)
+    /// Takes constant time if that event is near. Otherwise it scans one slot of the wheel, which the next pop
+    /// will spread or sort, so that peeking before each pop is cheap. It must not spread the slot itself,
+    /// because what is pushed before that pop may be earlier.
     pub fn peek_time(&mut self) -> Option<Time> {
         while let Some(entry) = self.front.last()
-            && self.timers.is_dead(entry.timer)
+            && !self.timers.keep(entry.timer)
         {
-            self.timers.finish(entry.timer);
             self.front.pop();
-            self.stored -= 1;
         }
         while let Some(entry) = self.today.front()
-            && self.timers.is_dead(entry.timer)
+            && !self.timers.keep(entry.timer)
         {
-            self.timers.finish(entry.timer);
             self.today.pop_front();
-            self.stored -= 1;
         }
-        let near = match (self.today.front(), self.front.last()) {
+        let time = match (self.today.front(), self.front.last()) {
             (Some(entry), _) | (None, Some(entry)) => Some(entry.time),
-            (None, None) => self.wheel.earliest(&mut self.timers, &mut self.stored),
+            (None, None) => self.wheel.earliest(&mut self.timers),
         };
-        near.map(Time::from_nanos)
+        time.map(Time::from_nanos)
     }
 
     fn insert(&mut self, time: Time, cause: u32, timer: u32, event: E) {
-        debug_assert!(time >= self.now(), "an event at {time} is pushed at {}", self.now());
-        if time.is_never() {
-            return;
-        }
+        debug_assert!(time >= self.now(), "an event for {time} is pushed at {}", self.now());
         let time = time.as_nanos().max(self.now);
         let entry = Entry { time, cause, timer, event };
-        self.stored += 1;
+        self.len += 1;
         if time == self.now {
             self.today.push_back(entry);
         } else if time < self.front_end {
@@ -217,8 +183,8 @@ impl<E: Copy> Queue<E> {
         }
     }
 
-    /// The next of the entries at hand. What the front has for this instant was pushed before it began, and
-    /// therefore before anything in `today`.
+    /// The next of the entries at hand. What the front has for this instant was pushed before the instant
+    /// began, and therefore before anything in `today`.
     fn take_near(&mut self) -> Option<Entry<E>> {
         match self.front.last() {
             Some(entry) if entry.time == self.now => self.front.pop(),
@@ -226,26 +192,24 @@ impl<E: Copy> Queue<E> {
         }
     }
 
-    /// Fills the empty front from the wheel; false if the wheel is empty too.
+    /// Fills the front with live entries from the wheel, when it and `today` are empty. False if there are none.
+    ///
+    /// This is the only place that moves the wheel's base, and the pop that called it goes on to the first of
+    /// these entries, or restarts the wheel: what is pushed later is never before the base.
     fn refill_front(&mut self) -> bool {
         if self.today.capacity() > KEPT_CAPACITY {
             self.today = VecDeque::new();
         }
         while let Some(mut slot) = self.wheel.take_first() {
-            if self.timers.dead > 0 {
-                drop_dead(&mut slot.entries, &mut self.timers, &mut self.stored);
-            }
-            if slot.level == 0 || slot.entries.len() <= FRONT_TARGET {
+            drop_dead(&mut slot.entries, &mut self.timers);
+            if slot.is_one_instant() || slot.entries.len() <= FRONT_TARGET {
                 mem::swap(&mut self.front, &mut slot.entries);
+                // The next one last: reversed, and stably sorted downwards.
                 self.front.reverse();
-                if slot.level > 0 {
-                    self.front.sort_by_key(|entry| std::cmp::Reverse(entry.time));
-                }
+                self.front.sort_by_key(|entry| Reverse(entry.time));
                 self.front_end = slot.end;
             } else {
-                for &entry in &slot.entries {
-                    self.wheel.place(entry);
-                }
+                slot.entries.iter().for_each(|&entry| self.wheel.place(entry));
             }
             self.wheel.give_back(slot);
             if !self.front.is_empty() {
@@ -264,12 +228,11 @@ impl<E: Copy> Queue<E> {
         self.front.drain(..later).rev().for_each(|entry| wheel.place(entry));
     }
 
-    /// Drops all dead entries.
     fn sweep(&mut self) {
-        let Queue { today, front, wheel, timers, stored, .. } = self;
-        today.retain(|entry| keep(entry, timers, stored));
-        drop_dead(front, timers, stored);
-        wheel.drop_dead(timers, stored);
+        let Queue { today, front, wheel, timers, .. } = self;
+        today.retain(|entry| timers.keep(entry.timer));
+        drop_dead(front, timers);
+        wheel.sweep(timers);
     }
 }
 
@@ -286,209 +249,304 @@ impl<E: Copy> Clone for Queue<E> {
         queue
     }
 
-    /// Reuses the buffers of `self`, and touches only slots that are occupied on either side.
+    /// Reuses the buffers of `self`: no allocation once they are large enough.
     fn clone_from(&mut self, source: &Self) {
         self.now = source.now;
         self.today.clone_from(&source.today);
         self.front.clone_from(&source.front);
         self.front_end = source.front_end;
-        self.wheel.clone_from(&source.wheel);
-        self.timers.clone_from(&source.timers);
-        self.stored = source.stored;
+        self.wheel.copy_from(&source.wheel);
+        self.timers.copy_from(&source.timers);
+        self.len = source.len;
     }
 }
 
-/// The far future. Its invariants: no entry is due before `base`, and each lies where [`position`] says.
-#[derive(Debug)]
-struct Wheel<E> {
-    base: u64,
-    /// Bit `l`: level `l` has an occupied slot.
-    levels: u32,
-    /// Per level, bit `s`: slot `s` is not empty.
-    occupied: [u64; LEVELS],
-    /// Level by level; each in order of insertion among equal times.
-    slots: Vec<Vec<Entry<E>>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::chooser::Sequence;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
-/// A slot taken out of the wheel.
-struct Taken<E> {
-    level: usize,
-    index: usize,
-    /// The first instant after the slot.
-    end: u64,
-    entries: Vec<Entry<E>>,
-}
+    const _: () = assert!(size_of::<Entry<[u32; 4]>>() == 32, "an event of 16 bytes costs 32");
 
-/// The level and the slot within it for `time`, seen from `base`.
-fn position(time: u64, base: u64) -> (usize, usize) {
-    // With the lowest digit set, equal times are on level 0.
-    let differing = (time ^ base) | (SLOTS as u64 - 1);
-    let level = differing.ilog2() / DIGIT;
-    (level as usize, (time >> (level * DIGIT)) as usize % SLOTS)
-}
-
-impl<E: Copy> Wheel<E> {
-    fn new() -> Wheel<E> {
-        let slots = (0..LEVELS * SLOTS).map(|_| Vec::new()).collect();
-        Wheel { base: 0, levels: 0, occupied: [0; LEVELS], slots }
+    /// A queue beside the obvious implementation of the same, and all timers ever started.
+    #[derive(Clone)]
+    struct Pair {
+        queue: Queue<u32>,
+        /// By time and insertion.
+        model: BTreeMap<(Time, u32), u32>,
+        timers: Vec<(Timer, (Time, u32))>,
+        pushed: u32,
     }
 
-    fn place(&mut self, entry: Entry<E>) {
-        let (level, index) = position(entry.time, self.base);
-        self.slots[level * SLOTS + index].push(entry);
-        self.occupied[level] |= 1 << index;
-        self.levels |= 1 << level;
-    }
-
-    /// The level and index of the slot with the earliest entries. Times on a level agree with `base` in all
-    /// higher digits and are larger in that of the level: a lower level is earlier.
-    fn first(&self) -> Option<(usize, usize)> {
-        let level = (self.levels != 0).then(|| self.levels.trailing_zeros() as usize)?;
-        Some((level, self.occupied[level].trailing_zeros() as usize))
-    }
-
-    fn mark_empty(&mut self, level: usize, index: usize) {
-        self.occupied[level] &= !(1 << index);
-        if self.occupied[level] == 0 {
-            self.levels &= !(1 << level);
+    impl Pair {
+        fn new() -> Pair {
+            Pair { queue: Queue::new(), model: BTreeMap::new(), timers: Vec::new(), pushed: 0 }
         }
-    }
 
-    /// Takes out the first slot and moves `base` to its start. That changes the position of no other entry:
-    /// they differ from both bases in the same highest digit.
-    fn take_first(&mut self) -> Option<Taken<E>> {
-        let (level, index) = self.first()?;
-        let shift = level as u32 * DIGIT;
-        let slots_before = (self.base >> shift) & !(SLOTS as u64 - 1) | index as u64;
-        self.base = slots_before << shift;
-        self.mark_empty(level, index);
-        let entries = mem::take(&mut self.slots[level * SLOTS + index]);
-        Some(Taken { level, index, end: self.base.saturating_add(1 << shift), entries })
-    }
-
-    /// Keeps the buffer of a drained slot for its next turn.
-    fn give_back(&mut self, mut slot: Taken<E>) {
-        if slot.entries.capacity() <= KEPT_CAPACITY {
-            slot.entries.clear();
-            self.slots[slot.level * SLOTS + slot.index] = slot.entries;
-        }
-    }
-
-    /// The time of the first live entry; frees the slots that have none on the way.
-    fn earliest(&mut self, timers: &mut Timers, stored: &mut usize) -> Option<u64> {
-        while let Some((level, index)) = self.first() {
-            let entries = &mut self.slots[level * SLOTS + index];
-            if timers.dead > 0 {
-                drop_dead(entries, timers, stored);
+        fn push(&mut self, delay: u64, cancellable: bool) {
+            // Short of never, so that the model need not know it.
+            let time = Time::from_nanos(self.queue.now().as_nanos().saturating_add(delay).min(u64::MAX - 1));
+            let (event, cause) = (self.pushed, self.pushed ^ 0xffff);
+            if cancellable {
+                let timer = self.queue.push_timer(time, cause, event);
+                self.timers.push((timer, (time, event)));
+            } else {
+                self.queue.push(time, cause, event);
             }
-            if let Some(time) = entries.iter().map(|entry| entry.time).min() {
-                return Some(time);
-            }
-            self.mark_empty(level, index);
+            self.model.insert((time, event), cause);
+            self.pushed += 1;
         }
-        None
+
+        fn pop(&mut self) {
+            let expected = self.model.pop_first();
+            let expected = expected.map(|((time, event), cause)| Scheduled { time, cause, event });
+            assert_eq!(self.queue.pop(), expected);
+            assert!(expected.is_none_or(|due| due.time == self.queue.now()));
+        }
+
+        fn cancel(&mut self, choice: usize) {
+            if let Some(&(timer, key)) = self.timers.get(choice % self.timers.len().max(1)) {
+                assert_eq!(self.queue.cancel(timer), self.model.remove(&key).is_some());
+            }
+        }
+
+        fn peek(&mut self) {
+            assert_eq!(self.queue.peek_time(), self.model.keys().next().map(|&(time, _)| time));
+        }
+
+        fn check_len(&self) {
+            assert_eq!((self.queue.len(), self.queue.is_empty()), (self.model.len(), self.model.is_empty()));
+        }
+
+        fn drain(&mut self) {
+            while !self.model.is_empty() {
+                self.pop();
+            }
+            self.pop();
+            self.check_len();
+        }
     }
 
-    fn drop_dead(&mut self, timers: &mut Timers, stored: &mut usize) {
-        for level in 0..LEVELS {
-            for index in ones(self.occupied[level]) {
-                let entries = &mut self.slots[level * SLOTS + index];
-                drop_dead(entries, timers, stored);
-                if entries.is_empty() {
-                    self.mark_empty(level, index);
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push(u64, bool),
+        Burst(u64, u8),
+        Pop(u8),
+        Cancel(usize),
+        CancelMost,
+        Peek,
+        Save,
+        Restore,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let delay = prop_oneof![
+            Just(0),
+            0u64..70,
+            prop::sample::select(vec![1_000_000, 5_000_000, 1_000_000_000, 30_000_000_000]),
+            // Any horizon, each magnitude as likely as the other.
+            (any::<u64>(), 0u32..64).prop_map(|(bits, shift)| bits >> shift),
+        ];
+        prop_oneof![
+            10 => (delay.clone(), any::<bool>()).prop_map(|(delay, timer)| Step::Push(delay, timer)),
+            1 => (delay, any::<u8>()).prop_map(|(delay, count)| Step::Burst(delay, count)),
+            8 => (1u8..8).prop_map(Step::Pop),
+            1 => any::<u8>().prop_map(Step::Pop),
+            4 => any::<usize>().prop_map(Step::Cancel),
+            1 => Just(Step::CancelMost),
+            4 => Just(Step::Peek),
+            1 => Just(Step::Save),
+            1 => Just(Step::Restore),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_as_an_ordered_map(steps in prop::collection::vec(step(), 0..400)) {
+            let mut pair = Pair::new();
+            let mut saved = pair.clone();
+            for step in steps {
+                match step {
+                    Step::Push(delay, cancellable) => pair.push(delay, cancellable),
+                    // Ties, and among them and around them near ties.
+                    Step::Burst(delay, count) => {
+                        (0..count).for_each(|i| pair.push(delay.saturating_add(u64::from(i) % 3), i % 2 == 0));
+                    }
+                    Step::Pop(count) => (0..count).for_each(|_| pair.pop()),
+                    Step::Cancel(choice) => pair.cancel(choice),
+                    Step::CancelMost => {
+                        let count = pair.timers.len();
+                        (0..count).filter(|i| i % 8 > 0).for_each(|i| pair.cancel(i));
+                    }
+                    Step::Peek => pair.peek(),
+                    Step::Save => {
+                        // Into a queue that has lived: what it held must not shine through.
+                        saved.queue.clone_from(&pair.queue);
+                        saved = Pair { queue: saved.queue, ..pair.clone() };
+                    }
+                    Step::Restore => {
+                        pair.queue.clone_from(&saved.queue);
+                        pair = Pair { queue: pair.queue, ..saved.clone() };
+                    }
+                }
+                pair.check_len();
+            }
+            pair.drain();
+            saved.drain();
+        }
+    }
+
+    #[test]
+    fn behaves_as_an_ordered_map_at_size() {
+        for seed in 0..12 {
+            let mut chance = Sequence::seeded(seed);
+            let mut pair = Pair::new();
+            // Sizes from a handful to thousands, horizons from nanoseconds to days.
+            let target = 1 << (1 + seed);
+            let horizon = 1u64 << (4 * (seed + 1));
+            for _ in 0..20_000 {
+                let delay = match chance.below(4) {
+                    0 => 0,
+                    1 => horizon / 7 * chance.below(3),
+                    _ => chance.below(horizon),
+                };
+                match chance.below(16) {
+                    0..5 => pair.push(delay, false),
+                    5..9 => pair.push(delay, true),
+                    9 => pair.cancel(chance.next_u64() as usize),
+                    10 => pair.peek(),
+                    _ if pair.model.len() < target => pair.push(delay, false),
+                    _ => (0..2).for_each(|_| pair.pop()),
                 }
             }
+            pair.check_len();
+            pair.drain();
         }
     }
 
-    fn clone_from(&mut self, source: &Self) {
-        for level in 0..LEVELS {
-            for index in ones(self.occupied[level] | source.occupied[level]) {
-                self.slots[level * SLOTS + index].clone_from(&source.slots[level * SLOTS + index]);
-            }
+    fn at(nanos: u64) -> Time {
+        Time::from_nanos(nanos)
+    }
+
+    fn drain(queue: &mut Queue<u32>) -> Vec<(u64, u32)> {
+        std::iter::from_fn(|| queue.pop()).map(|due| (due.time.as_nanos(), due.event)).collect()
+    }
+
+    #[test]
+    fn what_is_pushed_for_now_comes_after_what_waited_for_now() {
+        let mut queue = Queue::new();
+        (1..=3).for_each(|event| queue.push(at(500), 0, event));
+        assert_eq!(queue.pop().map(|due| due.event), Some(1));
+        queue.push(at(501), 0, 6);
+        queue.push(at(500), 0, 4);
+        queue.push(at(500), 0, 5);
+        assert_eq!(drain(&mut queue), [(500, 2), (500, 3), (500, 4), (500, 5), (501, 6)]);
+    }
+
+    #[test]
+    fn peeking_does_not_close_the_time_before() {
+        let mut queue = Queue::new();
+        queue.push(at(3_600_000_000_000), 0, 3);
+        assert_eq!(queue.peek_time(), Some(at(3_600_000_000_000)));
+        queue.push(at(5), 0, 1);
+        assert_eq!((queue.peek_time(), queue.now()), (Some(at(5)), Time::ZERO));
+        queue.push(at(0), 0, 0);
+        queue.push(at(6), 0, 2);
+        assert_eq!(drain(&mut queue), [(0, 0), (5, 1), (6, 2), (3_600_000_000_000, 3)]);
+    }
+
+    #[test]
+    fn a_cancelled_event_does_not_move_time() {
+        let mut queue = Queue::new();
+        let timer = queue.push_timer(at(1_000_000), 0, 9);
+        assert!(queue.cancel(timer) && !queue.cancel(timer));
+        assert_eq!((queue.pop(), queue.now(), queue.len()), (None, Time::ZERO, 0));
+        queue.push(at(7), 0, 1);
+        queue.push(at(1_000_000), 0, 2);
+        assert_eq!(drain(&mut queue), [(7, 1), (1_000_000, 2)]);
+    }
+
+    #[test]
+    fn an_old_handle_does_not_cancel_its_successor() {
+        let mut queue = Queue::new();
+        let old = queue.push_timer(at(1), 0, 1);
+        assert_eq!(queue.pop().map(|due| due.event), Some(1));
+        let new = queue.push_timer(at(2), 0, 2);
+        assert_eq!((queue.cancel(old), queue.len()), (false, 1));
+        assert_eq!((queue.cancel(new), queue.len()), (true, 0));
+    }
+
+    #[test]
+    fn never_does_not_come_but_the_instant_before_does() {
+        let mut queue = Queue::new();
+        queue.push(Time::NEVER, 0, 1);
+        let timer = queue.push_timer(Time::NEVER, 0, 2);
+        assert_eq!(
+            (queue.len(), queue.peek_time(), queue.cancel(timer), queue.pop()),
+            (0, None, false, None)
+        );
+        queue.push(at(u64::MAX - 1), 0, 3);
+        assert_eq!(drain(&mut queue), [(u64::MAX - 1, 3)]);
+        queue.push(queue.now(), 0, 4);
+        assert_eq!(drain(&mut queue), [(u64::MAX - 1, 4)]);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, should_panic(expected = "an event for 1ns is pushed at 9ns"))]
+    fn the_past_is_now() {
+        let mut queue = Queue::new();
+        queue.push(at(9), 0, 1);
+        queue.pop();
+        queue.push(at(9), 0, 2);
+        queue.push(at(1), 0, 3);
+        assert_eq!(drain(&mut queue), [(9, 2), (9, 3)]);
+    }
+
+    #[test]
+    fn a_wide_front_stays_short() {
+        let mut queue = Queue::new();
+        // Two lonely events: the front then spans the better part of an hour.
+        (1..=2).for_each(|hour| queue.push(at(hour * 3_600_000_000_000), 0, 0));
+        queue.pop();
+        let now = queue.now().as_nanos();
+        for i in 0..10_000 {
+            queue.push(at(now + 1_000_000 + u64::from(i % 2)), 0, i);
+            assert!(queue.front.len() <= FRONT_LIMIT);
         }
-        self.base = source.base;
-        self.levels = source.levels;
-        self.occupied = source.occupied;
-    }
-}
-
-/// The positions of the set bits, ascending.
-fn ones(mut word: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let bit = (word != 0).then(|| word.trailing_zeros() as usize)?;
-        word &= word - 1;
-        Some(bit)
-    })
-}
-
-/// Whether `entry` is live; if not, its timer is released.
-fn keep<E>(entry: &Entry<E>, timers: &mut Timers, stored: &mut usize) -> bool {
-    if !timers.is_dead(entry.timer) {
-        return true;
-    }
-    timers.finish(entry.timer);
-    *stored -= 1;
-    false
-}
-
-fn drop_dead<E>(entries: &mut Vec<Entry<E>>, timers: &mut Timers, stored: &mut usize) {
-    entries.retain(|entry| keep(entry, timers, stored));
-}
-
-/// Which timers are running. A timer's slot is reused only when its entry has left the queue, so that an entry
-/// needs no generation; a handle does, for it may live longer.
-#[derive(Debug, Default)]
-struct Timers {
-    states: Vec<TimerState>,
-    free: Vec<u32>,
-    /// Cancelled timers whose entries are still stored.
-    dead: usize,
-}
-
-impl Timers {
-    fn start(&mut self) -> Timer {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.states.push(TimerState { generation: 0, cancelled: false });
-            self.states.len() as u32 - 1
-        });
-        Timer { slot, generation: self.states[slot as usize].generation }
+        let order = drain(&mut queue);
+        assert!(order.is_sorted_by_key(|&(time, event)| (time, event % 2, event)));
+        assert_eq!(order.len(), 10_001);
     }
 
-    /// Marks the timer as cancelled, if it is running.
-    fn cancel(&mut self, timer: Timer) -> bool {
-        match self.states.get_mut(timer.slot as usize) {
-            Some(state) if state.generation == timer.generation && !state.cancelled => {
-                state.cancelled = true;
-                self.dead += 1;
-                true
-            }
-            _ => false,
+    fn capacity(queue: &Queue<u32>) -> usize {
+        queue.today.capacity() + queue.front.capacity() + queue.wheel.capacity()
+    }
+
+    #[test]
+    fn a_burst_leaves_no_large_buffers() {
+        let mut queue = Queue::new();
+        for round in 0..10 {
+            let now = queue.now().as_nanos();
+            (0..50_000).for_each(|i| queue.push(at(now + u64::from(i) % 5 * 1_000_000), 0, i));
+            assert!(capacity(&queue) >= 50_000);
+            assert_eq!(drain(&mut queue).len(), 50_000);
+            queue.push(at(queue.now().as_nanos() + 10), 0, 0);
+            queue.pop();
+            assert!(capacity(&queue) < 10_000, "round {round}: {}", capacity(&queue));
         }
     }
 
-    fn is_dead(&self, timer: u32) -> bool {
-        timer != NO_TIMER && self.states[timer as usize].cancelled
-    }
-
-    /// The entry of `timer` leaves the queue. Whether it is live.
-    fn finish(&mut self, timer: u32) -> bool {
-        if timer == NO_TIMER {
-            return true;
+    #[test]
+    fn timers_that_are_always_cancelled_do_not_pile_up() {
+        let mut queue = Queue::new();
+        queue.push(at(1), 0, 0);
+        for i in 0..100_000 {
+            let timer = queue.push_timer(at(1_000_000_000 + i), 0, 1);
+            assert!(queue.cancel(timer));
         }
-        let state = &mut self.states[timer as usize];
-        let live = !mem::take(&mut state.cancelled);
-        state.generation = state.generation.wrapping_add(1);
-        self.free.push(timer);
-        if !live {
-            self.dead -= 1;
-        }
-        live
-    }
-
-    fn clone_from(&mut self, source: &Self) {
-        self.states.clone_from(&source.states);
-        self.free.clone_from(&source.free);
-        self.dead = source.dead;
+        assert!(capacity(&queue) < 5_000, "{}", capacity(&queue));
+        assert_eq!(drain(&mut queue), [(1, 0)]);
     }
 }

@@ -153,3 +153,69 @@ impl<T: Clone> Clone for Arena<T> {
         self.free.clone_from(&source.free);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_freed_slot_is_used_again() {
+        let mut arena = Arena::new();
+        let ids = ["a", "b", "c"].map(|name| arena.insert(name));
+        assert_eq!(ids.map(Id::index), [0, 1, 2]);
+        assert_eq!(arena.remove(ids[0]), Some("a"));
+        assert_eq!(arena.remove(ids[2]), Some("c"));
+        assert_eq!(arena.remove(ids[2]), None);
+        assert_eq!(arena.insert("d"), ids[2]);
+        assert_eq!(arena.insert("e"), ids[0]);
+        assert_eq!(arena.insert("f").as_u32(), 3);
+        let names: Vec<&str> = arena.iter().map(|(_, &name)| name).collect();
+        assert_eq!(names, ["e", "b", "d", "f"]);
+    }
+
+    #[test]
+    fn no_object_has_the_id_none() {
+        let mut arena: Arena<u8> = Arena::default();
+        assert!(Id::<u8>::NONE.is_none() && !Id::<u8>::from_index(0).is_none());
+        assert_eq!((arena.remove(Id::NONE), arena.get(Id::NONE), arena.is_empty()), (None, None, true));
+        assert_eq!(format!("{:?} {:?}", Id::<u8>::from_index(7), Id::<u8>::NONE), "#7 #none");
+    }
+
+    #[test]
+    fn ids_are_small_and_need_nothing_of_their_type() {
+        struct Opaque;
+        fn usable<T: Copy + Ord + Hash + fmt::Debug + Send + Sync>() {}
+        usable::<Id<Opaque>>();
+        assert_eq!(size_of::<Id<Opaque>>(), 4);
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_as_a_map(steps in prop::collection::vec((0u8..4, 0usize..40), 0..200)) {
+            let (mut arena, mut model) = (Arena::new(), BTreeMap::new());
+            let mut copy = Arena::new();
+            for (number, (what, index)) in steps.into_iter().enumerate() {
+                let id = Id::from_index(index);
+                match what {
+                    0 | 1 => {
+                        let id = arena.insert(number);
+                        prop_assert_eq!(model.insert(id, number), None);
+                    }
+                    2 => prop_assert_eq!(arena.remove(id), model.remove(&id)),
+                    _ => {
+                        let changed = arena.get_mut(id).map(|value| *value += 1000);
+                        prop_assert_eq!(changed, model.get_mut(&id).map(|value| *value += 1000));
+                        copy.clone_from(&arena);
+                    }
+                }
+                prop_assert_eq!(arena.get(id), model.get(&id));
+                prop_assert_eq!(arena.len(), model.len());
+            }
+            copy.clone_from(&arena);
+            prop_assert!(copy.iter().eq(model.iter().map(|(&id, value)| (id, value))));
+            prop_assert_eq!(copy.insert(0), arena.clone().insert(0));
+        }
+    }
+}

@@ -236,10 +236,10 @@ impl fmt::Display for Duration {
         }
         let nanos = self.0;
         let (unit, suffix) = match nanos {
-            0 => return f.pad("0s"),
-            ..NANOS_PER_MICRO => (1, "ns"),
-            ..NANOS_PER_MILLI => (NANOS_PER_MICRO, "µs"),
-            ..NANOS_PER_SEC => (NANOS_PER_MILLI, "ms"),
+            0 => (1, "s"),
+            1..NANOS_PER_MICRO => (1, "ns"),
+            NANOS_PER_MICRO..NANOS_PER_MILLI => (NANOS_PER_MICRO, "µs"),
+            NANOS_PER_MILLI..NANOS_PER_SEC => (NANOS_PER_MILLI, "ms"),
             _ => (NANOS_PER_SEC, "s"),
         };
         let mut text = String::new();
