@@ -418,7 +418,8 @@ mod tests {
 
     #[test]
     fn from_json() {
-        let parse = |text: &str| Quantity::from_json(&serde_json::from_str(text).unwrap()).map(|q| q.to_string());
+        let parse =
+            |text: &str| Quantity::from_json(&serde_json::from_str(text).unwrap()).map(|q| q.to_string());
         assert_eq!(parse("2").as_deref(), Ok("2"));
         assert_eq!(parse("1.5").as_deref(), Ok("1500m"));
         assert_eq!(parse("\" 1Gi \"").as_deref(), Ok("1Gi"));
