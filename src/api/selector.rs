@@ -67,14 +67,10 @@ impl Requirement {
         }
         values.sort();
         values.dedup();
-        if matches!(operator, Operator::GreaterThan | Operator::LessThan) {
-            if let Some(bad) = values.iter().find(|value| value.parse::<i64>().is_err()) {
-                return invalid(
-                    "values[0]".to_owned(),
-                    bad,
-                    "for 'Gt', 'Lt' operators, the value must be an integer",
-                );
-            }
+        let numeric = matches!(operator, Operator::GreaterThan | Operator::LessThan);
+        if let Some(bad) = values.iter().find(|value| numeric && value.parse::<i64>().is_err()) {
+            let detail = "for 'Gt', 'Lt' operators, the value must be an integer";
+            return invalid("values[0]".to_owned(), bad, detail);
         }
         for (index, value) in values.iter().enumerate() {
             if let [detail, ..] = label_value_errors(value).as_slice() {
