@@ -1,1 +1,4 @@
 //! api
+pub mod quantity;
+pub mod selector;
+pub mod text;
