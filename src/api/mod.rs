@@ -1,2 +1,3 @@
 //! api
+mod decode;
 pub mod manifest;

@@ -13,11 +13,10 @@ use std::fmt::Write as _;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
+pub use crate::api::manifest::nearest;
+
 /// Longest source line that is shown, in bytes; of longer ones only the position is given.
 const MAX_SHOWN_LINE: usize = 4096;
-
-/// Longest word for which a near match is looked for, in characters.
-const MAX_GUESSED_WORD: usize = 64;
 
 /// A place in a source text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,23 +133,6 @@ fn excerpt(source: &str, span: Span) -> Option<(usize, &str, std::ops::Range<usi
     Some((span.line as usize, line, from..to))
 }
 
-/// The candidate nearest to a misspelt word, if one is near enough to be meant: equal but for case, or at most one
-/// edit in three characters away (insertions, deletions, substitutions, swaps). Of equals the first wins.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let length = word.chars().count();
-    if length == 0 || length > MAX_GUESSED_WORD {
-        return None;
-    }
-    let wanted = word.to_lowercase();
-    let limit = length.div_ceil(3).min(4);
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::osa_distance(&wanted, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
 /// A text from outside made safe to print on one line: control characters, line breaks, bidirectional overrides and
 /// invisible characters appear as `\n`, `\u{202e}` and the like.
 pub fn printable(text: &str) -> Cow<'_, str> {
@@ -236,23 +218,6 @@ error: unknown field `replcas` in `spec`
         assert!(!text.chars().any(|c| c != '\n' && must_escape(c)), "{text:?}");
         assert!(text.starts_with("error: bad \\u{1b}]0;x\\u{7} `\\u{202e}`\n"), "{text}");
         assert!(text.ends_with("= help: line\\nbreak"), "{text}");
-    }
-
-    #[test]
-    fn nearest_finds_what_was_meant() {
-        let fields = ["replicas", "selector", "serviceName", "template", "ordinals"];
-        let cases = [
-            ("replcas", Some("replicas")),
-            ("Replicas", Some("replicas")),
-            ("servicename", Some("serviceName")),
-            ("tempalte", Some("template")),
-            ("xyz", None),
-            ("", None),
-        ];
-        for (word, expected) in cases {
-            assert_eq!(nearest(word, fields), expected, "{word}");
-        }
-        assert_eq!(nearest(&"r".repeat(1000), fields), None);
     }
 
     proptest! {
