@@ -1,1 +1,6 @@
 //! scenario
+pub mod diagnostic;
+mod node;
+mod scalar;
+mod tree;
+pub mod yaml;
