@@ -131,7 +131,6 @@ impl<E: Copy> Queue<E> {
                 }
                 // All is empty: the wheel may start over from here, past what dead entries it has gone.
                 self.wheel.restart(self.now);
-                self.front_end = self.now;
                 return None;
             };
             if self.timers.finish(timer) {
