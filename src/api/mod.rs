@@ -3,4 +3,5 @@ pub mod decode;
 pub mod manifest;
 pub mod quantity;
 pub mod selector;
+pub mod strategic;
 pub mod text;
