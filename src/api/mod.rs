@@ -1,7 +1,16 @@
 //! The API server in miniature: objects, names, the store with its change log, defaults, validation, patches.
 pub mod decode;
 pub mod manifest;
+pub mod events;
+pub mod kind;
+pub mod labels;
+pub mod manifest;
+pub mod names;
+pub mod objects;
+pub mod pod_spec;
 pub mod quantity;
 pub mod selector;
 pub mod strategic;
+pub mod status;
+pub mod store;
 pub mod text;

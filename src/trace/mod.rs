@@ -1,1 +1,2 @@
-//! trace
+//! The recorder of a run, and what is told from it.
+pub mod record;

@@ -1,0 +1,307 @@
+//! Specs that many objects share: pod templates, admitted pod specs, and the shapes of claims and volumes.
+//!
+//! Each is interned by its JSON text, so "is this the same template" is one compare. The JSON stays beside the fields
+//! that are acted on; what the simulator does not act on (environment, arguments, ...) is kept and shown.
+use crate::api::labels::LabelsId;
+use crate::api::names::Sym;
+use crate::api::objects::{ClaimSpecId, Effect};
+use crate::api::selector::Selector;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// spec.template of a workload: defaulted as a template (STS-4), before it is a pod.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// `{"metadata": ..., "spec": ...}`, defaulted.
+    pub json: Arc<Value>,
+    /// template.metadata.labels.
+    pub labels: LabelsId,
+    /// template.metadata.annotations.
+    pub annotations: LabelsId,
+    /// template.metadata.finalizers.
+    pub finalizers: crate::api::labels::WordsId,
+}
+
+/// Where a pod's hostname comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hostname {
+    /// spec.hostname is not set.
+    None,
+    /// spec.hostname is the pod's own name: pods of a StatefulSet (STS-15).
+    PodName,
+    /// spec.hostname is this word.
+    Fixed(Sym),
+}
+
+/// How a pod names one of its claims.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClaimName {
+    /// The claim of this name.
+    Fixed(crate::api::names::Name),
+    /// `<stem>-<ordinal of the pod>`: claims of a StatefulSet, stem `<template>-<set>` (STS-19).
+    PerOrdinal(Sym),
+}
+
+/// A volume of a pod that is a claim.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ClaimUse {
+    /// Name of the volume inside the pod.
+    pub volume: Sym,
+    /// The claim.
+    pub claim: ClaimName,
+}
+
+/// A regular container, as far as it is acted on.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// Name.
+    pub name: Sym,
+    /// Image.
+    pub image: Sym,
+    /// ports: name (may be empty), protocol, containerPort.
+    pub ports: Box<[(Sym, Sym, u16)]>,
+}
+
+/// Timing of a readiness probe (POD-27 to POD-30), seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Probe {
+    /// initialDelaySeconds.
+    pub initial_delay: u32,
+    /// periodSeconds.
+    pub period: u32,
+    /// timeoutSeconds.
+    pub timeout: u32,
+    /// successThreshold.
+    pub success: u32,
+    /// failureThreshold.
+    pub failure: u32,
+}
+
+/// A toleration.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Toleration {
+    /// Key; empty with `exists`: all keys.
+    pub key: Sym,
+    /// operator Exists; otherwise Equal.
+    pub exists: bool,
+    /// Value for Equal.
+    pub value: Sym,
+    /// Effect; None: all.
+    pub effect: Option<Effect>,
+    /// tolerationSeconds; None: for ever (NODE-18).
+    pub seconds: Option<i64>,
+}
+
+/// A requirement on one key of a node's labels (or, for matchFields, its name).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeRequirement {
+    /// Label key, or `metadata.name` if `field`.
+    pub key: Sym,
+    /// From matchFields.
+    pub field: bool,
+    /// Operator.
+    pub operator: NodeOperator,
+    /// Values.
+    pub values: Box<[Sym]>,
+    /// The single value as a number, for Gt and Lt.
+    pub number: i64,
+}
+
+/// Operator of a [`NodeRequirement`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NodeOperator {
+    /// One of the values.
+    In,
+    /// None of the values.
+    NotIn,
+    /// The key is there.
+    Exists,
+    /// The key is not there.
+    DoesNotExist,
+    /// Greater than the number.
+    Gt,
+    /// Less than the number.
+    Lt,
+}
+
+/// A term of node affinity: all requirements hold.
+pub type NodeTerm = Box<[NodeRequirement]>;
+
+/// A term of inter-pod (anti-)affinity (SCHED-15).
+#[derive(Clone, Debug)]
+pub struct PodTerm {
+    /// topologyKey.
+    pub topology_key: Sym,
+    /// Which pods.
+    pub selector: Arc<Selector>,
+    /// In which namespaces; empty: the pod's own.
+    pub namespaces: Box<[Sym]>,
+    /// namespaceSelector `{}`: all namespaces.
+    pub all_namespaces: bool,
+    /// Weight of a preferred term; 0 for a required one.
+    pub weight: i32,
+}
+
+/// A topologySpreadConstraint (SCHED-16).
+#[derive(Clone, Debug)]
+pub struct Spread {
+    /// maxSkew.
+    pub max_skew: i32,
+    /// topologyKey.
+    pub topology_key: Sym,
+    /// whenUnsatisfiable is DoNotSchedule.
+    pub hard: bool,
+    /// labelSelector (matchLabelKeys already merged in is not done here).
+    pub selector: Arc<Selector>,
+    /// minDomains.
+    pub min_domains: i32,
+    /// nodeAffinityPolicy is Honor (the default).
+    pub honor_affinity: bool,
+    /// nodeTaintsPolicy is Honor (default: Ignore).
+    pub honor_taints: bool,
+}
+
+/// What the scheduler looks at beyond resources; boxed, most pods have none of it.
+#[derive(Clone, Debug, Default)]
+pub struct Placement {
+    /// nodeSelector.
+    pub node_selector: Box<[(Sym, Sym)]>,
+    /// Required node affinity: any term; None: not given.
+    pub node_required: Option<Box<[NodeTerm]>>,
+    /// Preferred node affinity: weight and term.
+    pub node_preferred: Box<[(i32, NodeTerm)]>,
+    /// Required pod affinity.
+    pub affinity: Box<[PodTerm]>,
+    /// Preferred pod affinity.
+    pub affinity_preferred: Box<[PodTerm]>,
+    /// Required pod anti-affinity.
+    pub anti_affinity: Box<[PodTerm]>,
+    /// Preferred pod anti-affinity.
+    pub anti_affinity_preferred: Box<[PodTerm]>,
+    /// topologySpreadConstraints.
+    pub spread: Box<[Spread]>,
+    /// hostPorts: protocol and port.
+    pub host_ports: Box<[(Sym, u16)]>,
+}
+
+/// restartPolicy of a pod.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RestartPolicy {
+    /// Always.
+    #[default]
+    Always,
+    /// OnFailure.
+    OnFailure,
+    /// Never.
+    Never,
+}
+
+/// An admitted pod spec.
+#[derive(Clone, Debug)]
+pub struct PodSpec {
+    /// The spec as stored, but for what belongs to the single pod: nodeName, hostname, volumes of claims per ordinal.
+    pub json: Arc<Value>,
+    /// Regular containers.
+    pub containers: Box<[Container]>,
+    /// Number of init containers (sidecars included).
+    pub init_containers: u32,
+    /// Requested cpu, thousandths: the larger of the sum of the containers and any init container, plus overhead.
+    pub cpu: u64,
+    /// Requested memory, bytes.
+    pub memory: u64,
+    /// cpu with 100m for each container that requests none (scoring only, SCHED-23).
+    pub scored_cpu: u64,
+    /// memory with 200 MiB for each container that requests none (scoring only, SCHED-23).
+    pub scored_memory: u64,
+    /// terminationGracePeriodSeconds.
+    pub grace: u32,
+    /// priority.
+    pub priority: i32,
+    /// preemptionPolicy is not Never.
+    pub preempts: bool,
+    /// tolerations, with those that admission adds (NODE-20).
+    pub tolerations: Box<[Toleration]>,
+    /// Node selection, affinity, spreading, host ports; None: nothing of it.
+    pub placement: Option<Box<Placement>>,
+    /// Volumes that are claims.
+    pub claims: Box<[ClaimUse]>,
+    /// Other volumes use emptyDir (drain asks, PDB-23).
+    pub has_empty_dir: bool,
+    /// hostname.
+    pub hostname: Hostname,
+    /// subdomain; may be empty.
+    pub subdomain: Sym,
+    /// schedulerName is not `default-scheduler`: nobody schedules it.
+    pub foreign_scheduler: bool,
+    /// schedulingGates are set.
+    pub gated: bool,
+    /// Readiness probe of the slowest container, if any has one.
+    pub readiness: Option<Probe>,
+    /// restartPolicy.
+    pub restart: RestartPolicy,
+    /// spec.nodeName as given by the creator; empty: the scheduler decides.
+    pub node_name: Sym,
+    /// QoS class: `Guaranteed`, `Burstable` or `BestEffort`.
+    pub qos: &'static str,
+}
+
+/// Access modes of a claim or volume, as a bit set.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct AccessModes(pub u8);
+
+impl AccessModes {
+    /// ReadWriteOnce.
+    pub const RWO: AccessModes = AccessModes(1);
+    /// ReadOnlyMany.
+    pub const ROX: AccessModes = AccessModes(2);
+    /// ReadWriteMany.
+    pub const RWX: AccessModes = AccessModes(4);
+    /// ReadWriteOncePod.
+    pub const RWOP: AccessModes = AccessModes(8);
+    /// The modes with their API texts and kubectl's abbreviations.
+    pub const ALL: [(AccessModes, &'static str, &'static str); 4] = [
+        (AccessModes::RWO, "ReadWriteOnce", "RWO"),
+        (AccessModes::ROX, "ReadOnlyMany", "ROX"),
+        (AccessModes::RWX, "ReadWriteMany", "RWX"),
+        (AccessModes::RWOP, "ReadWriteOncePod", "RWOP"),
+    ];
+    /// True if all of `other` are present.
+    pub fn has(self, other: AccessModes) -> bool {
+        self.0 & other.0 == other.0
+    }
+    /// Multi-attach is allowed: RWX or ROX (VOL-25).
+    pub fn allows_many_nodes(self) -> bool {
+        self.has(AccessModes::RWX) || self.has(AccessModes::ROX)
+    }
+}
+
+/// spec of a claim, or the shape of a volume: what binding compares (VOL-4).
+#[derive(Clone, PartialEq, Debug)]
+pub struct ClaimSpec {
+    /// storageClassName. None: absent (a default class may be filled in, VOL-5); empty word: "no class".
+    pub class: Option<Sym>,
+    /// Requested or offered bytes.
+    pub bytes: u64,
+    /// The size as text, canonical: `100Gi`.
+    pub size: Sym,
+    /// accessModes.
+    pub modes: AccessModes,
+    /// volumeMode is Block.
+    pub block: bool,
+    /// selector over volumes' labels.
+    pub selector: Option<Arc<Selector>>,
+    /// spec.volumeName as the user gave it; empty: none (VOL-6).
+    pub volume_name: Sym,
+    /// The spec as stored, without volumeName.
+    pub json: Arc<Value>,
+}
+
+impl ClaimSpec {
+    /// The class word, empty where there is none.
+    pub fn class_word(&self) -> Sym {
+        self.class.unwrap_or(Sym::EMPTY)
+    }
+}
+
+/// Marker used where a claim or volume has no spec of its own yet.
+pub const NO_CLAIM_SPEC: ClaimSpecId = ClaimSpecId(u32::MAX);

@@ -1,0 +1,659 @@
+//! etcd in miniature: one table per kind, and the past that somebody may still be looking at.
+//!
+//! A table slot stands for a *name*; the incarnations that bear it one after another share the slot, so an [`Id`] is
+//! "this name of this kind" and lookups by name are one index. Every write keeps the state it replaced until no reader
+//! can need it any more ([`Store::forget`]); so a reader is just a [`Revision`], and [`View`] shows the whole store as
+//! of then. Informer caches, stale reads, a controller that is down and a watch that lags are positions, not copies.
+//!
+//! The store knows no rules: admission, deletion and finalizers are [`crate::world::World`]'s.
+use crate::api::kind::Kind;
+use crate::api::labels::{Interned, LabelsId, Owner, OwnersId};
+use crate::api::names::{Interner, Name, Sym, Uid};
+use crate::api::objects::*;
+use crate::api::pod_spec::{ClaimSpec, PodSpec, Template};
+use crate::kernel::hash::mix64;
+use crate::kernel::{Id, Time};
+use rustc_hash::FxHashMap;
+use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+const CHUNK: usize = 1024;
+const NONE: u32 = u32::MAX;
+
+#[derive(Clone, Debug)]
+struct Slot<T> {
+    /// The newest incarnation, or what was left of it when it was removed.
+    object: T,
+    /// The newest undo entry of this slot.
+    undo: u32,
+    present: bool,
+}
+
+/// What a write replaced.
+#[derive(Clone, Debug)]
+struct Undo<T> {
+    slot: u32,
+    /// The change that replaced it.
+    replaced_by: Revision,
+    /// When the replaced state was written.
+    written_by: Revision,
+    old: Option<T>,
+    /// The undo entry before this one of the same slot.
+    previous: u32,
+}
+
+/// All objects of one kind.
+#[derive(Clone, Debug)]
+pub struct Table<T> {
+    chunks: Vec<Vec<Slot<T>>>,
+    slots: u32,
+    free: Vec<u32>,
+    live: usize,
+    names: NameIndex,
+    undo: VecDeque<Undo<T>>,
+    /// Number of the first entry of `undo`.
+    undo_base: u32,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Table {
+            chunks: Vec::new(),
+            slots: 0,
+            free: Vec::new(),
+            live: 0,
+            names: NameIndex::default(),
+            undo: VecDeque::new(),
+            undo_base: 0,
+        }
+    }
+}
+
+impl<T: Object> Table<T> {
+    fn slot(&self, index: usize) -> Option<&Slot<T>> {
+        self.chunks.get(index / CHUNK)?.get(index % CHUNK)
+    }
+
+    fn slot_mut(&mut self, index: usize) -> Option<&mut Slot<T>> {
+        self.chunks.get_mut(index / CHUNK)?.get_mut(index % CHUNK)
+    }
+
+    /// The object as it is now.
+    pub fn get(&self, id: Id<T>) -> Option<&T> {
+        self.slot(id.index()).filter(|slot| slot.present).map(|slot| &slot.object)
+    }
+
+    /// The object as it is now, if it still is this incarnation.
+    pub fn get_uid(&self, id: Id<T>, uid: Uid) -> Option<&T> {
+        self.get(id).filter(|object| object.meta().uid == uid)
+    }
+
+    /// What was last known under this id: the object, or what was left when it was removed. For texts.
+    pub fn last_known(&self, id: Id<T>) -> Option<&T> {
+        self.slot(id.index()).map(|slot| &slot.object)
+    }
+
+    /// The object as of revision `at`.
+    pub fn at(&self, id: Id<T>, at: Revision) -> Option<&T> {
+        let slot = self.slot(id.index())?;
+        if slot.object.meta().revision <= at {
+            return slot.present.then_some(&slot.object);
+        }
+        let mut entry = slot.undo;
+        while let Some(undo) = self.undo_entry(entry) {
+            if undo.written_by <= at {
+                return undo.old.as_ref();
+            }
+            entry = undo.previous;
+        }
+        None
+    }
+
+    fn undo_entry(&self, number: u32) -> Option<&Undo<T>> {
+        if number == NONE {
+            return None;
+        }
+        self.undo.get(number.checked_sub(self.undo_base)? as usize)
+    }
+
+    /// The id of this name, if the name is in use or was in use a moment ago.
+    pub fn id(&self, scope: Sym, name: Name) -> Option<Id<T>> {
+        self.names.get(scope, name).map(|slot| Id::from_index(slot as usize))
+    }
+
+    /// The object of this name as it is now.
+    pub fn find(&self, scope: Sym, name: Name) -> Option<(Id<T>, &T)> {
+        let id = self.id(scope, name)?;
+        self.get(id).map(|object| (id, object))
+    }
+
+    /// All objects as they are now, in order of table position: deterministic, but no order a user would expect.
+    pub fn iter(&self) -> impl Iterator<Item = (Id<T>, &T)> {
+        self.chunks.iter().flatten().enumerate().filter_map(|(index, slot)| {
+            slot.present.then_some((Id::from_index(index), &slot.object))
+        })
+    }
+
+    /// All objects as of revision `at`.
+    pub fn iter_at(&self, at: Revision) -> impl Iterator<Item = (Id<T>, &T)> {
+        (0..self.slots as usize).filter_map(move |index| {
+            let id = Id::from_index(index);
+            self.at(id, at).map(|object| (id, object))
+        })
+    }
+
+    /// Number of objects.
+    pub fn len(&self) -> usize {
+        self.live
+    }
+
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// Number of slots ever in use at once: an upper bound for `Id::index`, for side tables.
+    pub fn capacity(&self) -> usize {
+        self.slots as usize
+    }
+
+    fn remember(&mut self, slot: u32, old: Option<T>, written_by: Revision, replaced_by: Revision) {
+        let number = self.undo_base.wrapping_add(u32::try_from(self.undo.len()).unwrap_or(NONE - 1));
+        let previous = self.slot(slot as usize).map_or(NONE, |s| s.undo);
+        self.undo.push_back(Undo { slot, replaced_by, written_by, old, previous });
+        if let Some(s) = self.slot_mut(slot as usize) {
+            s.undo = number;
+        }
+    }
+
+    /// Puts a new incarnation under its name. None if the name is taken.
+    pub(crate) fn insert(&mut self, mut object: T, revision: Revision) -> Option<Id<T>> {
+        object.meta_mut().revision = revision;
+        let (scope, name) = (object.scope(), object.meta().name);
+        if let Some(index) = self.names.get(scope, name) {
+            let before = {
+                let slot = self.slot_mut(index as usize)?;
+                if slot.present {
+                    return None;
+                }
+                slot.present = true;
+                std::mem::replace(&mut slot.object, object)
+            };
+            self.live += 1;
+            self.remember(index, None, before.meta().revision, revision);
+            return Some(Id::from_index(index as usize));
+        }
+        let slot = Slot { object, undo: NONE, present: true };
+        let index = match self.free.pop() {
+            Some(index) => {
+                *self.slot_mut(index as usize)? = slot;
+                index
+            }
+            None => {
+                if self.slots as usize % CHUNK == 0 {
+                    self.chunks.push(Vec::with_capacity(CHUNK));
+                }
+                self.chunks.last_mut()?.push(slot);
+                self.slots += 1;
+                self.slots - 1
+            }
+        };
+        self.names.insert(scope, name, index);
+        self.live += 1;
+        self.remember(index, None, Revision(0), revision);
+        Some(Id::from_index(index as usize))
+    }
+
+    /// Replaces the object. The caller has checked that it is there.
+    pub(crate) fn replace(&mut self, id: Id<T>, mut object: T, revision: Revision) {
+        object.meta_mut().revision = revision;
+        let Some(slot) = self.slot_mut(id.index()).filter(|slot| slot.present) else { return };
+        let old = std::mem::replace(&mut slot.object, object);
+        let written_by = old.meta().revision;
+        self.remember(id.as_u32(), Some(old), written_by, revision);
+    }
+
+    /// Takes the object away; its name is free.
+    pub(crate) fn take(&mut self, id: Id<T>, revision: Revision) -> Option<T> {
+        let slot = self.slot_mut(id.index()).filter(|slot| slot.present)?;
+        slot.present = false;
+        let old = slot.object.clone();
+        slot.object.meta_mut().revision = revision;
+        self.live -= 1;
+        let written_by = old.meta().revision;
+        self.remember(id.as_u32(), Some(old.clone()), written_by, revision);
+        Some(old)
+    }
+
+    /// Drops the past up to and including `until`; slots of names that nobody bears or sees any more become free.
+    fn forget(&mut self, until: Revision) {
+        while let Some(undo) = self.undo.front().filter(|undo| undo.replaced_by <= until) {
+            let (index, replaced_by) = (undo.slot, undo.replaced_by);
+            self.undo.pop_front();
+            self.undo_base = self.undo_base.wrapping_add(1);
+            let Some(slot) = self.slot(index as usize) else { continue };
+            if !slot.present && slot.object.meta().revision == replaced_by {
+                let (scope, name) = (slot.object.scope(), slot.object.meta().name);
+                self.names.remove(scope, name);
+                self.free.push(index);
+            }
+        }
+    }
+}
+
+/// From names to table positions. Ordinals of one stem lie side by side in a vector.
+#[derive(Clone, Debug, Default)]
+struct NameIndex {
+    dense: FxHashMap<(Sym, Sym), Vec<u32>>,
+    sparse: FxHashMap<(Sym, Name), u32>,
+}
+
+impl NameIndex {
+    fn dense_position(name: Name) -> Option<usize> {
+        name.ordinal().or(name.provisioned_for().map(|uid| uid.0)).map(|n| n as usize)
+    }
+
+    fn get(&self, scope: Sym, name: Name) -> Option<u32> {
+        if let Some(position) = Self::dense_position(name)
+            && let Some(&slot) = self.dense.get(&(scope, name.stem())).and_then(|slots| slots.get(position))
+            && slot != NONE
+        {
+            return Some(slot);
+        }
+        if self.sparse.is_empty() { None } else { self.sparse.get(&(scope, name)).copied() }
+    }
+
+    fn insert(&mut self, scope: Sym, name: Name, slot: u32) {
+        if let Some(position) = Self::dense_position(name) {
+            let slots = self.dense.entry((scope, name.stem())).or_default();
+            if position < slots.len().saturating_mul(8) + 1024 {
+                if position >= slots.len() {
+                    slots.resize(position + 1, NONE);
+                }
+                slots[position] = slot;
+                return;
+            }
+        }
+        self.sparse.insert((scope, name), slot);
+    }
+
+    fn remove(&mut self, scope: Sym, name: Name) {
+        if let Some(position) = Self::dense_position(name)
+            && let Some(slot) = self.dense.get_mut(&(scope, name.stem())).and_then(|s| s.get_mut(position))
+        {
+            *slot = NONE;
+        }
+        self.sparse.remove(&(scope, name));
+    }
+}
+
+/// What a change did.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Verb {
+    /// The object is new.
+    Created,
+    /// The object was written.
+    Updated,
+    /// The object is gone.
+    Removed,
+}
+
+/// One entry of the change log.
+#[derive(Clone, Copy, Debug)]
+pub struct Change {
+    /// resourceVersion of this write.
+    pub revision: Revision,
+    /// When it was committed.
+    pub time: Time,
+    /// Kind of the object.
+    pub kind: Kind,
+    /// What happened to it.
+    pub verb: Verb,
+    /// Its table position: [`Change::id`] makes an id of it.
+    pub index: u32,
+    /// Its incarnation.
+    pub uid: Uid,
+}
+
+impl Change {
+    /// The id of the object; `T` must be the type of [`Change::kind`].
+    pub fn id<T: Object>(&self) -> Id<T> {
+        debug_assert_eq!(T::KIND, self.kind);
+        Id::from_index(self.index as usize)
+    }
+}
+
+/// Everything the API server stores.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    /// Words and names.
+    pub names: Interner,
+    /// Labels and annotations.
+    pub labels: Interned<(Sym, Sym)>,
+    /// Owner references.
+    pub owners: Interned<Owner>,
+    /// Lists of words: unusual finalizers.
+    pub words: Interned<Sym>,
+    specs: Specs,
+    spec_index: FxHashMap<String, u32>,
+    /// Pods.
+    pub pods: Table<Pod>,
+    /// PersistentVolumeClaims.
+    pub claims: Table<Claim>,
+    /// PersistentVolumes.
+    pub volumes: Table<Volume>,
+    /// VolumeAttachments.
+    pub attachments: Table<Attachment>,
+    /// Nodes.
+    pub nodes: Table<Node>,
+    /// StatefulSets.
+    pub stateful_sets: Table<StatefulSet>,
+    /// ControllerRevisions.
+    pub revisions: Table<ControllerRevision>,
+    /// Deployments.
+    pub deployments: Table<Deployment>,
+    /// ReplicaSets.
+    pub replica_sets: Table<ReplicaSet>,
+    /// Services.
+    pub services: Table<Service>,
+    /// EndpointSlices.
+    pub slices: Table<EndpointSlice>,
+    /// PodDisruptionBudgets.
+    pub budgets: Table<Budget>,
+    /// StorageClasses.
+    pub classes: Table<StorageClass>,
+    /// PriorityClasses.
+    pub priorities: Table<PriorityClass>,
+    /// Namespaces.
+    pub namespaces: Table<Namespace>,
+    /// Everything that nothing acts on.
+    pub inert: Table<Inert>,
+    log: VecDeque<Change>,
+    /// Number of the first entry of `log`.
+    log_base: u64,
+    revision: u32,
+    uid: u32,
+    seed: u64,
+}
+
+/// A kind that has a table of its own in the store.
+pub trait Stored: Object {
+    /// Its table.
+    fn table(store: &Store) -> &Table<Self>;
+    /// Its table, to write.
+    fn table_mut(store: &mut Store) -> &mut Table<Self>;
+}
+
+macro_rules! stored {
+    ($($type:ty => $field:ident),* $(,)?) => {
+        $(impl Stored for $type {
+            fn table(store: &Store) -> &Table<Self> { &store.$field }
+            fn table_mut(store: &mut Store) -> &mut Table<Self> { &mut store.$field }
+        })*
+        impl Store {
+            /// Drops the past up to and including `until`: nobody reads the store as it was then or before.
+            pub fn forget(&mut self, until: Revision) {
+                $(self.$field.forget(until);)*
+                while self.log.front().is_some_and(|change| change.revision <= until) {
+                    self.log.pop_front();
+                    self.log_base += 1;
+                }
+            }
+            /// Number of objects of all kinds.
+            pub fn objects(&self) -> usize {
+                0 $(+ self.$field.len())*
+            }
+        }
+    };
+}
+stored! {
+    Pod => pods, Claim => claims, Volume => volumes, Attachment => attachments, Node => nodes,
+    StatefulSet => stateful_sets, ControllerRevision => revisions, Deployment => deployments,
+    ReplicaSet => replica_sets, Service => services, EndpointSlice => slices, Budget => budgets,
+    StorageClass => classes, PriorityClass => priorities, Namespace => namespaces, Inert => inert,
+}
+
+impl Store {
+    /// An empty store; uids and volume handles read differently for each seed.
+    pub fn seeded(seed: u64) -> Store {
+        Store { seed, ..Store::default() }
+    }
+
+    /// The text of any name.
+    pub fn name_of(&self, name: Name) -> String {
+        if let Some(uid) = name.provisioned_for() {
+            return format!("pvc-{}", self.uid_text(uid));
+        }
+        let Some((volume, node)) = name.attachment() else { return self.names.render(name) };
+        let handle = self.volumes.last_known(Id::from_index(volume as usize)).map_or(0, |v| v.disk);
+        let node = self.nodes.last_known(Id::from_index(node as usize)).map_or_else(String::new, |n| self.name_of(n.meta.name));
+        let mut hash = Sha256::new();
+        hash.update(format!("{}ebs.csi.aws.com{node}", self.volume_handle(handle)));
+        let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("csi-{digest}")
+    }
+
+    /// A uid as text: a UUID of version 4.
+    pub fn uid_text(&self, uid: Uid) -> String {
+        let high = mix64(self.seed ^ u64::from(uid.0).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let low = mix64(high ^ u64::from(uid.0));
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            high & 0xfff,
+            0x8000 | ((low >> 48) & 0x3fff),
+            low & 0xffff_ffff_ffff
+        )
+    }
+
+    /// The EBS volume id of a disk.
+    pub fn volume_handle(&self, disk: u32) -> String {
+        let hex = mix64(self.seed.rotate_left(17) ^ u64::from(disk).wrapping_mul(0xd6e8_feb8_6659_fd93));
+        format!("vol-0{hex:016x}")
+    }
+
+    /// The newest revision.
+    pub fn revision(&self) -> Revision {
+        Revision(self.revision)
+    }
+
+    /// Takes the next revision without writing anything: a fact of the world that later changes may point to.
+    pub fn next_revision(&mut self) -> Revision {
+        self.revision += 1;
+        Revision(self.revision)
+    }
+
+    /// Takes the next uid.
+    pub fn next_uid(&mut self) -> Uid {
+        self.uid += 1;
+        Uid(self.uid)
+    }
+
+    /// Appends to the change log.
+    pub(crate) fn append(&mut self, change: Change) {
+        self.log.push_back(change);
+    }
+
+    /// Position just past the newest log entry.
+    pub fn log_end(&self) -> u64 {
+        self.log_base + self.log.len() as u64
+    }
+
+    /// The log entry at a position.
+    pub fn log_entry(&self, position: u64) -> Option<&Change> {
+        self.log.get(usize::try_from(position.checked_sub(self.log_base)?).ok()?)
+    }
+
+    /// The object of type `T` as it is now.
+    pub fn get<T: Stored>(&self, id: Id<T>) -> Option<&T> {
+        T::table(self).get(id)
+    }
+
+    /// The store as of a revision.
+    pub fn view(&self, at: Revision) -> View<'_> {
+        View { store: self, at }
+    }
+
+    /// The object a change was about, before and after it.
+    pub fn before_and_after<T: Stored>(&self, change: &Change) -> (Option<&T>, Option<&T>) {
+        let (table, id) = (T::table(self), change.id::<T>());
+        (table.at(id, Revision(change.revision.0 - 1)), table.at(id, change.revision))
+    }
+
+    /// An admitted pod spec.
+    pub fn pod_spec(&self, id: PodSpecId) -> &Arc<PodSpec> {
+        &self.specs.pods[id.0 as usize]
+    }
+
+    /// A pod template.
+    pub fn template(&self, id: TemplateId) -> &Arc<Template> {
+        &self.specs.templates[id.0 as usize]
+    }
+
+    /// The shape of a claim or volume.
+    pub fn claim_spec(&self, id: ClaimSpecId) -> &Arc<ClaimSpec> {
+        &self.specs.claims[id.0 as usize]
+    }
+
+    /// Interns a pod spec under a key that determines it.
+    pub fn intern_pod_spec(&mut self, key: &str, make: impl FnOnce(&mut Store) -> PodSpec) -> PodSpecId {
+        PodSpecId(self.intern_spec("pod", key, |store| {
+            let spec = make(store);
+            store.specs.pods.push(Arc::new(spec));
+            store.specs.pods.len()
+        }))
+    }
+
+    /// Interns a template under a key that determines it.
+    pub fn intern_template(&mut self, key: &str, make: impl FnOnce(&mut Store) -> Template) -> TemplateId {
+        TemplateId(self.intern_spec("template", key, |store| {
+            let template = make(store);
+            store.specs.templates.push(Arc::new(template));
+            store.specs.templates.len()
+        }))
+    }
+
+    /// Interns the shape of a claim or volume under a key that determines it.
+    pub fn intern_claim_spec(&mut self, key: &str, make: impl FnOnce(&mut Store) -> ClaimSpec) -> ClaimSpecId {
+        ClaimSpecId(self.intern_spec("claim", key, |store| {
+            let spec = make(store);
+            store.specs.claims.push(Arc::new(spec));
+            store.specs.claims.len()
+        }))
+    }
+
+    fn intern_spec(&mut self, what: &str, key: &str, make: impl FnOnce(&mut Store) -> usize) -> u32 {
+        let key = format!("{what} {key}");
+        if let Some(&number) = self.spec_index.get(&key) {
+            return number;
+        }
+        let number = u32::try_from(make(self) - 1).unwrap_or(u32::MAX);
+        self.spec_index.insert(key, number);
+        number
+    }
+
+    /// The value of a label of a pod, its identity labels included (STS-15).
+    pub fn pod_label(&self, pod: &Pod, key: Sym) -> Option<LabelValue> {
+        if let Some(value) = self.labels.value(pod.meta.labels, key) {
+            return Some(LabelValue::Word(value));
+        }
+        match self.names.text(key) {
+            POD_NAME_LABEL if pod.flags.has(PodFlags::NAME_LABEL) => Some(LabelValue::Name(pod.meta.name)),
+            POD_INDEX_LABEL if pod.flags.has(PodFlags::INDEX_LABEL) => pod.meta.name.ordinal().map(LabelValue::Number),
+            _ => None,
+        }
+    }
+
+    /// The labels of an object as text, sorted by key; a pod's identity labels included.
+    pub fn label_texts(&self, labels: LabelsId) -> Vec<(&str, &str)> {
+        let mut texts: Vec<_> =
+            self.labels.get(labels).iter().map(|(k, v)| (self.names.text(*k), self.names.text(*v))).collect();
+        texts.sort_unstable();
+        texts
+    }
+
+    /// True if the pod's labels match the selector.
+    pub fn pod_matches(&self, pod: &Pod, selector: &crate::api::selector::Selector) -> bool {
+        selector.matches(|key| {
+            let found = self.names.known(key).and_then(|key| self.labels.value(pod.meta.labels, key));
+            if let Some(value) = found {
+                return Some(self.names.text(value).into());
+            }
+            match key {
+                POD_NAME_LABEL if pod.flags.has(PodFlags::NAME_LABEL) => {
+                    Some(self.names.render(pod.meta.name).into())
+                }
+                POD_INDEX_LABEL if pod.flags.has(PodFlags::INDEX_LABEL) => {
+                    pod.meta.name.ordinal().map(|n| n.to_string().into())
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// True if these labels match the selector.
+    pub fn labels_match(&self, labels: LabelsId, selector: &crate::api::selector::Selector) -> bool {
+        selector.matches(|key| {
+            let value = self.labels.value(labels, self.names.known(key)?)?;
+            Some(self.names.text(value).into())
+        })
+    }
+
+    /// The managing owner of an object.
+    pub fn controller_of(&self, owners: OwnersId) -> Option<&Owner> {
+        self.owners.controller(owners)
+    }
+}
+
+/// Label `statefulset.kubernetes.io/pod-name`.
+pub const POD_NAME_LABEL: &str = "statefulset.kubernetes.io/pod-name";
+/// Label `apps.kubernetes.io/pod-index`.
+pub const POD_INDEX_LABEL: &str = "apps.kubernetes.io/pod-index";
+/// Label `controller-revision-hash` (STS-15).
+pub const REVISION_LABEL: &str = "controller-revision-hash";
+/// Label `topology.kubernetes.io/zone`.
+pub const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+/// Label `topology.kubernetes.io/region`.
+pub const REGION_LABEL: &str = "topology.kubernetes.io/region";
+/// Label `kubernetes.io/hostname`.
+pub const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
+
+/// The value of a label, not yet rendered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LabelValue {
+    /// A word.
+    Word(Sym),
+    /// The name of a pod.
+    Name(Name),
+    /// An ordinal.
+    Number(u32),
+}
+
+/// The store as of a revision: what a reader whose watch has come that far sees.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The store; for interned things, which have no versions.
+    pub store: &'a Store,
+    /// How far the reader has come.
+    pub at: Revision,
+}
+
+impl<'a> View<'a> {
+    /// An object as the reader sees it.
+    pub fn get<T: Stored>(&self, id: Id<T>) -> Option<&'a T> {
+        T::table(self.store).at(id, self.at)
+    }
+
+    /// The object of this name as the reader sees it.
+    pub fn find<T: Stored>(&self, scope: Sym, name: Name) -> Option<(Id<T>, &'a T)> {
+        let id = T::table(self.store).id(scope, name)?;
+        self.get(id).map(|object| (id, object))
+    }
+
+    /// All objects of a kind as the reader sees them. A scan: not for what runs at every event.
+    pub fn iter<T: Stored + 'a>(&self) -> impl Iterator<Item = (Id<T>, &'a T)> + use<'a, T> {
+        T::table(self.store).iter_at(self.at)
+    }
+}

@@ -1,0 +1,190 @@
+//! Everything that can happen, as one small `Copy` enum: the list to read to know the simulator.
+//!
+//! An event carries ids and, where the object may have been replaced meanwhile, its uid: a stale event is dropped
+//! where it is handled. Text, specs and state are looked up then, never carried.
+use crate::api::kind::Kind;
+use crate::api::names::Uid;
+use crate::api::objects::{Attachment, Claim, Node, Pod, Volume};
+use crate::kernel::Id;
+
+/// A process of the cluster: what can be stopped and started, and has one position in the change log.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Process {
+    /// kube-controller-manager: all controllers share its informer caches.
+    ControllerManager,
+    /// kube-scheduler.
+    Scheduler,
+    /// The CSI controller pod of the EBS driver: external-provisioner and external-attacher.
+    CsiController,
+    /// CoreDNS.
+    CoreDns,
+    /// kube-proxy, all nodes' as one.
+    KubeProxy,
+}
+
+impl Process {
+    /// All of them.
+    pub const ALL: [Process; 5] = [
+        Process::ControllerManager,
+        Process::Scheduler,
+        Process::CsiController,
+        Process::CoreDns,
+        Process::KubeProxy,
+    ];
+
+    /// The name users know it by.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Process::ControllerManager => "kube-controller-manager",
+            Process::Scheduler => "kube-scheduler",
+            Process::CsiController => "ebs-csi-controller",
+            Process::CoreDns => "coredns",
+            Process::KubeProxy => "kube-proxy",
+        }
+    }
+
+    /// True if the process has a watch on objects of this kind.
+    pub fn watches(self, kind: Kind) -> bool {
+        match self {
+            Process::ControllerManager => !matches!(kind, Kind::Inert | Kind::PriorityClass),
+            Process::Scheduler => !matches!(
+                kind,
+                Kind::Inert | Kind::EndpointSlice | Kind::Revision | Kind::Deployment | Kind::Namespace
+            ),
+            Process::CsiController => {
+                matches!(kind, Kind::Claim | Kind::Volume | Kind::Attachment | Kind::StorageClass | Kind::Node)
+            }
+            Process::CoreDns | Process::KubeProxy => matches!(kind, Kind::Service | Kind::EndpointSlice),
+        }
+    }
+}
+
+/// A controller of the controller manager that works through a queue of keys.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Controller {
+    /// Key: StatefulSet.
+    StatefulSet,
+    /// Key: Deployment.
+    Deployment,
+    /// Key: ReplicaSet.
+    ReplicaSet,
+    /// Key: PodDisruptionBudget.
+    Disruption,
+    /// Key: Service.
+    EndpointSlice,
+}
+
+/// Something that can happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The watch of a process delivers what is due.
+    Deliver(Process, u32),
+    /// A worker of a controller takes this key from its queue.
+    Sync(Controller, u32, u32),
+    /// A delayed or rate-limited key comes due.
+    Requeue(Controller, u32, u32),
+    /// The next API call of a plan under way reaches the API server.
+    Call(Controller, u32, u32),
+    /// Node lifecycle, taint eviction, pod garbage collector.
+    Nodes(NodesEvent),
+    /// Garbage collector: one object to look at.
+    Collect(Kind, u32, Uid),
+    /// PV binder, attach/detach controller, protection controllers.
+    Binder(BinderEvent),
+    /// kube-scheduler.
+    Scheduler(SchedulerEvent),
+    /// A kubelet and what runs under it.
+    Kubelet(KubeletEvent),
+    /// The CSI driver and the cloud behind it.
+    Storage(StorageEvent),
+    /// Databases and clients on top.
+    Workload(u32, u32),
+    /// The runner wants to look: a step, a fault or the end is due.
+    Runner(u32),
+}
+
+/// What happens in the node controllers of the controller manager.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NodesEvent {
+    /// The lease of this node has stopped being renewed, or is renewed again: from here on the moment at which the
+    /// monitor would notice is computed, no tick is simulated.
+    Lease(Id<Node>),
+    /// The monitor tick at which this node's silence is noticed (NODE-5, NODE-7). `u32`: epoch of the manager.
+    Monitor(Id<Node>, u32),
+    /// The monitor tick at which disruption states are looked at again and healed nodes lose their taints (NODE-12).
+    Pass(u32),
+    /// A zone's queue may taint its next node (NODE-13). First: the zone's word.
+    TaintNext(u32, u32),
+    /// tolerationSeconds of a pod are over (NODE-18).
+    Evict(Id<Pod>, Uid),
+    /// A run of the pod garbage collector that has something to do (POD-53).
+    PodGc(u32),
+}
+
+/// What happens in the volume controllers of the controller manager.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BinderEvent {
+    /// The binder looks at a claim (VOL-1).
+    Claim(Id<Claim>, u32),
+    /// The binder looks at a volume (VOL-1).
+    Volume(Id<Volume>, u32),
+    /// The attach/detach controller looks at one (volume, node) pair (VOL-29).
+    Pair(Id<Volume>, Id<Node>),
+    /// The protection controllers look at a claim (VOL-18).
+    ProtectClaim(Id<Claim>, Uid),
+    /// The protection controllers look at a volume (VOL-19).
+    ProtectVolume(Id<Volume>, Uid),
+}
+
+/// What happens in the scheduler.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SchedulerEvent {
+    /// The next scheduling cycle (SCHED-1).
+    Cycle(u32),
+    /// A pod's back-off is over (SCHED-6).
+    BackoffOver(Id<Pod>, Uid),
+    /// Pods that have been unschedulable for long are flushed (SCHED-5).
+    Flush(u32),
+    /// A binding cycle looks whether the pod's claims are bound (SCHED-20).
+    PreBind(Id<Pod>, Uid),
+    /// The binding reaches the API server (SCHED-21).
+    Bind(Id<Pod>, Uid),
+}
+
+/// What happens on nodes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KubeletEvent {
+    /// The kubelet's watch shows a change of a pod.
+    SeesPod(Id<Pod>, Uid),
+    /// The kubelet's watch shows a change of its node.
+    SeesNode(Id<Node>),
+    /// The next stage of a pod on its node is reached. The number guards against stale stages.
+    Stage(Id<Pod>, Uid, u32),
+    /// The status manager writes the pod's status (POD-16).
+    WriteStatus(Id<Pod>, Uid),
+    /// The status tick of a node that has something to report (NODE-3).
+    StatusTick(Id<Node>, u32),
+    /// The kubelet is back after a crash, reboot or partition, and has its watches again (POD-50).
+    Reconnected(Id<Node>, u32),
+}
+
+/// What happens in the CSI driver and the cloud.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StorageEvent {
+    /// CreateVolume for a claim returns (VOL-14).
+    Provisioned(Id<Claim>, Uid),
+    /// The provisioner tries a claim again (VOL-14).
+    ProvisionRetry(Id<Claim>, Uid),
+    /// The attacher's call for an attachment returns (VOL-50).
+    Attached(Id<Attachment>, Uid),
+    /// The attacher tries again (VOL-50).
+    AttachRetry(Id<Attachment>, Uid),
+    /// ControllerUnpublish for an attachment returns (VOL-50).
+    Detached(Id<Attachment>, Uid),
+    /// DeleteVolume for a released volume returns or is tried (VOL-16).
+    Deleted(Id<Volume>, Uid),
+}
+
+const _: () = assert!(size_of::<Event>() <= 16, "events are copied through the queue: keep them small");

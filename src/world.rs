@@ -1,0 +1,745 @@
+//! The ground all processes stand on: clock, queue, store, chance, and the one door through which the store is written.
+//!
+//! A component gets `&mut World` with the event it handles. It reads the store through the view of its process, asks
+//! for events in the future, and writes through [`World::create`], [`World::update`] and [`World::delete`]. Each write
+//! is one change of the log: it carries who wrote, by which rule, and the change that led to it, and it wakes the
+//! watches. Nothing else in the simulator changes the store.
+use crate::api::kind::Kind;
+use crate::api::names::Uid;
+use crate::api::objects::*;
+use crate::api::status::Status;
+use crate::api::store::{Change, Store, Stored, Verb, View};
+use crate::config::Config;
+use crate::event::{Event, Process};
+use crate::kernel::{Chooser, Duration, Id, Latency, Queue, Scheduled, Time, Timer};
+use crate::limits;
+use crate::rule::Rule;
+use crate::trace::record::{Noted, Recorder};
+
+/// Who writes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum Actor {
+    /// kubectl, or the scenario itself.
+    #[default]
+    User,
+    /// statefulset-controller.
+    StatefulSetController,
+    /// deployment-controller.
+    DeploymentController,
+    /// replicaset-controller.
+    ReplicaSetController,
+    /// disruption controller.
+    DisruptionController,
+    /// endpointslice-controller.
+    EndpointSliceController,
+    /// node-controller (node lifecycle).
+    NodeController,
+    /// taint-eviction-controller.
+    TaintEviction,
+    /// pod garbage collector.
+    PodGc,
+    /// garbage collector of owners and dependents.
+    GarbageCollector,
+    /// persistentvolume-controller and the protection controllers.
+    VolumeController,
+    /// attachdetach-controller.
+    AttachDetach,
+    /// default-scheduler.
+    Scheduler,
+    /// A kubelet.
+    Kubelet,
+    /// external-provisioner.
+    Provisioner,
+    /// external-attacher.
+    Attacher,
+}
+
+impl Actor {
+    /// The name events and the timeline show.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Actor::User => "kubectl",
+            Actor::StatefulSetController => "statefulset-controller",
+            Actor::DeploymentController => "deployment-controller",
+            Actor::ReplicaSetController => "replicaset-controller",
+            Actor::DisruptionController => "controllermanager",
+            Actor::EndpointSliceController => "endpoint-slice-controller",
+            Actor::NodeController => "node-controller",
+            Actor::TaintEviction => "taint-eviction-controller",
+            Actor::PodGc => "pod-garbage-collector",
+            Actor::GarbageCollector => "garbage-collector-controller",
+            Actor::VolumeController => "persistentvolume-controller",
+            Actor::AttachDetach => "attachdetach-controller",
+            Actor::Scheduler => "default-scheduler",
+            Actor::Kubelet => "kubelet",
+            Actor::Provisioner => "ebs.csi.aws.com",
+            Actor::Attacher => "external-attacher ebs.csi.aws.com",
+        }
+    }
+
+    /// The process it runs in, if it is one that can be stopped.
+    pub fn process(self) -> Option<Process> {
+        match self {
+            Actor::User | Actor::Kubelet => None,
+            Actor::Scheduler => Some(Process::Scheduler),
+            Actor::Provisioner | Actor::Attacher => Some(Process::CsiController),
+            _ => Some(Process::ControllerManager),
+        }
+    }
+}
+
+/// What a keyed draw is for. Each purpose has its own stream, so a new draw disturbs no other (INV-83).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Draw {
+    /// Duration of an API write.
+    ApiWrite = 1,
+    /// Lag of a watch.
+    Watch,
+    /// Queue hop.
+    Hop,
+    /// A scheduling decision's duration.
+    Decision,
+    /// Tie between nodes (SCHED-26).
+    NodeTie,
+    /// Phase of a periodic loop (DEF-C1).
+    Phase,
+    /// Sandbox.
+    Sandbox,
+    /// Container start.
+    Start,
+    /// Image pull.
+    Pull,
+    /// Readiness.
+    Ready,
+    /// Container stop.
+    Stop,
+    /// Container exit.
+    Exit,
+    /// Provisioning.
+    Provision,
+    /// Attaching.
+    Attach,
+    /// Detaching.
+    Detach,
+    /// Staging and publishing.
+    Mount,
+    /// Back-off jitter.
+    Jitter,
+    /// Random letters in names.
+    Name,
+    /// Order among equals where the real one is unspecified.
+    Order,
+    /// Order of DNS answers, choice of a backend.
+    Answer,
+    /// uids and volume handles as text.
+    Identity,
+}
+
+/// The lease of a node. A renewal that changes nothing is no event: what matters is when renewals stopped or began.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Lease {
+    /// The kubelet renews it.
+    pub renewing: bool,
+    /// Since when it has been renewed, or the last renewal before silence.
+    pub since: Time,
+}
+
+/// A watch of one process: how far it has come in the change log.
+#[derive(Clone, Debug)]
+struct Watcher {
+    running: bool,
+    /// Grows at every stop, so that events of an earlier life are stale.
+    epoch: u32,
+    /// Log position of the next change to deliver.
+    next: u64,
+    /// Everything up to here has been delivered.
+    at: Revision,
+    /// A `Deliver` event is pending.
+    armed: bool,
+    /// Extra lag (fault `lag:`, perturbation).
+    extra: Latency,
+    /// Deliveries never overtake one another.
+    last: Time,
+}
+
+/// What a delete asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DeleteOptions {
+    /// Precondition: only this incarnation (POD-7).
+    pub uid: Option<Uid>,
+    /// gracePeriodSeconds; None: the object's own.
+    pub grace: Option<u32>,
+    /// propagationPolicy.
+    pub propagation: Propagation,
+}
+
+/// What becomes of an owner's dependents.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Propagation {
+    /// The owner goes, dependents follow (STS-89).
+    #[default]
+    Background,
+    /// The owner waits for its blocking dependents (STS-90).
+    Foreground,
+    /// Dependents lose their reference and stay (STS-91).
+    Orphan,
+}
+
+/// How a delete ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Deleted {
+    /// The object is gone.
+    Gone,
+    /// The object is terminating: a grace period or a finalizer holds it.
+    Terminating,
+    /// It was already terminating and nothing changed (POD-4).
+    Unchanged,
+}
+
+/// A limit that ended the run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Limit {
+    /// Objects in the store.
+    Objects,
+    /// Events handled.
+    Events,
+    /// Events at one instant: a zero-delay loop.
+    EventsAtOneInstant,
+}
+
+/// Marks in the cause word of a queue entry.
+const BACKGROUND: u32 = 1 << 31;
+const DELAY: u32 = 1 << 30;
+const CAUSE: u32 = DELAY - 1;
+
+/// See the module documentation.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// All objects.
+    pub store: Store,
+    /// Chance.
+    pub chooser: Chooser,
+    /// Timers, latencies, gates, behaviour.
+    pub config: Config,
+    /// What is kept for the timeline and for `why`.
+    pub recorder: Recorder,
+    /// Kubernetes Events.
+    pub events: crate::api::events::EventLog,
+    /// Who is acting now; set by the dispatcher.
+    pub actor: Actor,
+    /// The change that led to what is being done now.
+    pub cause: Revision,
+    /// The leases of nodes, by table index: whether they are being renewed (NODE-2). Renewals are computed.
+    pub leases: Vec<Lease>,
+    /// A limit was reached: the run ends.
+    pub exceeded: Option<Limit>,
+    queue: Queue<Event>,
+    watchers: [Watcher; Process::ALL.len()],
+    foreground: usize,
+    delays: usize,
+    handled: u64,
+    at_this_instant: u32,
+    last_change: Time,
+}
+
+impl World {
+    /// An empty world.
+    pub fn new(seed: u64, config: Config) -> World {
+        let watcher = Watcher {
+            running: true,
+            epoch: 0,
+            next: 0,
+            at: Revision(0),
+            armed: false,
+            extra: Latency::Constant(Duration::ZERO),
+            last: Time::ZERO,
+        };
+        World {
+            store: Store::seeded(seed),
+            chooser: Chooser::seeded(seed),
+            config,
+            recorder: Recorder::off(),
+            events: crate::api::events::EventLog::default(),
+            actor: Actor::User,
+            cause: Revision(0),
+            leases: Vec::new(),
+            exceeded: None,
+            queue: Queue::new(),
+            watchers: std::array::from_fn(|_| watcher.clone()),
+            foreground: 0,
+            delays: 0,
+            handled: 0,
+            at_this_instant: 0,
+            last_change: Time::ZERO,
+        }
+    }
+
+    // ---- Time ------------------------------------------------------------------------------------------------------
+
+    /// Virtual now.
+    pub fn now(&self) -> Time {
+        self.queue.now()
+    }
+
+    /// Asks for an event after a delay.
+    pub fn after(&mut self, delay: Duration, event: Event) {
+        self.push(self.now() + delay, event, 0);
+    }
+
+    /// Asks for an event at an instant.
+    pub fn at(&mut self, time: Time, event: Event) {
+        self.push(time, event, 0);
+    }
+
+    /// Asks for an event that is periodic or an endless back-off: it does not keep the cluster from being settled.
+    pub fn background(&mut self, delay: Duration, event: Event) {
+        self.push(self.now() + delay, event, BACKGROUND);
+    }
+
+    /// Asks for an event that ends a simulated delay of the outside world (start, ready, stop, attach, detach,
+    /// provision): the recorded corpus' notion of settled waits for these.
+    pub fn delay(&mut self, delay: Duration, event: Event) {
+        self.push(self.now() + delay, event, DELAY);
+    }
+
+    /// Asks for an event that may be cancelled: long timers that recovery calls off.
+    pub fn timer(&mut self, time: Time, event: Event) -> Timer {
+        self.foreground += 1;
+        self.queue.push_timer(time, self.cause.0 & CAUSE, event)
+    }
+
+    /// Calls a timer off. False if it has fired.
+    pub fn cancel(&mut self, timer: Timer) -> bool {
+        let cancelled = self.queue.cancel(timer);
+        if cancelled {
+            self.foreground -= 1;
+        }
+        cancelled
+    }
+
+    fn push(&mut self, time: Time, event: Event, marks: u32) {
+        if time.is_never() {
+            return;
+        }
+        if marks & BACKGROUND == 0 {
+            self.foreground += 1;
+        }
+        if marks & DELAY != 0 {
+            self.delays += 1;
+        }
+        self.queue.push(time, (self.cause.0 & CAUSE) | marks, event);
+    }
+
+    /// Takes the next event; time moves to it.
+    pub(crate) fn pop(&mut self) -> Option<Event> {
+        let before = self.queue.now();
+        let Scheduled { time, cause, event } = self.queue.pop()?;
+        if cause & BACKGROUND == 0 {
+            self.foreground -= 1;
+        }
+        if cause & DELAY != 0 {
+            self.delays -= 1;
+        }
+        self.cause = Revision(cause & CAUSE);
+        self.handled += 1;
+        self.at_this_instant = if time == before { self.at_this_instant + 1 } else { 0 };
+        if self.handled > limits::MAX_EVENTS && self.exceeded.is_none() {
+            self.exceeded = Some(Limit::Events);
+        }
+        if self.at_this_instant > limits::MAX_EVENTS_AT_ONE_INSTANT && self.exceeded.is_none() {
+            self.exceeded = Some(Limit::EventsAtOneInstant);
+        }
+        Some(event)
+    }
+
+    /// When the next event is due.
+    pub fn next_time(&mut self) -> Option<Time> {
+        self.queue.peek_time()
+    }
+
+    /// Number of events handled so far.
+    pub fn handled(&self) -> u64 {
+        self.handled
+    }
+
+    /// Number of pending events.
+    pub fn pending(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Nothing is left to happen but periodic work and endless back-off.
+    pub fn is_settled(&self) -> bool {
+        self.foreground == 0
+    }
+
+    /// A simulated delay of the outside world is running.
+    pub fn is_delayed(&self) -> bool {
+        self.delays > 0
+    }
+
+    /// When an object last changed.
+    pub fn last_change(&self) -> Time {
+        self.last_change
+    }
+
+    // ---- Chance ----------------------------------------------------------------------------------------------------
+
+    /// Draws how long something takes, for this purpose, object and attempt.
+    pub fn draw(&self, latency: Latency, purpose: Draw, object: u64, attempt: u64) -> Duration {
+        match latency {
+            Latency::Constant(duration) => duration,
+            Latency::Never => Duration::NEVER,
+            drawn => drawn.sample(self.chooser.keyed(purpose as u32, object, attempt)),
+        }
+    }
+
+    /// How long an API write of this actor takes from call to commit (LAT-1).
+    pub fn api_delay(&self, actor: Actor) -> Duration {
+        let key = u64::from(self.store.revision().0) << 8 | actor as u64;
+        self.draw(self.config.latency.api_write, Draw::ApiWrite, key, self.handled)
+            + self.draw(self.config.extra_api(actor), Draw::ApiWrite, !key, self.handled)
+    }
+
+    /// The first tick of a loop with this period, strictly after `after`. Each loop has its own phase (DEF-C1).
+    pub fn next_tick(&self, period: Duration, loop_key: u64, epoch: u32, after: Time) -> Time {
+        if period == Duration::ZERO {
+            return after;
+        }
+        let phase = self.chooser.below(Draw::Phase as u32, loop_key, u64::from(epoch), period.as_nanos());
+        let passed = after.as_nanos().saturating_sub(phase);
+        let ticks = if after.as_nanos() < phase { 0 } else { passed / period.as_nanos() + 1 };
+        Time::from_nanos(phase.saturating_add(ticks.saturating_mul(period.as_nanos())))
+    }
+
+    // ---- Watches ---------------------------------------------------------------------------------------------------
+
+    /// The store as this process sees it.
+    pub fn view(&self, process: Process) -> View<'_> {
+        self.store.view(self.watchers[process as usize].at)
+    }
+
+    /// How far this process' watch has come.
+    pub fn seen(&self, process: Process) -> Revision {
+        self.watchers[process as usize].at
+    }
+
+    /// True if the process runs.
+    pub fn is_running(&self, process: Process) -> bool {
+        self.watchers[process as usize].running
+    }
+
+    /// The life of the process: grows at every stop. Events of an earlier life are stale.
+    pub fn epoch(&self, process: Process) -> u32 {
+        self.watchers[process as usize].epoch
+    }
+
+    /// Sets an additional lag of a process' watch.
+    pub fn set_extra_lag(&mut self, process: Process, extra: Latency) {
+        self.watchers[process as usize].extra = extra;
+    }
+
+    /// The process is gone; what it knew is lost.
+    pub(crate) fn stop(&mut self, process: Process) {
+        let watcher = &mut self.watchers[process as usize];
+        watcher.running = false;
+        watcher.armed = false;
+        watcher.epoch += 1;
+    }
+
+    /// The process is back and has listed everything: its view is the present.
+    pub(crate) fn start(&mut self, process: Process) {
+        let (end, revision) = (self.store.log_end(), self.store.revision());
+        let watcher = &mut self.watchers[process as usize];
+        watcher.running = true;
+        watcher.armed = false;
+        watcher.next = end;
+        watcher.at = revision;
+    }
+
+    /// Takes the next change that this process' watch has due now; the process' view moves to it.
+    pub(crate) fn next_delivery(&mut self, process: Process) -> Option<Change> {
+        let change = loop {
+            let watcher = &mut self.watchers[process as usize];
+            let change = *self.store.log_entry(watcher.next)?;
+            if process.watches(change.kind) {
+                break change;
+            }
+            watcher.next += 1;
+            watcher.at = change.revision;
+        };
+        if self.delivery_time(process, &change) > self.now() {
+            return None;
+        }
+        let now = self.now();
+        let watcher = &mut self.watchers[process as usize];
+        watcher.next += 1;
+        watcher.at = change.revision;
+        watcher.last = now;
+        self.cause = change.revision;
+        Some(change)
+    }
+
+    fn delivery_time(&self, process: Process, change: &Change) -> Time {
+        let watcher = &self.watchers[process as usize];
+        let key = u64::from(change.revision.0);
+        let lag = self.draw(self.config.latency.watch, Draw::Watch, key, process as u64)
+            + self.draw(watcher.extra, Draw::Watch, !key, process as u64);
+        (change.time + lag).max(watcher.last)
+    }
+
+    /// After a delivery: asks for the next one, and lets go of the past that nobody needs any more.
+    pub(crate) fn delivered(&mut self, process: Process) {
+        self.watchers[process as usize].armed = false;
+        self.arm(process);
+        self.forget();
+    }
+
+    fn arm(&mut self, process: Process) {
+        let watcher = &mut self.watchers[process as usize];
+        if !watcher.running || watcher.armed {
+            return;
+        }
+        // What the process does not watch costs it nothing.
+        let change = loop {
+            let Some(change) = self.store.log_entry(watcher.next) else { return };
+            if process.watches(change.kind) {
+                break *change;
+            }
+            watcher.next += 1;
+            watcher.at = change.revision;
+        };
+        let epoch = watcher.epoch;
+        let time = self.delivery_time(process, &change);
+        self.watchers[process as usize].armed = true;
+        let cause = self.cause;
+        self.cause = change.revision;
+        self.push(time, Event::Deliver(process, epoch), 0);
+        self.cause = cause;
+    }
+
+    fn forget(&mut self) {
+        let until = self.watchers.iter().filter(|w| w.running).map(|w| w.at).min();
+        self.store.forget(until.unwrap_or(self.store.revision()));
+    }
+
+    // ---- Writing ---------------------------------------------------------------------------------------------------
+
+    /// Stores a new object. Its uid, creation time, generation and resourceVersion are set here.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is taken (INV-1).
+    pub fn create<T: Stored + Noted>(&mut self, mut object: T, rule: Rule) -> Result<Id<T>, Status> {
+        let (scope, name) = (object.scope(), object.meta().name);
+        if T::table(&self.store).find(scope, name).is_some() {
+            return Err(Status::already_exists(T::KIND.resource(), &self.store.name_of(name)));
+        }
+        if self.store.objects() >= limits::MAX_OBJECTS {
+            self.exceeded = Some(Limit::Objects);
+            return Err(Status::internal("object limit of the simulation reached".into()));
+        }
+        let uid = self.store.next_uid();
+        let created = Seconds::of(self.now());
+        let meta = object.meta_mut();
+        meta.uid = uid;
+        meta.created = created;
+        meta.deleted = Seconds::NEVER;
+        meta.generation = u32::from(has_generation(T::KIND));
+        let revision = self.store.next_revision();
+        let Some(id) = T::table_mut(&mut self.store).insert(object, revision) else {
+            return Err(Status::already_exists(T::KIND.resource(), &self.store.name_of(name)));
+        };
+        self.committed::<T>(id, uid, Verb::Created, None, revision, rule);
+        Ok(id)
+    }
+
+    /// Writes an object. If that takes away the last thing that held a terminating object, it is removed instead
+    /// (POD-6). None if there is no such object.
+    pub fn update<T: Stored + Noted>(&mut self, id: Id<T>, rule: Rule, change: impl FnOnce(&mut T)) -> Option<Revision> {
+        let old = T::table(&self.store).get(id)?.clone();
+        let mut new = old.clone();
+        change(&mut new);
+        let uid = old.meta().uid;
+        let meta = new.meta();
+        let released = meta.is_terminating() && !meta.has_finalizers() && meta.grace == 0 && old.meta().has_finalizers();
+        let revision = self.store.next_revision();
+        if released {
+            T::table_mut(&mut self.store).replace(id, new, revision);
+            let revision = self.store.next_revision();
+            T::table_mut(&mut self.store).take(id, revision);
+            self.committed::<T>(id, uid, Verb::Removed, Some(&old), revision, rule);
+            return Some(revision);
+        }
+        T::table_mut(&mut self.store).replace(id, new, revision);
+        self.committed::<T>(id, uid, Verb::Updated, Some(&old), revision, rule);
+        Some(revision)
+    }
+
+    /// Writes an object only if it is still this incarnation.
+    pub fn update_uid<T: Stored + Noted>(
+        &mut self,
+        id: Id<T>,
+        uid: Uid,
+        rule: Rule,
+        change: impl FnOnce(&mut T),
+    ) -> Option<Revision> {
+        T::table(&self.store).get_uid(id, uid)?;
+        self.update(id, rule, change)
+    }
+
+    /// Writes the desired state of an object: as [`World::update`], and the generation grows (STS-10).
+    pub fn update_spec<T: Stored + Noted>(&mut self, id: Id<T>, rule: Rule, change: impl FnOnce(&mut T)) -> Option<Revision> {
+        self.update(id, rule, |object| {
+            change(object);
+            object.meta_mut().generation += 1;
+        })
+    }
+
+    /// Deletes an object as the API server does: gracefully (POD-3 to POD-6), held by finalizers, with the propagation
+    /// asked for.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` if the uid precondition does not hold (POD-7).
+    pub fn delete<T: Stored + Noted>(&mut self, id: Id<T>, options: DeleteOptions, rule: Rule) -> Result<Deleted, Status> {
+        let Some(object) = T::table(&self.store).get(id) else {
+            let name = T::table(&self.store).last_known(id).map_or_else(String::new, |o| self.store.name_of(o.meta().name));
+            return Err(Status::not_found(T::KIND.resource(), &name));
+        };
+        let meta = *object.meta();
+        if let Some(uid) = options.uid.filter(|uid| *uid != meta.uid) {
+            let name = self.store.name_of(meta.name);
+            let why = format!(
+                "Precondition failed: UID in precondition: {}, UID in object meta: {}",
+                self.store.uid_text(uid),
+                self.store.uid_text(meta.uid)
+            );
+            return Err(Status::conflict(T::KIND.resource(), &name, &why));
+        }
+        let added = match options.propagation {
+            Propagation::Background => Finalizers::NONE,
+            Propagation::Foreground => Finalizers::FOREGROUND,
+            Propagation::Orphan => Finalizers::ORPHAN,
+        };
+        let natural = object.natural_grace(&self.store);
+        let grace = if natural == 0 { 0 } else { options.grace.unwrap_or(natural) };
+        if meta.is_terminating() {
+            return Ok(self.delete_again::<T>(id, &meta, options.grace.map(|g| if natural == 0 { 0 } else { g }), rule));
+        }
+        if grace == 0 && !meta.has_finalizers() && added == Finalizers::NONE {
+            self.remove(id, rule);
+            return Ok(Deleted::Gone);
+        }
+        let deleted = Seconds::of(self.now() + Duration::from_secs(u64::from(grace)));
+        self.update(id, rule, |object| {
+            let meta = object.meta_mut();
+            meta.deleted = deleted;
+            meta.grace = grace;
+            meta.finalizers = meta.finalizers.with(added);
+            if meta.generation > 0 {
+                meta.generation += 1;
+            }
+        });
+        Ok(Deleted::Terminating)
+    }
+
+    /// A delete of what is already terminating may only shorten the grace period (POD-4).
+    fn delete_again<T: Stored + Noted>(&mut self, id: Id<T>, meta: &Meta, grace: Option<u32>, rule: Rule) -> Deleted {
+        let Some(grace) = grace.filter(|grace| *grace < meta.grace || *grace == 0) else { return Deleted::Unchanged };
+        if grace == 0 && !meta.has_finalizers() {
+            self.remove(id, rule);
+            return Deleted::Gone;
+        }
+        if grace == meta.grace {
+            return Deleted::Unchanged;
+        }
+        let requested = meta.deleted.0.saturating_sub(meta.grace);
+        let now = Seconds::of(self.now());
+        let shortened = Seconds(requested.saturating_add(grace)).max(now);
+        self.update(id, rule, |object| {
+            object.meta_mut().deleted = shortened;
+            object.meta_mut().grace = if shortened == now && grace > 0 { 1 } else { grace };
+        });
+        Deleted::Terminating
+    }
+
+    /// Takes an object out of the store at once.
+    pub(crate) fn remove<T: Stored + Noted>(&mut self, id: Id<T>, rule: Rule) -> Option<T> {
+        let uid = T::table(&self.store).get(id)?.meta().uid;
+        let revision = self.store.next_revision();
+        let old = T::table_mut(&mut self.store).take(id, revision)?;
+        self.committed::<T>(id, uid, Verb::Removed, Some(&old), revision, rule);
+        Some(old)
+    }
+
+    fn committed<T: Stored + Noted>(
+        &mut self,
+        id: Id<T>,
+        uid: Uid,
+        verb: Verb,
+        old: Option<&T>,
+        revision: Revision,
+        rule: Rule,
+    ) {
+        let now = self.now();
+        self.store.append(Change { revision, time: now, kind: T::KIND, verb, index: id.as_u32(), uid });
+        self.last_change = now;
+        if self.recorder.is_on() {
+            let new = T::table(&self.store).get(id);
+            self.recorder.write(&self.store, now, revision, self.cause, self.actor, rule, id, old, new);
+        }
+        if T::KIND == Kind::Pod || T::KIND == Kind::Node {
+            self.tell_kubelets::<T>(id, uid, old);
+        }
+        for process in Process::ALL {
+            self.arm(process);
+        }
+    }
+
+    /// Kubelets watch the pods bound to them and their own node; a change that concerns them reaches them after the
+    /// lag of a watch.
+    fn tell_kubelets<T: Stored + Noted>(&mut self, id: Id<T>, uid: Uid, old: Option<&T>) {
+        let new = T::table(&self.store).get(id);
+        let Some(event) = T::kubelet_event(id, uid, old, new) else { return };
+        let key = u64::from(id.as_u32()) << 32 | u64::from(uid.0);
+        let lag = self.draw(self.config.latency.watch, Draw::Watch, key, u64::from(self.store.revision().0));
+        self.after(lag, Event::Kubelet(event));
+    }
+
+    // ---- Telling ---------------------------------------------------------------------------------------------------
+
+    /// Records a Kubernetes Event about an object. The message is made only if events are kept.
+    pub fn emit<T: Stored>(
+        &mut self,
+        about: Id<T>,
+        warning: bool,
+        reason: &'static str,
+        message: impl FnOnce(&World) -> String,
+    ) {
+        if !self.events.is_on() {
+            return;
+        }
+        let Some(object) = T::table(&self.store).last_known(about) else { return };
+        let (name, namespace, uid) = (object.meta().name, object.meta().namespace, object.meta().uid);
+        let message = message(self);
+        let (now, source) = (self.now(), self.actor);
+        self.events.add(crate::api::events::ApiEvent {
+            kind: T::KIND,
+            name,
+            namespace,
+            uid,
+            warning,
+            reason,
+            message,
+            source,
+            first: now,
+            last: now,
+            count: 1,
+        });
+    }
+}
+
+/// Kinds whose objects count generations.
+fn has_generation(kind: Kind) -> bool {
+    matches!(kind, Kind::Pod | Kind::StatefulSet | Kind::Deployment | Kind::ReplicaSet | Kind::Budget | Kind::EndpointSlice)
+}
