@@ -53,7 +53,10 @@ impl Process {
                 Kind::Inert | Kind::EndpointSlice | Kind::Revision | Kind::Deployment | Kind::Namespace
             ),
             Process::CsiController => {
-                matches!(kind, Kind::Claim | Kind::Volume | Kind::Attachment | Kind::StorageClass | Kind::Node)
+                matches!(
+                    kind,
+                    Kind::Claim | Kind::Volume | Kind::Attachment | Kind::StorageClass | Kind::Node
+                )
             }
             Process::CoreDns | Process::KubeProxy => matches!(kind, Kind::Service | Kind::EndpointSlice),
         }

@@ -5,21 +5,27 @@
 //! - [`kernel`]: virtual time, the event queue, the one source of chance, arenas and bitsets. Knows no Kubernetes.
 //! - [`api`]: the API server in miniature: objects, the store with its change log and watch cursors, defaults,
 //!   validation, patches.
-//! - [`controllers`], [`scheduler`], [`kubelet`], [`storage`], [`network`], [`workload`]: the processes of a cluster.
+//! - [`controllers`], [`scheduler`], [`kubelet`], [`storage`], [`network`]: the processes of a cluster.
 //!   They never import one another; they meet in the API.
 //! - [`kubectl`] and [`scenario`]: what a user types.
 //! - [`trace`], [`report`], [`cli`]: what a user reads.
 pub mod api;
+pub mod behavior;
 pub mod cli;
+pub mod cluster;
+pub mod config;
 pub mod controllers;
+pub mod event;
 pub mod invariants;
 pub mod kernel;
 pub mod kubectl;
 pub mod kubelet;
+pub mod limits;
 pub mod network;
 pub mod report;
+pub mod rule;
 pub mod scenario;
 pub mod scheduler;
 pub mod storage;
 pub mod trace;
-pub mod workload;
+pub mod world;

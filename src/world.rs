@@ -556,13 +556,19 @@ impl World {
 
     /// Writes an object. If that takes away the last thing that held a terminating object, it is removed instead
     /// (POD-6). None if there is no such object.
-    pub fn update<T: Stored + Noted>(&mut self, id: Id<T>, rule: Rule, change: impl FnOnce(&mut T)) -> Option<Revision> {
+    pub fn update<T: Stored + Noted>(
+        &mut self,
+        id: Id<T>,
+        rule: Rule,
+        change: impl FnOnce(&mut T),
+    ) -> Option<Revision> {
         let old = T::table(&self.store).get(id)?.clone();
         let mut new = old.clone();
         change(&mut new);
         let uid = old.meta().uid;
         let meta = new.meta();
-        let released = meta.is_terminating() && !meta.has_finalizers() && meta.grace == 0 && old.meta().has_finalizers();
+        let released =
+            meta.is_terminating() && !meta.has_finalizers() && meta.grace == 0 && old.meta().has_finalizers();
         let revision = self.store.next_revision();
         if released {
             T::table_mut(&mut self.store).replace(id, new, revision);
@@ -589,7 +595,12 @@ impl World {
     }
 
     /// Writes the desired state of an object: as [`World::update`], and the generation grows (STS-10).
-    pub fn update_spec<T: Stored + Noted>(&mut self, id: Id<T>, rule: Rule, change: impl FnOnce(&mut T)) -> Option<Revision> {
+    pub fn update_spec<T: Stored + Noted>(
+        &mut self,
+        id: Id<T>,
+        rule: Rule,
+        change: impl FnOnce(&mut T),
+    ) -> Option<Revision> {
         self.update(id, rule, |object| {
             change(object);
             object.meta_mut().generation += 1;
@@ -601,9 +612,16 @@ impl World {
     ///
     /// # Errors
     /// `NotFound`; `Conflict` if the uid precondition does not hold (POD-7).
-    pub fn delete<T: Stored + Noted>(&mut self, id: Id<T>, options: DeleteOptions, rule: Rule) -> Result<Deleted, Status> {
+    pub fn delete<T: Stored + Noted>(
+        &mut self,
+        id: Id<T>,
+        options: DeleteOptions,
+        rule: Rule,
+    ) -> Result<Deleted, Status> {
         let Some(object) = T::table(&self.store).get(id) else {
-            let name = T::table(&self.store).last_known(id).map_or_else(String::new, |o| self.store.name_of(o.meta().name));
+            let name = T::table(&self.store)
+                .last_known(id)
+                .map_or_else(String::new, |o| self.store.name_of(o.meta().name));
             return Err(Status::not_found(T::KIND.resource(), &name));
         };
         let meta = *object.meta();
@@ -624,7 +642,12 @@ impl World {
         let natural = object.natural_grace(&self.store);
         let grace = if natural == 0 { 0 } else { options.grace.unwrap_or(natural) };
         if meta.is_terminating() {
-            return Ok(self.delete_again::<T>(id, &meta, options.grace.map(|g| if natural == 0 { 0 } else { g }), rule));
+            return Ok(self.delete_again::<T>(
+                id,
+                &meta,
+                options.grace.map(|g| if natural == 0 { 0 } else { g }),
+                rule,
+            ));
         }
         if grace == 0 && !meta.has_finalizers() && added == Finalizers::NONE {
             self.remove(id, rule);
@@ -644,8 +667,16 @@ impl World {
     }
 
     /// A delete of what is already terminating may only shorten the grace period (POD-4).
-    fn delete_again<T: Stored + Noted>(&mut self, id: Id<T>, meta: &Meta, grace: Option<u32>, rule: Rule) -> Deleted {
-        let Some(grace) = grace.filter(|grace| *grace < meta.grace || *grace == 0) else { return Deleted::Unchanged };
+    fn delete_again<T: Stored + Noted>(
+        &mut self,
+        id: Id<T>,
+        meta: &Meta,
+        grace: Option<u32>,
+        rule: Rule,
+    ) -> Deleted {
+        let Some(grace) = grace.filter(|grace| *grace < meta.grace || *grace == 0) else {
+            return Deleted::Unchanged;
+        };
         if grace == 0 && !meta.has_finalizers() {
             self.remove(id, rule);
             return Deleted::Gone;
@@ -741,5 +772,13 @@ impl World {
 
 /// Kinds whose objects count generations.
 fn has_generation(kind: Kind) -> bool {
-    matches!(kind, Kind::Pod | Kind::StatefulSet | Kind::Deployment | Kind::ReplicaSet | Kind::Budget | Kind::EndpointSlice)
+    matches!(
+        kind,
+        Kind::Pod
+            | Kind::StatefulSet
+            | Kind::Deployment
+            | Kind::ReplicaSet
+            | Kind::Budget
+            | Kind::EndpointSlice
+    )
 }

@@ -1,6 +1,5 @@
 //! The API server in miniature: objects, names, the store with its change log, defaults, validation, patches.
-pub mod decode;
-pub mod manifest;
+mod decode;
 pub mod events;
 pub mod kind;
 pub mod labels;

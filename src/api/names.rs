@@ -80,7 +80,8 @@ impl Name {
 
     /// The number the name ends in, if it is an ordinal as Kubernetes reads one: digits, at most 2^31-1 (STS-14).
     pub fn ordinal(self) -> Option<u32> {
-        (self.number != NO_NUMBER && self.stem != Sym::PVC && self.stem.0 & ATTACHMENT == 0).then_some(self.number)
+        (self.number != NO_NUMBER && self.stem != Sym::PVC && self.stem.0 & ATTACHMENT == 0)
+            .then_some(self.number)
     }
 
     /// True if this is the name of a provisioned volume, `pvc-<uid>`.
@@ -196,7 +197,17 @@ mod tests {
     #[test]
     fn names_split_where_they_render_back() {
         let mut names = Interner::default();
-        for text in ["web-0", "web-12", "web-007", "data-web-2147483647", "web-2147483648", "web", "-1", "a-", "pvc-3"] {
+        for text in [
+            "web-0",
+            "web-12",
+            "web-007",
+            "data-web-2147483647",
+            "web-2147483648",
+            "web",
+            "-1",
+            "a-",
+            "pvc-3",
+        ] {
             let name = names.name(text);
             assert_eq!(names.render(name), text);
             assert_eq!(names.len_of(name), text.len(), "{text}");

@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde_json::Value;
+use std::borrow::Cow;
 use thiserror::Error;
 
 use super::text::{label_key_errors, label_value_errors};
@@ -159,8 +160,8 @@ impl Selector {
     }
 
     /// Whether an object with these labels is selected; `label` answers the value of a key.
-    pub fn matches<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
-        self.requirements.iter().all(|requirement| requirement.matches(label(&requirement.key)))
+    pub fn matches<'a>(&self, label: impl Fn(&str) -> Option<Cow<'a, str>>) -> bool {
+        self.requirements.iter().all(|requirement| requirement.matches(label(&requirement.key).as_deref()))
     }
 
     /// As tables and `describe` print it: `<none>` if empty (metav1.FormatLabelSelector).
@@ -423,7 +424,7 @@ mod tests {
     fn selects(selector: &Selector, labels: &str) -> bool {
         let labels: BTreeMap<&str, &str> =
             labels.split(',').filter_map(|pair| pair.split_once('=')).collect();
-        selector.matches(|key| labels.get(key).copied())
+        selector.matches(|key| labels.get(key).copied().map(Cow::Borrowed))
     }
 
     #[test]

@@ -20,7 +20,11 @@ impl Status {
     }
     /// 409: the name is taken.
     pub fn already_exists(resource: &str, name: &str) -> Status {
-        Status { code: 409, reason: "AlreadyExists", message: format!("{resource} \"{name}\" already exists") }
+        Status {
+            code: 409,
+            reason: "AlreadyExists",
+            message: format!("{resource} \"{name}\" already exists"),
+        }
     }
     /// 409: the object was written since it was read.
     pub fn conflict(resource: &str, name: &str, why: &str) -> Status {
@@ -40,12 +44,17 @@ impl Status {
     }
     /// 422 with one or several field errors.
     pub fn invalid(kind: Kind, name: &str, errors: &[String]) -> Status {
-        let group = kind.api_version().split_once('/').map_or(String::new(), |(group, _)| format!(".{group}"));
+        let group =
+            kind.api_version().split_once('/').map_or(String::new(), |(group, _)| format!(".{group}"));
         let text = match errors {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        Status { code: 422, reason: "Invalid", message: format!("{}{group} \"{name}\" is invalid: {text}", kind.as_str()) }
+        Status {
+            code: 422,
+            reason: "Invalid",
+            message: format!("{}{group} \"{name}\" is invalid: {text}", kind.as_str()),
+        }
     }
     /// 403.
     pub fn forbidden(message: String) -> Status {

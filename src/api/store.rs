@@ -130,9 +130,11 @@ impl<T: Object> Table<T> {
 
     /// All objects as they are now, in order of table position: deterministic, but no order a user would expect.
     pub fn iter(&self) -> impl Iterator<Item = (Id<T>, &T)> {
-        self.chunks.iter().flatten().enumerate().filter_map(|(index, slot)| {
-            slot.present.then_some((Id::from_index(index), &slot.object))
-        })
+        self.chunks
+            .iter()
+            .flatten()
+            .enumerate()
+            .filter_map(|(index, slot)| slot.present.then_some((Id::from_index(index), &slot.object)))
     }
 
     /// All objects as of revision `at`.
@@ -427,7 +429,10 @@ impl Store {
         }
         let Some((volume, node)) = name.attachment() else { return self.names.render(name) };
         let handle = self.volumes.last_known(Id::from_index(volume as usize)).map_or(0, |v| v.disk);
-        let node = self.nodes.last_known(Id::from_index(node as usize)).map_or_else(String::new, |n| self.name_of(n.meta.name));
+        let node = self
+            .nodes
+            .last_known(Id::from_index(node as usize))
+            .map_or_else(String::new, |n| self.name_of(n.meta.name));
         let mut hash = Sha256::new();
         hash.update(format!("{}ebs.csi.aws.com{node}", self.volume_handle(handle)));
         let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -536,7 +541,11 @@ impl Store {
     }
 
     /// Interns the shape of a claim or volume under a key that determines it.
-    pub fn intern_claim_spec(&mut self, key: &str, make: impl FnOnce(&mut Store) -> ClaimSpec) -> ClaimSpecId {
+    pub fn intern_claim_spec(
+        &mut self,
+        key: &str,
+        make: impl FnOnce(&mut Store) -> ClaimSpec,
+    ) -> ClaimSpecId {
         ClaimSpecId(self.intern_spec("claim", key, |store| {
             let spec = make(store);
             store.specs.claims.push(Arc::new(spec));
@@ -561,7 +570,9 @@ impl Store {
         }
         match self.names.text(key) {
             POD_NAME_LABEL if pod.flags.has(PodFlags::NAME_LABEL) => Some(LabelValue::Name(pod.meta.name)),
-            POD_INDEX_LABEL if pod.flags.has(PodFlags::INDEX_LABEL) => pod.meta.name.ordinal().map(LabelValue::Number),
+            POD_INDEX_LABEL if pod.flags.has(PodFlags::INDEX_LABEL) => {
+                pod.meta.name.ordinal().map(LabelValue::Number)
+            }
             _ => None,
         }
     }

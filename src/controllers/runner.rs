@@ -311,7 +311,9 @@ impl<R: Reconciler> Runner<R> {
     pub fn call(&mut self, slot: u32, world: &mut World) {
         let Some(running) = self.plans.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         let key = running.key;
-        let Some(Step { call, rule, group, .. }) = running.plan.steps.get(running.next).cloned() else { return };
+        let Some(Step { call, rule, group, .. }) = running.plan.steps.get(running.next).cloned() else {
+            return;
+        };
         running.next += 1;
         world.actor = R::ACTOR;
         let outcome = self.controller.execute(key, &call, rule, world);

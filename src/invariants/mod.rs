@@ -1,1 +1,1 @@
-//! invariants
+//! What must hold at every change.

@@ -1,1 +1,1 @@
-//! network
+//! Services and DNS: cluster DNS with its records, and a resolver.

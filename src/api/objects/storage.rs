@@ -1,0 +1,175 @@
+//! Claims, volumes, attachments and storage classes.
+use crate::api::names::{Name, Sym, Uid};
+use crate::api::objects::{ClaimSpecId, Meta, Node};
+use crate::kernel::Id;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Phase of a claim (VOL-2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum ClaimPhase {
+    /// Not bound yet.
+    #[default]
+    Pending,
+    /// Bound to its volume.
+    Bound,
+    /// Its volume is gone or names another claim.
+    Lost,
+}
+
+/// v1 PersistentVolumeClaim.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// Metadata. The annotations `selected-node`, `storage-provisioner`, `bind-completed` and
+    /// `bound-by-controller` are the fields below.
+    pub meta: Meta,
+    /// Class, size, modes: shared with all claims of the same template.
+    pub spec: ClaimSpecId,
+    /// spec.volumeName, or none. A name that no volume has yet is in `ClaimSpec::volume_name`.
+    pub volume: Id<Volume>,
+    /// Annotation `volume.kubernetes.io/selected-node` (VOL-11), or none.
+    pub selected_node: Id<Node>,
+    /// status.phase.
+    pub phase: ClaimPhase,
+    /// Annotation `pv.kubernetes.io/bind-completed`.
+    pub bind_completed: bool,
+    /// Annotation `pv.kubernetes.io/bound-by-controller`.
+    pub bound_by_controller: bool,
+    /// Annotation `volume.kubernetes.io/storage-provisioner` is set (VOL-11).
+    pub provisioner_set: bool,
+}
+
+impl Claim {
+    /// Fully bound as the scheduler and the kubelet ask for it (SCHED-20): a volume, and bind-completed.
+    pub fn is_fully_bound(&self) -> bool {
+        !self.volume.is_none() && self.bind_completed
+    }
+}
+
+/// Phase of a volume (VOL-2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum VolumePhase {
+    /// The zero state, just created.
+    #[default]
+    Pending,
+    /// Free.
+    Available,
+    /// Bound to its claim.
+    Bound,
+    /// Its claim is gone (VOL-9).
+    Released,
+    /// Reclaim failed.
+    Failed,
+}
+
+/// What becomes of a volume whose claim is gone (VOL-10).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Reclaim {
+    /// Kept, Released, until a person acts.
+    #[default]
+    Retain,
+    /// Disk and object are deleted.
+    Delete,
+}
+
+/// The claim a volume is reserved for or bound to (spec.claimRef).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct ClaimRef {
+    /// Name of the claim.
+    pub name: Name,
+    /// Its namespace; empty: no claimRef at all.
+    pub namespace: Sym,
+    /// Its uid; none: reserved by name only (VOL-6).
+    pub uid: Uid,
+}
+
+impl ClaimRef {
+    /// A claimRef is present.
+    pub fn is_set(&self) -> bool {
+        !self.namespace.is_empty()
+    }
+}
+
+/// v1 PersistentVolume.
+#[derive(Clone, Copy, Debug)]
+pub struct Volume {
+    /// Metadata.
+    pub meta: Meta,
+    /// Class, capacity, modes, shared with all volumes of the same shape.
+    pub spec: ClaimSpecId,
+    /// spec.claimRef.
+    pub claim: ClaimRef,
+    /// The zone of its node affinity on `topology.kubernetes.io/zone` (VOL-13); empty: usable anywhere.
+    pub zone: Sym,
+    /// The disk behind it: its number in the cloud, rendered as the volume handle `vol-0...`. 0: none.
+    pub disk: u32,
+    /// status.phase.
+    pub phase: VolumePhase,
+    /// spec.persistentVolumeReclaimPolicy.
+    pub reclaim: Reclaim,
+    /// Annotation `pv.kubernetes.io/provisioned-by` is set.
+    pub provisioned: bool,
+    /// Annotation `pv.kubernetes.io/bound-by-controller`.
+    pub bound_by_controller: bool,
+}
+
+/// storage.k8s.io/v1 VolumeAttachment.
+#[derive(Clone, Copy, Debug)]
+pub struct Attachment {
+    /// Metadata. Its name is a pure function of volume and node (VOL-30).
+    pub meta: Meta,
+    /// spec.source.persistentVolumeName.
+    pub volume: Id<Volume>,
+    /// spec.nodeName.
+    pub node: Id<Node>,
+    /// status.attached.
+    pub attached: bool,
+    /// status.attachError is set.
+    pub attach_error: bool,
+}
+
+/// volumeBindingMode of a StorageClass (VOL-3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum BindingMode {
+    /// At once, without looking at any pod.
+    #[default]
+    Immediate,
+    /// When a pod that uses the claim has got a node.
+    WaitForFirstConsumer,
+}
+
+/// storage.k8s.io/v1 StorageClass.
+#[derive(Clone, Debug)]
+pub struct StorageClass {
+    /// Metadata.
+    pub meta: Meta,
+    /// provisioner.
+    pub provisioner: Sym,
+    /// volumeBindingMode.
+    pub binding: BindingMode,
+    /// reclaimPolicy.
+    pub reclaim: Reclaim,
+    /// allowVolumeExpansion.
+    pub expandable: bool,
+    /// Annotation `storageclass.kubernetes.io/is-default-class: "true"` (VOL-5).
+    pub is_default: bool,
+    /// Zones of allowedTopologies; empty: any (VOL-12).
+    pub zones: Arc<[Sym]>,
+    /// The object as given, without metadata.
+    pub body: Arc<Value>,
+}
+
+/// scheduling.k8s.io/v1 PriorityClass.
+#[derive(Clone, Debug)]
+pub struct PriorityClass {
+    /// Metadata.
+    pub meta: Meta,
+    /// value.
+    pub value: i32,
+    /// globalDefault.
+    pub global_default: bool,
+    /// preemptionPolicy is not Never.
+    pub preempts: bool,
+    /// The object as given, without metadata.
+    pub body: Arc<Value>,
+}

@@ -1,0 +1,19 @@
+//! PVC and PV protection.
+use crate::api::store::Change;
+use crate::event::BinderEvent;
+use crate::world::World;
+
+/// PVC and PV protection.
+#[derive(Clone, Debug, Default)]
+pub struct Protection;
+
+impl Protection {
+    /// Hears of a change that the watches of the controller manager show.
+    pub fn observe(&mut self, _change: &Change, _world: &mut World) {}
+
+    /// Something of its own is due.
+    pub fn handle(&mut self, _event: BinderEvent, _world: &mut World) {}
+
+    /// The controller manager has started and listed everything.
+    pub fn restart(&mut self, _world: &mut World) {}
+}
