@@ -9,7 +9,7 @@ pub mod objects;
 pub mod pod_spec;
 pub mod quantity;
 pub mod selector;
-pub mod strategic;
 pub mod status;
 pub mod store;
+pub mod strategic;
 pub mod text;
