@@ -13,3 +13,5 @@ pub mod status;
 pub mod store;
 pub mod strategic;
 pub mod text;
+pub mod template_defaults;
+pub mod template_hash;
