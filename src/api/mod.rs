@@ -12,6 +12,6 @@ pub mod selector;
 pub mod status;
 pub mod store;
 pub mod strategic;
-pub mod text;
 pub mod template_defaults;
 pub mod template_hash;
+pub mod text;

@@ -3,17 +3,15 @@
 //! Every reader of user input (YAML, manifests, scenarios, expressions) reports through [`Diagnostic`], so that all
 //! complaints look alike: the layout is the Rust compiler's, through `annotate-snippets`, without colour. The text of
 //! an input file is not trusted: control characters and bidirectional overrides are shown escaped, never sent to the
-//! terminal ([`printable`]).
+//! terminal ([`escape`]).
 //!
 //! Left out: diagnostics with several places; none of the readers needs one.
-
-use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 pub use crate::api::manifest::nearest;
+use crate::api::text::escape;
 
 /// Longest source line that is shown, in bytes; of longer ones only the position is given.
 const MAX_SHOWN_LINE: usize = 4096;
@@ -92,8 +90,8 @@ impl Diagnostic {
     /// The complaint as text of several lines, without colour and without a final line break. `source` is the text
     /// the span points into; a span outside of it loses the excerpt, not the position.
     pub fn render(&self, source: &str) -> String {
-        let message = printable(&self.message);
-        let file = printable(&self.file);
+        let message = escape(&self.message);
+        let file = escape(&self.file);
         let title = Level::ERROR.primary_title(message.as_ref());
         let mut group = match self.span.map(|span| (span, excerpt(source, span))) {
             Some((_, Some((line_start, line, range)))) => title.element(
@@ -107,7 +105,7 @@ impl Diagnostic {
             ),
             None => title.element(Origin::path(file.as_ref())),
         };
-        let help = self.help.as_deref().map(printable);
+        let help = self.help.as_deref().map(escape);
         if let Some(help) = &help {
             group = group.element(Level::HELP.message(help.as_ref()));
         }
@@ -131,36 +129,6 @@ fn excerpt(source: &str, span: Span) -> Option<(usize, &str, std::ops::Range<usi
         to += 1;
     }
     Some((span.line as usize, line, from..to))
-}
-
-/// A text from outside made safe to print on one line: control characters, line breaks, bidirectional overrides and
-/// invisible characters appear as `\n`, `\u{202e}` and the like.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(must_escape) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if must_escape(c) => {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "{}", c.escape_unicode());
-            }
-            c => out.push(c),
-        }
-    }
-    Cow::Owned(out)
-}
-
-/// Whether a character could move the cursor, hide text or reorder it.
-fn must_escape(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -215,7 +183,7 @@ error: unknown field `replcas` in `spec`
         let text = Diagnostic::new("f\u{1b}.yaml", at(1, 4, 3, 4), "bad \u{1b}]0;x\u{7} `\u{202e}`")
             .with_help("line\nbreak")
             .render(source);
-        assert!(!text.chars().any(|c| c != '\n' && must_escape(c)), "{text:?}");
+        assert!(text.lines().all(|line| escape(line) == line), "{text:?}");
         assert!(text.starts_with("error: bad \\u{1b}]0;x\\u{7} `\\u{202e}`\n"), "{text}");
         assert!(text.ends_with("= help: line\\nbreak"), "{text}");
     }
