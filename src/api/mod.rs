@@ -7,6 +7,7 @@ pub mod manifest;
 pub mod names;
 pub mod objects;
 pub mod pod_spec;
+pub mod patch;
 pub mod quantity;
 pub mod selector;
 pub mod status;

@@ -1,1 +1,3 @@
 //! kubectl
+pub mod human;
+pub mod table;
