@@ -12,6 +12,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess
 use serde_json::Value;
 
 use super::manifest::Segment;
+use super::quantity::Quantity;
 
 /// The decoder's refusal, in serde's words.
 #[derive(Debug)]
@@ -47,12 +48,17 @@ pub(super) struct Record {
     wanted: String,
     /// The value decodes itself (`UnmarshalJSON`), so Go does not know the field.
     opaque: bool,
+    /// What such a value says itself.
+    own_words: Option<String>,
 }
 
 impl Record {
     /// The sentence of Go's JSON decoder for the refusal. Its path has neither indices nor keys of maps.
     pub(super) fn go_error(&self) -> String {
         let Record { found, wanted, .. } = self;
+        if let Some(words) = &self.own_words {
+            return words.clone();
+        }
         match self.structs.last() {
             Some(holder) if !self.opaque => {
                 let fields: Vec<&str> = self.go_fields().collect();
@@ -194,9 +200,15 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Refusal> {
+        if name == "Quantity"
+            && let Err(error) = Quantity::from_json(self.value)
+        {
+            self.record.own_words = Some(error.to_string());
+            return Err(de::Error::custom(error));
+        }
         visitor.visit_newtype_struct(self)
     }
 

@@ -367,6 +367,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -493,6 +494,12 @@ mod tests {
                 "invalid type: boolean `true`, expected IntOrString",
                 "json: cannot unmarshal bool into Go value of type int32",
             ),
+            (
+                container(json!({"resources": {"limits": {"cpu": "2 cores"}}})),
+                "spec.template.spec.containers[0].resources.limits.cpu",
+                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+            ),
         ];
         for (value, path, message, go) in cases {
             let error = check(&value).unwrap_err();
@@ -575,6 +582,17 @@ mod tests {
             check(&several).unwrap().strict_error().unwrap(),
             "strict decoding error: unknown field \"spec.a\", unknown field \"spec.template.spec.containers[0].b\""
         );
+    }
+
+    proptest! {
+        #[test]
+        fn any_json_gets_an_answer(index in 0..KINDS.len(), body in "\\PC{0,60}", field in "(metadata|spec|status|items|data)") {
+            let body = serde_json::from_str::<Value>(&body).unwrap_or(Value::String(body));
+            let kind = &KINDS[index];
+            let value = json!({"apiVersion": kind.api_version, "kind": kind.kind, field.as_str(): body});
+            let answer = check(&value);
+            prop_assert_eq!(kubectl_strict_error("f", &value).is_none(), answer.is_ok_and(|checked| checked.unknown_fields.is_empty()));
+        }
     }
 
     #[test]

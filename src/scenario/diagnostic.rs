@@ -115,13 +115,20 @@ impl Diagnostic {
 
 /// The line a span starts in, its number, and the span as a byte range within it (clipped to the line).
 fn excerpt(source: &str, span: Span) -> Option<(usize, &str, std::ops::Range<usize>)> {
-    let before = source.get(..span.byte)?;
-    let line_begin = before.rfind(['\n', '\r']).map_or(0, |at| at + 1);
+    let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let before = source.get(..span.byte)?.as_bytes();
+    // A line may be as long as the file: look no further than what would be shown.
+    let line_begin = match before.iter().rev().take(MAX_SHOWN_LINE).position(is_break) {
+        Some(distance) => before.len() - distance,
+        None if before.len() < MAX_SHOWN_LINE => 0,
+        None => return None,
+    };
     let rest = source.get(line_begin..)?;
-    let line_end = rest.find(['\n', '\r']).unwrap_or(rest.len());
-    if line_end > MAX_SHOWN_LINE {
-        return None;
-    }
+    let line_end = match rest.as_bytes().iter().take(MAX_SHOWN_LINE).position(is_break) {
+        Some(end) => end,
+        None if rest.len() < MAX_SHOWN_LINE => rest.len(),
+        None => return None,
+    };
     let line = rest.get(..line_end)?;
     let from = (span.byte - line_begin).min(line.len());
     let mut to = from.saturating_add(span.length).min(line.len());
@@ -164,7 +171,7 @@ error: unknown field `replcas` in `spec`
         assert_eq!(whole.render(""), "error: no objects\n--> web.yaml");
         let outside = Diagnostic::new("web.yaml", at(9, 3, 4000, 7), "gone");
         assert_eq!(outside.render(SOURCE), "error: gone\n--> web.yaml:9:3");
-        let long = "x".repeat(MAX_SHOWN_LINE + 1);
+        let long = "x".repeat(MAX_SHOWN_LINE);
         let shown = Diagnostic::new("web.yaml", at(1, 11, 10, 1), "long").render(&long);
         assert_eq!(shown, "error: long\n--> web.yaml:1:11");
     }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_saphyr::granit_parser::{self, Event, Parser, ScalarStyle, Span as ParserSpan, Tag};
+use serde_saphyr::granit_parser::{self, ErrorKind, Event, Parser, ScalarStyle, Span as ParserSpan, Tag};
 
 use super::diagnostic::{Diagnostic, Span};
 use super::node::{Node, Value};
@@ -54,7 +54,6 @@ pub(super) struct Builder<'a> {
     anchors: BTreeMap<usize, Anchored>,
     nodes: usize,
     bytes: usize,
-    document_count: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -67,7 +66,6 @@ impl<'a> Builder<'a> {
             anchors: BTreeMap::new(),
             nodes: 0,
             bytes: 0,
-            document_count: 0,
         }
     }
 
@@ -82,7 +80,10 @@ impl<'a> Builder<'a> {
             let (event, span) = event.map_err(|error| {
                 let marker = error.marker();
                 let at = self.span(&ParserSpan::new(*marker, *marker));
-                Diagnostic::new(self.file, at, error.info())
+                match error.kind() {
+                    ErrorKind::RecursionLimitExceeded => self.too_deep(at),
+                    _ => Diagnostic::new(self.file, at, error.info()),
+                }
             })?;
             self.event(event, &span)?;
         }
@@ -94,10 +95,6 @@ impl<'a> Builder<'a> {
         match event {
             Event::DocumentStart(..) => {
                 self.anchors.clear();
-                self.document_count += 1;
-                if self.document_count > MAX_DOCUMENTS {
-                    return Err(self.limit(at, format!("more than {MAX_DOCUMENTS} documents")));
-                }
                 Ok(())
             }
             Event::Scalar(text, style, anchor, tag) => {
@@ -158,7 +155,7 @@ impl<'a> Builder<'a> {
     fn open(&mut self, at: Span, anchor: usize, content: Content) -> Result<(), Diagnostic> {
         self.charge(at, 1, 0)?;
         if self.stack.len() >= MAX_DEPTH {
-            return Err(self.limit(at, format!("nested deeper than {MAX_DEPTH} levels")));
+            return Err(self.too_deep(at));
         }
         let (nodes_before, bytes_before) = (self.nodes, self.bytes);
         self.stack.push(Frame { span: at, anchor, nodes_before, bytes_before, content });
@@ -217,7 +214,7 @@ impl<'a> Builder<'a> {
             return Ok(());
         };
         if depth + height(&node) > MAX_DEPTH {
-            return Err(self.limit(at, format!("nested deeper than {MAX_DEPTH} levels")));
+            return Err(self.too_deep(at));
         }
         self.finish(node, 0, nodes, bytes)
     }
@@ -232,6 +229,9 @@ impl<'a> Builder<'a> {
         let file = self.file;
         match self.stack.last_mut().map(|frame| &mut frame.content) {
             None if node.is_null() => {}
+            None if self.documents.len() >= MAX_DOCUMENTS => {
+                return Err(self.limit(node.span, format!("more than {MAX_DOCUMENTS} documents")));
+            }
             None => self.documents.push(node),
             Some(Content::Sequence(items)) => items.push(node),
             Some(Content::Mapping { entries, seen, key, merges }) => match key.take() {
@@ -256,6 +256,10 @@ impl<'a> Builder<'a> {
             return Err(self.limit(at, format!("more than {} MiB, aliases expanded", MAX_SCALAR_BYTES >> 20)));
         }
         Ok(())
+    }
+
+    fn too_deep(&self, at: Span) -> Diagnostic {
+        self.limit(at, format!("nested deeper than {MAX_DEPTH} levels"))
     }
 
     fn limit(&self, at: Span, message: String) -> Diagnostic {

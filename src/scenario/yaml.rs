@@ -20,7 +20,7 @@ pub const MAX_BYTES: usize = 16 << 20;
 pub const MAX_DEPTH: usize = 64;
 /// Most nodes of one input, those made by aliases and merge keys included.
 pub const MAX_NODES: usize = 1_000_000;
-/// Most documents of one input.
+/// Most documents of one input, empty ones not counted.
 pub const MAX_DOCUMENTS: usize = 10_000;
 
 /// The text of a file: UTF-8 with or without byte order mark, or UTF-16 with one. Spans count in this text.
@@ -284,12 +284,12 @@ mod tests {
         };
         assert!(parse("f.yaml", &("[".repeat(64) + &"]".repeat(64))).is_ok());
         refused(&("[".repeat(65) + &"]".repeat(65)), "deeper");
-        assert!(parse("f.yaml", &"[".repeat(200_000)).is_err());
+        refused(&"[".repeat(200_000), "deeper");
         let mut deep = String::new();
         for level in 0..3000 {
             deep.push_str(&format!("{}a:\n", " ".repeat(level)));
         }
-        assert!(parse("f.yaml", &deep).is_err());
+        refused(&deep, "deeper");
         refused(&"a: 1\n---\n".repeat(10_001), "10000 documents");
         refused(&"{}\n".repeat(10_001), "10000 documents");
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
