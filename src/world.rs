@@ -14,7 +14,8 @@ use crate::event::{Event, Process};
 use crate::kernel::{Chooser, Duration, Id, Latency, Queue, Scheduled, Time, Timer};
 use crate::limits;
 use crate::rule::Rule;
-use crate::trace::record::{Noted, Recorder};
+use crate::trace::notes::Noted;
+use crate::trace::record::Recorder;
 
 /// Who writes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

@@ -1,2 +1,4 @@
-//! The recorder of a run, and what is told from it.
+//! What is kept of a run, and how it is told.
+pub mod notes;
 pub mod record;
+pub mod tell;

@@ -1,25 +1,108 @@
 //! What is kept of a run for the timeline, for `why` and for judging: one typed record per noteworthy change.
 //!
-//! Text is made from records when they are printed. A recorder that is off costs one branch per write.
+//! Text is made from records when they are printed ([`crate::trace::tell`]). A recorder that is off costs one branch
+//! per write.
 use crate::api::kind::Kind;
+use crate::api::labels::OwnersId;
 use crate::api::names::{Name, Sym, Uid};
 use crate::api::objects::*;
-use crate::api::store::{Store, Stored};
+use crate::api::store::Store;
 use crate::kernel::{Id, Time};
 use crate::rule::Rule;
+use crate::trace::notes::Noted;
 use crate::world::Actor;
 
-/// What happened to an object, in the words of the timeline.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What happened to an object, in the words of the timeline. The vocabulary is that of the recorded corpus.
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Note {
-    /// The object is new.
-    Created,
+    /// The object is new. A pod: with this revision label.
+    Created(Sym),
+    /// A ReplicaSet or ControllerRevision is new, with this many replicas or this number.
+    CreatedWith(i64),
+    /// deletionTimestamp is set.
+    Deleting,
     /// The object is gone.
-    Removed,
+    Deleted,
+    /// Owner references changed.
+    Owners(OwnersId),
+    /// Pod: bound to a node.
+    Scheduled(Id<Node>),
+    /// Pod: no node passes.
+    Unschedulable,
+    /// Pod: the scheduler lost a write conflict and will retry.
+    SchedulingConflict,
+    /// Pod: phase Running, on this node.
+    Running(Id<Node>),
+    /// Pod: condition Ready became True.
+    Ready,
+    /// Pod: condition Ready became False.
+    Unready,
+    /// Pod: containers restarted; the new count.
+    Restarted(u32),
+    /// Pod: waiting in CrashLoopBackOff.
+    CrashLoop,
+    /// Pod: image pull fails.
+    ImagePull,
+    /// Pod: phase Failed.
+    Failed(PodReason),
+    /// Pod: phase Succeeded.
+    Succeeded,
+    /// Pod: condition DisruptionTarget.
+    Disrupted(Disruption),
+    /// Pod: labels changed by hand or repaired.
+    Relabeled,
+    /// Claim or volume: bound, to this volume or claim.
+    Bound,
+    /// Claim: its volume is gone.
+    Lost,
+    /// Claim: the scheduler chose this node for its volume (VOL-11).
+    NodeSelected(Id<Node>),
+    /// Volume: its claim is gone.
+    Released,
+    /// Volume: free.
+    Available,
+    /// Attachment: attached.
+    Attached,
+    /// Attachment: refused.
+    AttachError,
+    /// Node: condition Ready.
+    NodeReady(NodeReady),
+    /// Node: a taint came.
+    Tainted(Taint),
+    /// Node: a taint went.
+    Untainted(Taint),
+    /// Node: unschedulable.
+    Cordoned,
+    /// Node: schedulable again.
+    Uncordoned,
+    /// Replicas wanted: from, to.
+    Scaled(i32, i32),
+    /// StatefulSet: the pod template changed.
+    TemplateChanged,
+    /// Deployment: paused.
+    Paused,
+    /// Deployment: resumed.
+    Resumed,
+    /// ControllerRevision: from one number to another.
+    Renumbered(i64, i64),
+    /// ReplicaSet: the revision annotation.
+    RevisionSet(Sym),
+    /// StatefulSet: status.
+    SetStatus(StatefulSetStatus),
+    /// Deployment: counters.
+    DeploymentStatus,
+    /// Deployment: a condition took this status and reason.
+    DeploymentCondition(Condition),
+    /// Budget: allowed, healthy, desired, expected.
+    Budget(i32, i32, i32, i32),
+    /// EndpointSlice: ready endpoints of all.
+    Endpoints(u32, u32),
+    /// Spec or metadata changed otherwise.
+    Changed,
 }
 
 /// One noteworthy change.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Record {
     /// When.
     pub time: Time,
@@ -45,40 +128,13 @@ pub struct Record {
     pub note: Note,
 }
 
-/// A kind whose changes are worth notes.
-pub trait Noted: Stored {
-    /// What is noteworthy about this change.
-    fn notes(_store: &Store, old: Option<&Self>, new: Option<&Self>, notes: &mut Vec<Note>) {
-        match (old, new) {
-            (None, Some(_)) => notes.push(Note::Created),
-            (Some(_), None) => notes.push(Note::Removed),
-            _ => {}
-        }
-    }
-}
-
-impl Noted for Pod {}
-impl Noted for Claim {}
-impl Noted for Volume {}
-impl Noted for Attachment {}
-impl Noted for Node {}
-impl Noted for StatefulSet {}
-impl Noted for ControllerRevision {}
-impl Noted for Deployment {}
-impl Noted for ReplicaSet {}
-impl Noted for Service {}
-impl Noted for EndpointSlice {}
-impl Noted for Budget {}
-impl Noted for StorageClass {}
-impl Noted for PriorityClass {}
-impl Noted for Namespace {}
-impl Noted for Inert {}
-
 /// Keeps records, or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Recorder {
     on: bool,
     records: Vec<Record>,
+    /// Every write with the write that led to it, in order of revision: also of writes that are not noteworthy.
+    causes: Vec<(Revision, Revision)>,
     scratch: Vec<Note>,
 }
 
@@ -98,9 +154,34 @@ impl Recorder {
         self.on
     }
 
-    /// All records so far.
+    /// All records so far, in order of writing.
     pub fn records(&self) -> &[Record] {
         &self.records
+    }
+
+    /// The write that led to a write.
+    pub fn cause_of(&self, revision: Revision) -> Option<Revision> {
+        let at = self.causes.binary_search_by_key(&revision, |(write, _)| *write).ok()?;
+        Some(self.causes[at].1)
+    }
+
+    /// The first record of a write, if it was noteworthy.
+    pub fn of_write(&self, revision: Revision) -> Option<&Record> {
+        let at = self.records.partition_point(|record| record.revision < revision);
+        self.records.get(at).filter(|record| record.revision == revision)
+    }
+
+    /// The nearest noteworthy change that led to this one.
+    pub fn because(&self, record: &Record) -> Option<&Record> {
+        let mut revision = record.cause;
+        // Causes are older than what they caused, so this ends.
+        while revision > Revision(0) {
+            if let Some(cause) = self.of_write(revision) {
+                return Some(cause);
+            }
+            revision = self.cause_of(revision).filter(|earlier| *earlier < revision)?;
+        }
+        None
     }
 
     /// Takes note of a write.
@@ -118,6 +199,7 @@ impl Recorder {
         new: Option<&T>,
     ) {
         let Some(meta) = new.or(old).map(|object| *object.meta()) else { return };
+        self.causes.push((revision, cause));
         let mut notes = std::mem::take(&mut self.scratch);
         T::notes(store, old, new, &mut notes);
         self.records.extend(notes.drain(..).map(|note| Record {
