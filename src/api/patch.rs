@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use super::strategic;
+use super::text::go_json;
 
 /// The annotation in which `kubectl apply` remembers the manifest.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -168,24 +169,6 @@ fn go_json_error(text: &str, error: &serde_json::Error) -> String {
     )
 }
 
-/// A manifest as JSON text in Go's form: sorted keys, `<`, `>` and `&` escaped, a newline at the end.
-fn go_json(value: &Value) -> String {
-    let escapes = [
-        ('<', "\\u003c"),
-        ('>', "\\u003e"),
-        ('&', "\\u0026"),
-        ('\u{2028}', "\\u2028"),
-        ('\u{2029}', "\\u2029"),
-    ];
-    let mut text = value.to_string();
-    for (character, escape) in escapes {
-        // These characters can only stand inside JSON strings.
-        text = text.replace(character, escape);
-    }
-    text.push('\n');
-    text
-}
-
 /// The annotations of an object, made if missing; `None` if the object is malformed.
 fn annotations_mut(object: &mut Value) -> Option<&mut Map<String, Value>> {
     let metadata = object.as_object_mut()?.entry("metadata").or_insert_with(|| json!({}));
@@ -199,7 +182,7 @@ pub fn with_last_applied(manifest: &Value) -> Value {
     if let Some(annotations) = annotations_mut(&mut modified) {
         annotations.remove(LAST_APPLIED);
     }
-    let text = go_json(&modified);
+    let text = go_json(&modified) + "\n";
     if let Some(annotations) = annotations_mut(&mut modified) {
         annotations.insert(LAST_APPLIED.to_owned(), Value::String(text));
     }

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use serde_json::Value;
 use thiserror::Error;
 
 /// Virtual time zero, as a timestamp.
@@ -183,6 +184,40 @@ pub fn escape(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
+}
+
+/// A value as Go's `%v` prints it: `map[a:1 b:[x y]]`.
+pub fn go_format(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) => format!("[{}]", list.iter().map(go_format).collect::<Vec<_>>().join(" ")),
+        Value::Object(object) => {
+            let fields = object.iter().map(|(key, value)| format!("{key}:{}", go_format(value)));
+            format!("map[{}]", fields.collect::<Vec<_>>().join(" "))
+        }
+    }
+}
+
+/// A value as Go's `json.Marshal` writes it: sorted keys, no spaces, `<`, `>` and `&` escaped.
+pub fn go_json(value: &Value) -> String {
+    let mut text = value.to_string();
+    let escapes = [
+        ('<', "\\u003c"),
+        ('>', "\\u003e"),
+        ('&', "\\u0026"),
+        ('\u{2028}', "\\u2028"),
+        ('\u{2029}', "\\u2029"),
+    ];
+    for (character, escape) in escapes {
+        // These characters can only stand inside JSON strings.
+        if text.contains(character) {
+            text = text.replace(character, escape);
+        }
+    }
+    text
 }
 
 /// Why a text is not a timestamp of this run.

@@ -1,3 +1,4 @@
 //! kubectl
 pub mod human;
+pub mod jsonpath;
 pub mod table;

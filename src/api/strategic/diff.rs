@@ -3,11 +3,12 @@
 //! `CreateThreeWayMergePatch` with overwrite on).
 use serde_json::{Map, Value, json};
 
+use super::super::text::go_format;
 use super::order::sort_by_order;
 use super::schema::{Rule, Schema};
 use super::{
-    DELETE_PREFIX, DIRECTIVE, ORDER_PREFIX, Object, RETAIN_KEYS, StrategicError, Target, go_format, key_of,
-    merge_map, same_type,
+    DELETE_PREFIX, DIRECTIVE, ORDER_PREFIX, Object, RETAIN_KEYS, StrategicError, Target, key_of, merge_map,
+    same_type,
 };
 
 /// Which half of the difference is wanted.

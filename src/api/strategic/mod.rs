@@ -12,6 +12,8 @@ mod schema;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::text::go_format;
+
 pub use diff::three_way;
 use order::normalize;
 use schema::{Rule, Schema};
@@ -65,22 +67,8 @@ pub enum StrategicError {
     Identity,
 }
 
-/// A value as Go's `%v` prints it: `map[a:1 b:[x y]]`.
-pub(super) fn go_format(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::Bool(flag) => flag.to_string(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => text.clone(),
-        Value::Array(list) => format!("[{}]", list.iter().map(go_format).collect::<Vec<_>>().join(" ")),
-        Value::Object(object) => go_format_object(object),
-    }
-}
-
 fn go_format_object(object: &Object) -> String {
-    let fields: Vec<String> =
-        object.iter().map(|(key, value)| format!("{key}:{}", go_format(value))).collect();
-    format!("map[{}]", fields.join(" "))
+    go_format(&Value::Object(object.clone()))
 }
 
 /// A value as Go's `%s` prints it.
