@@ -1,7 +1,210 @@
-//! What a user writes: YAML with places, diagnostics, manifests.
+//! The scenario file: a cluster, what its containers do, steps and manifests, read strictly and with places.
+//!
+//! [`read::read`] turns files into a [`Scenario`]; nothing in it has run yet. Every field that is not known is an error
+//! with file, line, column and the nearest known name.
 pub mod diagnostic;
-pub mod manifest;
 mod node;
+pub mod parts;
+pub mod read;
 mod scalar;
+pub mod steps;
 mod tree;
 pub mod yaml;
+
+pub use node::{Node, Value};
+
+use crate::config::Config;
+use crate::event::Process;
+use crate::kernel::{Duration, Latency, Time};
+use diagnostic::Span;
+
+/// A file the scenario is made of.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its path as the user knows it.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// A place in one of the sources.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Place {
+    /// Index into [`Scenario::sources`].
+    pub source: usize,
+    /// Where in its text.
+    pub span: Span,
+}
+
+/// One Kubernetes manifest, applied at the start.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// Which source it stands in.
+    pub source: usize,
+    /// The YAML with its places.
+    pub node: Node,
+    /// The same as JSON.
+    pub value: serde_json::Value,
+}
+
+/// A machine of the cluster.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NodeSpec {
+    /// Name.
+    pub name: String,
+    /// Zone; empty: none.
+    pub zone: String,
+    /// Allocatable cpu, thousandths.
+    pub cpu: u64,
+    /// Allocatable memory, bytes.
+    pub memory: u64,
+    /// Allocatable pods.
+    pub pods: u32,
+    /// Attachable EBS volumes.
+    pub volumes: u32,
+    /// Further labels.
+    pub labels: Vec<(String, String)>,
+    /// Taints: key, value, effect.
+    pub taints: Vec<(String, String, crate::api::objects::Effect)>,
+}
+
+/// When a step starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// When the cluster has settled.
+    Settled,
+    /// At once after the step before it.
+    AtOnce,
+    /// At a virtual time.
+    At(Time),
+    /// That long after the step before it.
+    After(Duration),
+}
+
+/// What a fault or a repair is aimed at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// A pod by name or glob.
+    Pod(String),
+    /// A node by name or glob.
+    Node(String),
+    /// All nodes of a zone.
+    Zone(String),
+    /// The node a pod runs on.
+    NodeOf(String),
+    /// All nodes of the zone a pod runs in.
+    ZoneOf(String),
+}
+
+/// What is done to a target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verb {
+    /// Power loss of a node or zone; exit 137 of a pod.
+    Crash,
+    /// A crashed node comes back.
+    Recover,
+    /// Cut off from the control plane.
+    Partition,
+    /// The cut ends.
+    Heal,
+    /// Crash, and back by itself after the time a reboot takes.
+    Reboot,
+    /// A pod is evicted by its kubelet.
+    Fail,
+    /// Readiness of a pod goes and stays away.
+    Unready,
+    /// Readiness of a pod comes and stays.
+    Ready,
+}
+
+/// What a step does.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Action {
+    /// A kubectl command line, in words.
+    Kubectl {
+        /// The words after `kubectl`.
+        words: Vec<String>,
+        /// Standard input.
+        stdin: Option<String>,
+    },
+    /// `kubectl apply -f -` of this text.
+    Apply(String),
+    /// Nothing, for a while.
+    Sleep(Duration),
+    /// A fault or its repair; with `for:` it is repaired after that long.
+    Fault {
+        /// What is done.
+        verb: Verb,
+        /// To what.
+        target: Target,
+        /// For how long; None: until something repairs it.
+        lasts: Option<Duration>,
+    },
+    /// A machine joins.
+    AddNode(NodeSpec),
+    /// New rules for containers and volumes.
+    Behavior(crate::behavior::Behavior),
+    /// A process stops.
+    Stop(Process),
+    /// A process starts.
+    Start(Process),
+    /// A process stops and starts.
+    Restart(Process),
+    /// The watch of a process runs behind by this much from now on.
+    Lag(Process, Latency),
+}
+
+/// What a step expects of its command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fails {
+    /// It succeeds.
+    No,
+    /// It fails.
+    Yes,
+    /// It fails and says this.
+    Saying(String),
+}
+
+/// One step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Where it is written.
+    pub place: Place,
+    /// When it starts.
+    pub start: Start,
+    /// What it does.
+    pub action: Action,
+    /// Whether its command is meant to fail.
+    pub fails: Fails,
+    /// A blocking command is given up after this long.
+    pub timeout: Option<Duration>,
+    /// The next step does not wait for its end.
+    pub background: bool,
+    /// One line for the timeline: `kubectl scale sts/web --replicas=5`.
+    pub title: String,
+}
+
+/// A scenario, read and checked.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// metadata.name, or the file name of plain manifests.
+    pub name: String,
+    /// The one line that says what it is about; may be empty.
+    pub about: String,
+    /// All files.
+    pub sources: Vec<Source>,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Virtual end.
+    pub until: Option<Time>,
+    /// Settled in the sense of the recorded corpus: nothing watched has changed for this long.
+    pub settle_window: Option<Duration>,
+    /// Machines.
+    pub nodes: Vec<NodeSpec>,
+    /// Timers, latencies, gates, behaviour.
+    pub config: Config,
+    /// Steps, in order.
+    pub steps: Vec<Step>,
+    /// Manifests, in order of application.
+    pub manifests: Vec<Manifest>,
+}
