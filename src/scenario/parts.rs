@@ -24,7 +24,12 @@ impl Reader<'_> {
     }
 
     /// The entries of a mapping whose keys are all known. `at` names the mapping in the complaint.
-    pub fn fields<'n>(&self, node: &'n Node, at: &str, known: &[&str]) -> Read<Vec<(String, &'n Node, &'n Node)>> {
+    pub fn fields<'n>(
+        &self,
+        node: &'n Node,
+        at: &str,
+        known: &[&str],
+    ) -> Read<Vec<(String, &'n Node, &'n Node)>> {
         let Some(entries) = node.as_mapping() else {
             return Err(self.error(node, format!("{at}: expected a mapping, found {}", node.kind())));
         };
@@ -43,7 +48,8 @@ impl Reader<'_> {
 
     /// The items of a sequence.
     pub fn items<'n>(&self, node: &'n Node, at: &str) -> Read<&'n [Node]> {
-        node.as_sequence().ok_or_else(|| self.error(node, format!("{at}: expected a list, found {}", node.kind())))
+        node.as_sequence()
+            .ok_or_else(|| self.error(node, format!("{at}: expected a list, found {}", node.kind())))
     }
 
     /// A text.
@@ -53,14 +59,15 @@ impl Reader<'_> {
 
     /// A boolean.
     pub fn boolean(&self, node: &Node, at: &str) -> Read<bool> {
-        node.as_bool().ok_or_else(|| self.error(node, format!("{at}: expected true or false, found {}", node.kind())))
+        node.as_bool()
+            .ok_or_else(|| self.error(node, format!("{at}: expected true or false, found {}", node.kind())))
     }
 
     /// A whole number within bounds.
     pub fn number(&self, node: &Node, at: &str, least: i128, most: i128) -> Read<i128> {
-        let number = node
-            .as_integer()
-            .ok_or_else(|| self.error(node, format!("{at}: expected a whole number, found {}", node.kind())))?;
+        let number = node.as_integer().ok_or_else(|| {
+            self.error(node, format!("{at}: expected a whole number, found {}", node.kind()))
+        })?;
         if number < least || number > most {
             return Err(self.error(node, format!("{at}: {number} is not between {least} and {most}")));
         }
@@ -113,7 +120,9 @@ impl Reader<'_> {
             [Some(median), Some(p99)] if p99 >= median && median > Duration::ZERO => {
                 Ok(Latency::LogNormal { median, p99 })
             }
-            [Some(_), Some(_)] => Err(self.error(node, format!("{at}: p99 must not be less than p50, p50 more than 0"))),
+            [Some(_), Some(_)] => {
+                Err(self.error(node, format!("{at}: p99 must not be less than p50, p50 more than 0")))
+            }
             _ => Err(self.error(node, format!("{at}: a distribution needs p50 and p99, or uniform"))),
         }
     }
@@ -124,7 +133,7 @@ impl Reader<'_> {
             (None, Some(number)) => number.to_string(),
             _ => return Err(self.error(node, format!("{at}: expected a quantity, found {}", node.kind()))),
         };
-        Quantity::parse(&text).map_err(|why| self.error(node, format!("{at}: {why}")))
+        text.parse::<Quantity>().map_err(|why| self.error(node, format!("{at}: {why}")))
     }
 
     fn glob(&self, node: &Node, at: &str) -> Read<Glob> {
@@ -133,7 +142,8 @@ impl Reader<'_> {
 
     /// One entry of `cluster.nodes`: one node, or `count` of them.
     pub fn nodes(&self, node: &Node, at: &str) -> Read<Vec<NodeSpec>> {
-        let known = ["name", "zone", "zones", "count", "cpu", "memory", "pods", "volumes", "labels", "taints"];
+        let known =
+            ["name", "zone", "zones", "count", "cpu", "memory", "pods", "volumes", "labels", "taints"];
         let mut spec = NodeSpec {
             name: String::new(),
             zone: String::new(),
@@ -169,7 +179,7 @@ impl Reader<'_> {
         if spec.name.is_empty() {
             return Err(self.error(node, format!("{at}: a node needs a name")));
         }
-        if crate::api::text::subdomain_errors(&spec.name).into_iter().next().is_some() {
+        if !crate::api::text::dns_subdomain_errors(&spec.name).is_empty() {
             return Err(self.error(node, format!("{at}: `{}` is no name a node can have", spec.name)));
         }
         let Some(count) = count else {

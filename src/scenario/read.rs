@@ -1,0 +1,342 @@
+//! From files to a [`Scenario`]: which documents there are, and the Scenario document's fields.
+//!
+//! Files are read through a [`Loader`], so that only the command line touches the disk.
+use crate::config::{Config, Gates, Latencies, Timers};
+use crate::kernel::Time;
+use crate::limits;
+use crate::scenario::diagnostic::Diagnostic;
+use crate::scenario::parts::{Read, Reader};
+use crate::scenario::{Manifest, Node, NodeSpec, Scenario, Source, manifest, yaml};
+
+/// Reads the files a scenario names.
+pub trait Loader {
+    /// The content of a file named in `manifests:`, relative to the scenario file, and the path to call it by.
+    ///
+    /// # Errors
+    /// A sentence: why it cannot or may not be read.
+    fn load(&mut self, relative: &str) -> Result<(String, Vec<u8>), String>;
+}
+
+/// Diagnostics with the sources they point into.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// What is wrong, first things first.
+    pub diagnostics: Vec<Diagnostic>,
+    /// All files read so far.
+    pub sources: Vec<Source>,
+}
+
+impl Unreadable {
+    /// All complaints as text.
+    pub fn render(&self) -> String {
+        let source =
+            |file: &str| self.sources.iter().find(|s| s.path == file).map_or("", |s| s.text.as_str());
+        let texts: Vec<_> = self.diagnostics.iter().map(|d| d.render(source(&d.file))).collect();
+        texts.join("\n\n")
+    }
+
+    /// True if a limit was exceeded rather than the input being wrong.
+    pub fn is_limit(&self) -> bool {
+        self.diagnostics.iter().any(|d| d.limit)
+    }
+}
+
+/// Reads a scenario from its first file.
+///
+/// # Errors
+/// Everything that is wrong with it, with places.
+pub fn read(path: &str, bytes: &[u8], loader: &mut dyn Loader) -> Result<Scenario, Box<Unreadable>> {
+    let mut sources = Vec::new();
+    read_into(path, bytes, loader, &mut sources)
+        .map(|scenario| Scenario { sources: std::mem::take(&mut sources), ..scenario })
+        .map_err(|diagnostics| Box::new(Unreadable { diagnostics, sources }))
+}
+
+fn read_into(
+    path: &str,
+    bytes: &[u8],
+    loader: &mut dyn Loader,
+    sources: &mut Vec<Source>,
+) -> Result<Scenario, Vec<Diagnostic>> {
+    let documents = parse(path, bytes, sources).map_err(|d| vec![d])?;
+    if documents.is_empty() {
+        return Err(vec![Diagnostic::whole_file(path, format!("{path} is empty"))]);
+    }
+    let mut scenario = blank(path);
+    let mut own: Option<Node> = None;
+    let mut manifests: Vec<(usize, Node)> = Vec::new();
+    for node in documents {
+        if is_scenario(&node) {
+            if own.is_some() {
+                return Err(vec![Diagnostic::new(path, node.span, "a second Scenario document")]);
+            }
+            own = Some(node);
+        } else {
+            manifests.push((0, node));
+        }
+    }
+    if let Some(node) = own {
+        let reader = Reader { file: path };
+        let files = reader.scenario(&node, &mut scenario).map_err(|d| vec![d])?;
+        for (name, at) in files {
+            let (file, bytes) = loader.load(&name).map_err(|why| vec![reader.error(&at, why)])?;
+            let nodes = parse(&file, &bytes, sources).map_err(|d| vec![d])?;
+            let source = sources.len() - 1;
+            manifests.extend(nodes.into_iter().map(|node| (source, node)));
+        }
+    }
+    let mut complaints = Vec::new();
+    for (source, node) in manifests {
+        let file = sources[source].path.clone();
+        for node in items(node) {
+            match manifest::read(&file, &node) {
+                Ok(read) => {
+                    if let Some(complaint) = beyond_the_cap(&file, &node, &read.value) {
+                        complaints.push(complaint);
+                    }
+                    scenario.manifests.push(Manifest { source, node, value: read.value });
+                }
+                Err(all) => complaints.extend(all),
+            }
+        }
+    }
+    if complaints.is_empty() { Ok(scenario) } else { Err(complaints) }
+}
+
+fn parse(path: &str, bytes: &[u8], sources: &mut Vec<Source>) -> Read<Vec<Node>> {
+    let text = yaml::decode(path, bytes)?;
+    sources.push(Source { path: path.to_owned(), text });
+    yaml::parse(path, &sources[sources.len() - 1].text)
+}
+
+fn is_scenario(node: &Node) -> bool {
+    let kind = node.get("kind").and_then(Node::as_str);
+    let version = node.get("apiVersion").and_then(Node::as_str);
+    kind == Some("Scenario") || version.is_some_and(|v| v.starts_with("stsim/"))
+}
+
+/// The items of a List, or the manifest itself.
+fn items(node: Node) -> Vec<Node> {
+    let is_list = node.get("kind").and_then(Node::as_str) == Some("List");
+    match node.get("items").and_then(Node::as_sequence) {
+        Some(items) if is_list => items.to_vec(),
+        _ => vec![node],
+    }
+}
+
+fn beyond_the_cap(file: &str, node: &Node, value: &serde_json::Value) -> Option<Diagnostic> {
+    let replicas = value.get("spec")?.get("replicas")?.as_i64()?;
+    if replicas <= i64::from(limits::MAX_REPLICAS) {
+        return None;
+    }
+    let at = node.get("spec")?.get("replicas")?;
+    let message = format!("limit exceeded: {replicas} replicas, more than {} objects", limits::MAX_REPLICAS);
+    Some(Diagnostic::new(file, at.span, message).as_limit())
+}
+
+fn blank(path: &str) -> Scenario {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let node = |name: &str, zone: &str| NodeSpec {
+        name: name.into(),
+        zone: zone.into(),
+        cpu: 8_000,
+        memory: 32 << 30,
+        pods: 110,
+        volumes: 25,
+        labels: Vec::new(),
+        taints: Vec::new(),
+    };
+    Scenario {
+        name: name.to_owned(),
+        about: String::new(),
+        sources: Vec::new(),
+        seed: 0,
+        until: None,
+        settle_window: None,
+        nodes: vec![node("node-a", "us-east-1a"), node("node-b", "us-east-1b"), node("node-c", "us-east-1c")],
+        config: Config::realistic(),
+        steps: Vec::new(),
+        manifests: Vec::new(),
+    }
+}
+
+/// Fields of the language that this version does not carry out.
+const LATER: [&str; 7] = ["databases", "faults", "expect", "params", "matrix", "runs", "thresholds"];
+
+impl Reader<'_> {
+    /// Reads the Scenario document; the files named in `manifests:` are returned with the places of their names.
+    fn scenario(&self, node: &Node, scenario: &mut Scenario) -> Read<Vec<(String, Node)>> {
+        let version = node.get("apiVersion").and_then(Node::as_str).unwrap_or_default();
+        if version != "stsim/v1alpha1" {
+            let at = node.get("apiVersion").unwrap_or(node);
+            return Err(self
+                .error(at, format!("unknown apiVersion `{version}` of a Scenario"))
+                .with_help("this version reads stsim/v1alpha1"));
+        }
+        let mut files = Vec::new();
+        for (name, _, value) in self.fields(node, "Scenario", &["apiVersion", "kind", "metadata", "spec"])? {
+            match name.as_str() {
+                "metadata" => self.metadata(value, scenario)?,
+                "spec" => files = self.spec(value, scenario)?,
+                "kind" if value.as_str() != Some("Scenario") => {
+                    return Err(self.error(value, "the kind of an stsim document is Scenario"));
+                }
+                _ => {}
+            }
+        }
+        Ok(files)
+    }
+
+    fn metadata(&self, node: &Node, scenario: &mut Scenario) -> Read<()> {
+        let at = "Scenario.metadata";
+        for (name, _, value) in self.fields(node, at, &["name", "annotations", "labels"])? {
+            match name.as_str() {
+                "name" => self.text(value, at)?.clone_into(&mut scenario.name),
+                "annotations" => {
+                    if let Some(about) = value.get("about") {
+                        self.text(about, at)?.clone_into(&mut scenario.about);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn spec(&self, node: &Node, scenario: &mut Scenario) -> Read<Vec<(String, Node)>> {
+        let known = ["seed", "until", "featureGates", "manifests", "cluster", "behavior", "steps"];
+        let mut files = Vec::new();
+        let at = "Scenario.spec";
+        if let Some((key, _)) = LATER.iter().find_map(|name| node.entry(name)) {
+            let name = key.key_text();
+            return Err(self.error(key, format!("`{name}` in {at} is not supported by this version")));
+        }
+        for (name, _, value) in self.fields(node, at, &known)? {
+            match name.as_str() {
+                "seed" => {
+                    let seed = self.number(value, at, 0, i128::from(u64::MAX))?;
+                    scenario.seed = u64::try_from(seed).unwrap_or(0);
+                }
+                "until" => scenario.until = Some(Time::ZERO + self.duration(value, at)?),
+                "featureGates" => self.gates(value, &mut scenario.config.gates)?,
+                "manifests" => {
+                    for item in self.items(value, at)? {
+                        files.push((self.text(item, at)?.to_owned(), item.clone()));
+                    }
+                    if files.len() > limits::MAX_FILES {
+                        let message = format!("limit exceeded: more than {} files", limits::MAX_FILES);
+                        return Err(self.error(value, message).as_limit());
+                    }
+                }
+                "cluster" => self.cluster(value, scenario)?,
+                "behavior" => scenario.config.behavior = self.behavior(value, "Scenario.spec.behavior")?,
+                _ => scenario.steps = self.steps(value, 0)?,
+            }
+        }
+        Ok(files)
+    }
+
+    fn cluster(&self, node: &Node, scenario: &mut Scenario) -> Read<()> {
+        let at = "Scenario.spec.cluster";
+        let known = ["nodes", "timers", "latency", "featureGates", "settleWindow"];
+        if let Some((key, _)) = node.entry("dns") {
+            return Err(self.error(key, format!("`dns` in {at} is not supported by this version")));
+        }
+        for (name, _, value) in self.fields(node, at, &known)? {
+            match name.as_str() {
+                "nodes" => {
+                    scenario.nodes.clear();
+                    for (n, item) in self.items(value, at)?.iter().enumerate() {
+                        let specs = self.nodes(item, &format!("{at}.nodes[{n}]"))?;
+                        self.no_twins(item, &scenario.nodes, &specs)?;
+                        scenario.nodes.extend(specs);
+                    }
+                }
+                "timers" => self.timers(value, &mut scenario.config)?,
+                "latency" => self.latencies(value, &mut scenario.config)?,
+                "featureGates" => self.gates(value, &mut scenario.config.gates)?,
+                _ => scenario.settle_window = Some(self.duration(value, at)?),
+            }
+        }
+        Ok(())
+    }
+
+    fn no_twins(&self, item: &Node, known: &[NodeSpec], new: &[NodeSpec]) -> Read<()> {
+        match new.iter().find(|node| known.iter().any(|other| other.name == node.name)) {
+            Some(twin) => Err(self.error(item, format!("a second node called `{}`", twin.name))),
+            None => Ok(()),
+        }
+    }
+
+    fn gates(&self, node: &Node, gates: &mut Gates) -> Read<()> {
+        for (name, _, value) in self.fields(node, "featureGates", Gates::NAMES)? {
+            gates.set(&name, self.boolean(value, "featureGates")?);
+        }
+        Ok(())
+    }
+
+    fn timers(&self, node: &Node, config: &mut Config) -> Read<()> {
+        for (name, _, value) in self.fields(node, "timers", Timers::NAMES)? {
+            config.timers.set(&name, self.duration(value, "timers")?);
+        }
+        Ok(())
+    }
+
+    fn latencies(&self, node: &Node, config: &mut Config) -> Read<()> {
+        for (name, _, value) in self.fields(node, "latency", Latencies::NAMES)? {
+            config.latency.set(&name, self.latency(value, "latency")?);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Action, Start};
+
+    struct NoFiles;
+    impl Loader for NoFiles {
+        fn load(&mut self, relative: &str) -> Result<(String, Vec<u8>), String> {
+            Err(format!("no file {relative}"))
+        }
+    }
+
+    fn read_text(text: &str) -> Result<Scenario, String> {
+        read("s.yaml", text.as_bytes(), &mut NoFiles).map_err(|e| e.render())
+    }
+
+    const HEAD: &str = "apiVersion: stsim/v1alpha1\nkind: Scenario\nmetadata: {name: x}\nspec:\n";
+
+    #[test]
+    fn steps_have_one_verb_and_a_start() {
+        let text = format!(
+            "{HEAD}  cluster:\n    nodes:\n    - {{name: w, count: 3, zones: [a, b]}}\n  steps:\n  - sleep: 10s\n  - at: 5m\n    crash: node/w-1\n  - settle: false\n    kubectl: scale sts/web --replicas=5\n"
+        );
+        let scenario = read_text(&text).unwrap();
+        assert_eq!(scenario.nodes.iter().map(|n| n.zone.as_str()).collect::<Vec<_>>(), ["a", "b", "a"]);
+        assert_eq!(scenario.steps[1].start, Start::At(Time::from_secs(300)));
+        assert_eq!(scenario.steps[2].start, Start::AtOnce);
+        assert!(matches!(&scenario.steps[2].action, Action::Kubectl { words, .. } if words.len() == 3));
+    }
+
+    #[test]
+    fn complaints_have_places_and_suggestions() {
+        for (rest, expected) in [
+            ("  step: []\n", "unknown field `step` in Scenario.spec"),
+            ("  step: []\n", "did you mean `steps`?"),
+            ("  steps:\n  - crahs: node/a\n", "did you mean `crash`?"),
+            ("  steps:\n  - sleep: 5\n", "write a unit, such as `5s`"),
+            ("  steps:\n  - stop: kube-sheduler\n", "did you mean `kube-scheduler`?"),
+            ("  steps:\n  - sleep: 20s\n  - at: 10s\n    crash: node/a\n", "which is past"),
+            ("  steps:\n  - sleep: 20s\n    crash: node/a\n", "this one has two: `sleep` and `crash`"),
+            ("  expect: []\n", "`expect` in Scenario.spec is not supported"),
+            ("  cluster: {timers: {maxWaitForUnmont: 1s}}\n", "did you mean `maxWaitForUnmount`?"),
+        ] {
+            let error = read_text(&format!("{HEAD}{rest}")).unwrap_err();
+            assert!(error.contains(expected), "{rest}: {error}");
+            assert!(error.contains("s.yaml:"), "{error}");
+        }
+    }
+}
