@@ -11,11 +11,13 @@
 //! - [`trace`], [`report`], [`cli`]: what a user reads.
 pub mod api;
 pub mod behavior;
+pub mod bootstrap;
 pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod controllers;
 pub mod event;
+pub mod fault;
 pub mod invariants;
 pub mod kernel;
 pub mod kubectl;
@@ -24,6 +26,7 @@ pub mod limits;
 pub mod network;
 pub mod report;
 pub mod rule;
+pub mod run;
 pub mod scenario;
 pub mod scheduler;
 pub mod storage;

@@ -2,10 +2,12 @@
 //!
 //! [`read::read`] turns files into a [`Scenario`]; nothing in it has run yet. Every field that is not known is an error
 //! with file, line, column and the nearest known name.
+pub mod aliases;
 pub mod diagnostic;
 pub mod manifest;
 mod node;
 pub mod parts;
+pub mod quiet;
 pub mod read;
 mod scalar;
 pub mod steps;

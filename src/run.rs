@@ -1,0 +1,461 @@
+//! One run: a scenario played on a cluster, step by step.
+//!
+//! A run is a [`Play`]: it owns the cluster and goes forward until it ends or a given time. Whoever wants to see what
+//! happens gives a [`Watch`]. Running again up to a moment is exact and costs milliseconds; that is how `get --at`
+//! travels in time.
+use crate::cluster::{Cluster, Stepped};
+use crate::config::Config;
+use crate::event::{Event, Process};
+use crate::fault::Victims;
+use crate::kernel::{Duration, Time};
+use crate::kubectl::run::{self as kubectl, Output, Progress, Running};
+use crate::limits;
+use crate::scenario::{Action, Fails, Scenario, Start, Step, Verb};
+use crate::trace::record::Recorder;
+use crate::world::{Draw, Limit};
+
+/// Sees a run as it goes on. Every method may be left as it is.
+pub trait Watch {
+    /// Something happened: new records may be there.
+    fn happened(&mut self, _cluster: &Cluster) {}
+    /// A step begins. `None`: the manifests are applied.
+    fn step(&mut self, _cluster: &Cluster, _step: Option<&Step>) {}
+    /// A command has ended.
+    fn output(&mut self, _cluster: &Cluster, _step: Option<&Step>, _output: &Output) {}
+    /// The cluster has settled before a step, or at the end.
+    fn settled(&mut self, _cluster: &Cluster) {}
+}
+
+/// A watch that sees nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Blind;
+impl Watch for Blind {}
+
+/// Why a run ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// All steps done, and nothing is left to happen but periodic work.
+    Settled,
+    /// The virtual end came.
+    Until,
+    /// A limit was reached.
+    Limit(Limit),
+    /// The moment asked for was reached.
+    Moment,
+}
+
+/// A step that did not do what it should.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// Index of the step; None: the manifests at the start.
+    pub step: Option<usize>,
+    /// When.
+    pub time: Time,
+    /// One sentence.
+    pub message: String,
+    /// The scenario is wrong (exit status 2), rather than an expectation not met (1).
+    pub invalid: bool,
+}
+
+/// How a run went.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// Why it ended.
+    pub ended: Ended,
+    /// Steps that failed.
+    pub failures: Vec<Failure>,
+}
+
+/// A command that was started in the background.
+#[derive(Clone, Debug)]
+struct Background {
+    step: usize,
+    command: Running,
+}
+
+/// A run under way.
+#[derive(Debug)]
+pub struct Play<'s> {
+    /// The cluster.
+    pub cluster: Cluster,
+    scenario: &'s Scenario,
+    until: Time,
+    moment: Option<Time>,
+    failures: Vec<Failure>,
+    background: Vec<Background>,
+    /// Repairs to come of faults with `for:`.
+    repairs: Vec<(Verb, Victims)>,
+    /// Pods of ReplicaSets in order of creation, for `{{web-rs-1-#1}}` in commands.
+    seen_records: usize,
+    names: crate::scenario::aliases::Aliases,
+}
+
+/// Number of a `Runner` event that only moves the clock.
+const LOOK: u32 = u32::MAX;
+/// A cluster that has not settled after this long in the sense of the recorded corpus never will.
+const UNQUIET: Duration = Duration::from_secs(60);
+
+impl<'s> Play<'s> {
+    /// Builds the cluster of a scenario: its machines are there and ready, nothing is applied yet.
+    ///
+    /// # Errors
+    /// A failure that says what is wrong with the cluster.
+    pub fn new(scenario: &'s Scenario, seed: u64, recorder: Recorder) -> Result<Play<'s>, Failure> {
+        Play::with_config(scenario, seed, scenario.config.clone(), recorder)
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Errors
+    /// As [`Play::new`].
+    pub fn with_config(
+        scenario: &'s Scenario,
+        seed: u64,
+        config: Config,
+        recorder: Recorder,
+    ) -> Result<Play<'s>, Failure> {
+        let mut cluster = Cluster::new(seed, config);
+        cluster.world.recorder = recorder;
+        if cluster.world.recorder.is_on() {
+            cluster.world.events.turn_on();
+        }
+        let wrong = |message| Failure { step: None, time: Time::ZERO, message, invalid: true };
+        crate::bootstrap::bootstrap(&mut cluster.world).map_err(|status| wrong(status.message))?;
+        for node in &scenario.nodes {
+            cluster.add_node(node, true).map_err(wrong)?;
+        }
+        let default_until = Time::from_secs(limits::DEFAULT_UNTIL_SECONDS);
+        Ok(Play {
+            cluster,
+            scenario,
+            until: scenario.until.unwrap_or(default_until),
+            moment: None,
+            failures: Vec::new(),
+            background: Vec::new(),
+            repairs: Vec::new(),
+            seen_records: 0,
+            names: Default::default(),
+        })
+    }
+
+    /// Another virtual end.
+    pub fn set_until(&mut self, until: Time) {
+        self.until = until;
+    }
+
+    /// Plays to the end.
+    pub fn play(&mut self, watch: &mut dyn Watch) -> Outcome {
+        let ended = self.play_on(watch).unwrap_or_else(|ended| ended);
+        Outcome { ended, failures: std::mem::take(&mut self.failures) }
+    }
+
+    /// Plays until a moment: the cluster is then as it was when everything up to and including it had happened.
+    pub fn play_until(&mut self, moment: Time, watch: &mut dyn Watch) -> Outcome {
+        self.moment = Some(moment);
+        self.play(watch)
+    }
+
+    fn play_on(&mut self, watch: &mut dyn Watch) -> Result<Ended, Ended> {
+        self.settle(watch)?;
+        self.apply_manifests(watch)?;
+        let scenario = self.scenario;
+        for (n, step) in scenario.steps.iter().enumerate() {
+            self.wait_for(n, step, watch)?;
+            watch.step(&self.cluster, Some(step));
+            self.perform(n, step, watch)?;
+        }
+        self.settle(watch)?;
+        self.finish_background(watch)?;
+        if scenario.until.is_some() && scenario.settle_window.is_none() {
+            self.run_to(self.until, watch)?;
+            return Ok(Ended::Until);
+        }
+        Ok(Ended::Settled)
+    }
+
+    // ---- Time ------------------------------------------------------------------------------------------------------
+
+    /// Handles one event. Err: the run is over.
+    fn step(&mut self, watch: &mut dyn Watch) -> Result<(), Ended> {
+        let next = self.cluster.world.next_time();
+        if let Some(moment) = self.moment
+            && next.is_none_or(|time| time > moment)
+        {
+            return Err(Ended::Moment);
+        }
+        if next.is_some_and(|time| time > self.until) {
+            return Err(Ended::Until);
+        }
+        let stepped = self.cluster.step();
+        if let Stepped::Runner(number) = stepped
+            && number != LOOK
+        {
+            self.repair(number);
+        }
+        self.names.learn(&self.cluster, &mut self.seen_records);
+        watch.happened(&self.cluster);
+        self.look_at_background(watch);
+        match self.cluster.world.exceeded {
+            Some(limit) => Err(Ended::Limit(limit)),
+            None => Ok(()),
+        }
+    }
+
+    /// Handles everything up to an instant, and moves the clock there.
+    fn run_to(&mut self, time: Time, watch: &mut dyn Watch) -> Result<(), Ended> {
+        if time > self.cluster.world.now() {
+            self.look_at(time);
+        }
+        while self.cluster.world.next_time().is_some_and(|next| next <= time) {
+            self.step(watch)?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the clock comes by this instant.
+    fn look_at(&mut self, time: Time) {
+        let delay = time - self.cluster.world.now();
+        self.cluster.world.background(delay, Event::Runner(LOOK));
+    }
+
+    fn settle(&mut self, watch: &mut dyn Watch) -> Result<(), Ended> {
+        match self.scenario.settle_window {
+            Some(window) => self.settle_recorded(window, watch)?,
+            None => {
+                while !self.cluster.world.is_settled() {
+                    self.step(watch)?;
+                }
+            }
+        }
+        watch.settled(&self.cluster);
+        Ok(())
+    }
+
+    /// Settled as the runner of the recorded corpus understood it.
+    fn settle_recorded(&mut self, window: Duration, watch: &mut dyn Watch) -> Result<(), Ended> {
+        let begun = self.cluster.world.now();
+        loop {
+            let world = &self.cluster.world;
+            let quiet_at = world.last_change().max(begun) + window;
+            let waiting = world.is_delayed() || crate::scenario::quiet::is_waiting(world);
+            if world.now() >= quiet_at && !waiting || world.now() >= begun + UNQUIET {
+                return Ok(());
+            }
+            let look =
+                if quiet_at > world.now() { quiet_at } else { world.now() + Duration::from_millis(100) };
+            match self.cluster.world.next_time() {
+                Some(next) if next <= look => self.step(watch)?,
+                _ => {
+                    self.look_at(look);
+                    self.step(watch)?;
+                }
+            }
+        }
+    }
+
+    fn wait_for(&mut self, n: usize, step: &Step, watch: &mut dyn Watch) -> Result<(), Ended> {
+        match step.start {
+            Start::Settled => self.settle(watch),
+            Start::AtOnce => Ok(()),
+            Start::After(delay) => self.run_to(self.cluster.world.now() + delay, watch),
+            Start::At(time) => {
+                let now = self.cluster.world.now();
+                if time < now {
+                    self.fail(n, format!("it was to start at {time}, and it is {now} already"), true);
+                    return Ok(());
+                }
+                self.run_to(time, watch)
+            }
+        }
+    }
+
+    // ---- Steps -----------------------------------------------------------------------------------------------------
+
+    fn apply_manifests(&mut self, watch: &mut dyn Watch) -> Result<(), Ended> {
+        watch.step(&self.cluster, None);
+        let scenario = self.scenario;
+        if scenario.manifests.is_empty() {
+            return Ok(());
+        }
+        let all: Vec<_> = scenario.manifests.iter().map(|manifest| manifest.value.clone()).collect();
+        let output = kubectl::apply_all(&all, &mut self.cluster);
+        watch.happened(&self.cluster);
+        watch.output(&self.cluster, None, &output);
+        if output.exit != 0 {
+            let message = output.stderr.trim_end().to_owned();
+            let time = self.cluster.world.now();
+            self.failures.push(Failure { step: None, time, message, invalid: true });
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, n: usize, step: &Step, watch: &mut dyn Watch) -> Result<(), Ended> {
+        match &step.action {
+            Action::Kubectl { words, stdin } => {
+                let words: Vec<_> = words.iter().map(|word| self.names.resolve(word)).collect();
+                let stdin = stdin.as_ref().map(|text| self.names.resolve(text));
+                self.command(n, step, &words, stdin.as_deref(), watch)
+            }
+            Action::Apply(text) => {
+                let words: Vec<String> = ["apply", "-f", "-"].map(str::to_owned).into();
+                let text = self.names.resolve(text);
+                self.command(n, step, &words, Some(&text), watch)
+            }
+            Action::Sleep(duration) => self.run_to(self.cluster.world.now() + *duration, watch),
+            Action::Fault { verb, target, lasts } => {
+                match self.cluster.victims(target) {
+                    Ok(victims) => self.inject(*verb, victims, *lasts),
+                    Err(message) => self.fail(n, message, true),
+                }
+                watch.happened(&self.cluster);
+                Ok(())
+            }
+            Action::AddNode(spec) => {
+                if let Err(message) = self.cluster.add_node(spec, false) {
+                    self.fail(n, message, true);
+                }
+                watch.happened(&self.cluster);
+                Ok(())
+            }
+            Action::Behavior(behavior) => {
+                self.cluster.world.config.behavior = behavior.clone();
+                Ok(())
+            }
+            Action::Stop(process) => {
+                self.cluster.stop(*process);
+                Ok(())
+            }
+            Action::Start(process) => self.start(*process, watch),
+            Action::Restart(process) => {
+                self.cluster.stop(*process);
+                self.start(*process, watch)
+            }
+            Action::Lag(process, by) => {
+                self.cluster.world.set_extra_lag(*process, *by);
+                Ok(())
+            }
+        }
+    }
+
+    fn start(&mut self, process: Process, watch: &mut dyn Watch) -> Result<(), Ended> {
+        self.cluster.start(process);
+        watch.happened(&self.cluster);
+        Ok(())
+    }
+
+    fn inject(&mut self, verb: Verb, victims: Victims, lasts: Option<Duration>) {
+        self.cluster.inject(verb, &victims);
+        let back = match verb {
+            Verb::Crash | Verb::Reboot => Verb::Recover,
+            Verb::Partition => Verb::Heal,
+            Verb::Unready => Verb::Ready,
+            _ => return,
+        };
+        let world = &self.cluster.world;
+        let reboot = || world.draw(world.config.latency.reboot, Draw::Start, 0, self.repairs.len() as u64);
+        let lasts = lasts.or_else(|| (verb == Verb::Reboot).then(reboot));
+        if let Some(lasts) = lasts {
+            let number = u32::try_from(self.repairs.len()).unwrap_or(LOOK - 1);
+            self.repairs.push((back, victims));
+            self.cluster.world.after(lasts, Event::Runner(number));
+        }
+    }
+
+    fn repair(&mut self, number: u32) {
+        if let Some((verb, victims)) = self.repairs.get(number as usize).cloned() {
+            self.cluster.inject(verb, &victims);
+        }
+    }
+
+    // ---- Commands --------------------------------------------------------------------------------------------------
+
+    fn command(
+        &mut self,
+        n: usize,
+        step: &Step,
+        words: &[String],
+        stdin: Option<&str>,
+        watch: &mut dyn Watch,
+    ) -> Result<(), Ended> {
+        let mut command = kubectl::start(words, stdin, &mut self.cluster);
+        watch.happened(&self.cluster);
+        if step.background {
+            self.background.push(Background { step: n, command });
+            return Ok(());
+        }
+        let give_up = step.timeout.map(|timeout| self.cluster.world.now() + timeout);
+        loop {
+            match command.poll(&mut self.cluster) {
+                Progress::Done => break,
+                Progress::Waiting(wake) => {
+                    watch.happened(&self.cluster);
+                    if give_up.is_some_and(|time| self.cluster.world.now() >= time) {
+                        command.output.exit = 1;
+                        command.output.stderr.push_str("error: given up after the timeout of the step\n");
+                        break;
+                    }
+                    if let Some(wake) = [wake, give_up].into_iter().flatten().min() {
+                        self.look_at(wake);
+                    }
+                    if self.cluster.world.next_time().is_none() {
+                        self.fail(n, "it waits for something that can never happen".into(), false);
+                        return Ok(());
+                    }
+                    self.step(watch)?;
+                }
+            }
+        }
+        self.ended(n, step, &command.output, watch);
+        Ok(())
+    }
+
+    fn ended(&mut self, n: usize, step: &Step, output: &Output, watch: &mut dyn Watch) {
+        watch.happened(&self.cluster);
+        watch.output(&self.cluster, Some(step), output);
+        let text = output.stderr.trim_end();
+        match &step.fails {
+            Fails::No if output.exit != 0 => {
+                self.fail(n, format!("{} ended with exit status {}: {text}", step.title, output.exit), false);
+            }
+            Fails::Yes | Fails::Saying(_) if output.exit == 0 => {
+                self.fail(n, format!("{} was meant to fail, and succeeded", step.title), false);
+            }
+            Fails::Saying(expected) if !text.contains(expected.as_str()) => {
+                self.fail(
+                    n,
+                    format!("{} failed as meant, but without saying \"{expected}\": {text}", step.title),
+                    false,
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn look_at_background(&mut self, watch: &mut dyn Watch) {
+        let mut n = 0;
+        while n < self.background.len() {
+            let mut background = self.background.swap_remove(n);
+            if background.command.poll(&mut self.cluster) == Progress::Done {
+                let step = &self.scenario.steps[background.step];
+                self.ended(background.step, step, &background.command.output, watch);
+            } else {
+                self.background.push(background);
+                let last = self.background.len() - 1;
+                self.background.swap(n, last);
+                n += 1;
+            }
+        }
+    }
+
+    fn finish_background(&mut self, watch: &mut dyn Watch) -> Result<(), Ended> {
+        while !self.background.is_empty() && self.cluster.world.next_time().is_some() {
+            self.step(watch)?;
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, step: usize, message: String, invalid: bool) {
+        let time = self.cluster.world.now();
+        self.failures.push(Failure { step: Some(step), time, message, invalid });
+    }
+}
