@@ -259,6 +259,7 @@ impl Config {
         timers.node_status_update_frequency = Duration::ZERO;
         timers.node_monitor_period = secs(1);
         timers.node_monitor_grace_period = secs(5);
+        timers.csi_backoff = millis(500);
         let latency = &mut config.latency;
         latency.api_write = constant(3);
         latency.watch = constant(2);

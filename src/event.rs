@@ -126,19 +126,36 @@ pub enum NodesEvent {
     PodGc(u32),
 }
 
-/// What happens in the volume controllers of the controller manager.
+/// What happens in the volume controllers of the controller manager. `u32` alone: epoch of the manager.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BinderEvent {
-    /// The binder looks at a claim (VOL-1).
-    Claim(Id<Claim>, u32),
-    /// The binder looks at a volume (VOL-1).
-    Volume(Id<Volume>, u32),
-    /// The attach/detach controller looks at one (volume, node) pair (VOL-29).
-    Pair(Id<Volume>, Id<Node>),
+    /// The binder's worker for claims goes on: its write commits, or it takes the next claim (VOL-1).
+    Claims(u32),
+    /// The binder's worker for volumes goes on (VOL-1).
+    Volumes(u32),
+    /// The tick of the binder's full resync at which something would be found (VOL-1).
+    Resync(u32),
+    /// A pass of the attach/detach controller's loop that has something to do (VOL-29).
+    Pass(u32),
+    /// An operation on a (volume, node) pair goes on (VOL-30, VOL-31): the controller's number for the pair, and one
+    /// that guards against stale events.
+    Pair(u32, u32),
+    /// node.status.volumesAttached of a node is written (VOL-29).
+    Report(Id<Node>, u32),
+    /// An operation may have waited too long for its VolumeAttachment (VOL-33).
+    Deadline(u32),
+    /// Attached pairs are compared with their VolumeAttachments (VOL-37).
+    Verify(u32),
+    /// A pair has been unwanted for as long as an unmount may take (VOL-45). Numbers as for `Pair`.
+    Overdue(u32, u32),
     /// The protection controllers look at a claim (VOL-18).
     ProtectClaim(Id<Claim>, Uid),
     /// The protection controllers look at a volume (VOL-19).
     ProtectVolume(Id<Volume>, Uid),
+    /// The write of the protection finalizer of a claim commits (VOL-18).
+    ClaimFinalizer(Id<Claim>, Uid),
+    /// The write of the protection finalizer of a volume commits (VOL-19).
+    VolumeFinalizer(Id<Volume>, Uid),
 }
 
 /// What happens in the scheduler.
@@ -176,18 +193,24 @@ pub enum KubeletEvent {
 /// What happens in the CSI driver and the cloud.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StorageEvent {
-    /// CreateVolume for a claim returns (VOL-14).
+    /// CreateVolume for a claim has returned and what follows from it is written (VOL-13, VOL-14).
     Provisioned(Id<Claim>, Uid),
     /// The provisioner tries a claim again (VOL-14).
     ProvisionRetry(Id<Claim>, Uid),
-    /// The attacher's call for an attachment returns (VOL-50).
-    Attached(Id<Attachment>, Uid),
+    /// The finalizer of an attachment is written and ControllerPublish begins (VOL-50).
+    Publish(Id<Attachment>, Uid),
+    /// ControllerPublish has returned and the attachment's status is written (VOL-50).
+    Published(Id<Attachment>, Uid),
     /// The attacher tries again (VOL-50).
-    AttachRetry(Id<Attachment>, Uid),
-    /// ControllerUnpublish for an attachment returns (VOL-50).
-    Detached(Id<Attachment>, Uid),
-    /// DeleteVolume for a released volume returns or is tried (VOL-16).
+    PublishRetry(Id<Attachment>, Uid),
+    /// The cloud has let go of a disk and the finalizer of the attachment is taken away (VOL-50).
+    Unpublished(Id<Attachment>, Uid),
+    /// The provisioner tries to delete a released volume (VOL-16).
+    Delete(Id<Volume>, Uid),
+    /// DeleteVolume has returned and the volume object is deleted (VOL-16).
     Deleted(Id<Volume>, Uid),
+    /// The provisioner's finalizer is taken off a volume whose disk is gone (VOL-16).
+    Finalize(Id<Volume>, Uid),
 }
 
 const _: () = assert!(size_of::<Event>() <= 16, "events are copied through the queue: keep them small");

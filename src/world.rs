@@ -16,6 +16,7 @@ use crate::limits;
 use crate::rule::Rule;
 use crate::trace::notes::Noted;
 use crate::trace::record::Recorder;
+use std::collections::BTreeSet;
 
 /// Who writes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -234,6 +235,9 @@ pub struct World {
     pub cause: Revision,
     /// The leases of nodes, by table index: whether they are being renewed (NODE-2). Renewals are computed.
     pub leases: Vec<Lease>,
+    /// What is really mounted where, by volume and node: kept by the nodes, asked by the cloud, which cannot take a
+    /// disk from a live machine that has it mounted (VOL-57).
+    pub mounts: BTreeSet<(Id<Volume>, Id<Node>)>,
     /// A limit was reached: the run ends.
     pub exceeded: Option<Limit>,
     queue: Queue<Event>,
@@ -266,6 +270,7 @@ impl World {
             actor: Actor::User,
             cause: Revision(0),
             leases: Vec::new(),
+            mounts: BTreeSet::new(),
             exceeded: None,
             queue: Queue::new(),
             watchers: std::array::from_fn(|_| watcher.clone()),
@@ -547,6 +552,7 @@ impl World {
         meta.created = created;
         meta.deleted = Seconds::NEVER;
         meta.generation = u32::from(has_generation(T::KIND));
+        meta.finalizers = meta.finalizers.with(T::PROTECTION);
         let revision = self.store.next_revision();
         let Some(id) = T::table_mut(&mut self.store).insert(object, revision) else {
             return Err(Status::already_exists(T::KIND.resource(), &self.store.name_of(name)));

@@ -23,6 +23,11 @@ impl Sym {
         self.0 == 0
     }
 
+    /// The word with this number, as [`Sym::as_u32`] gave it.
+    pub(crate) fn from_u32(number: u32) -> Sym {
+        Sym(number)
+    }
+
     /// The number behind the word, for keyed draws and hashes.
     pub fn as_u32(self) -> u32 {
         self.0

@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 const CHUNK: usize = 1024;
 const NONE: u32 = u32::MAX;
+/// Marks the number of a disk that was there before the run: the rest is the word of its handle.
+const FOREIGN_DISK: u32 = 1 << 31;
 
 #[derive(Clone, Debug)]
 struct Slot<T> {
@@ -376,6 +378,7 @@ pub struct Store {
     log_base: u64,
     revision: u32,
     uid: u32,
+    disks: u32,
     seed: u64,
 }
 
@@ -453,8 +456,26 @@ impl Store {
         )
     }
 
+    /// Takes the number of a new disk (VOL-53).
+    pub fn next_disk(&mut self) -> u32 {
+        self.disks += 1;
+        self.disks
+    }
+
+    /// The disk that a volume made by hand names by its handle: one provisioned in this run, or one that was there
+    /// before. Equal handles are the same disk.
+    pub fn disk_of_handle(&mut self, handle: &str) -> u32 {
+        if let Some(disk) = (1..=self.disks).find(|disk| self.volume_handle(*disk) == handle) {
+            return disk;
+        }
+        FOREIGN_DISK | self.names.word(handle).as_u32()
+    }
+
     /// The EBS volume id of a disk.
     pub fn volume_handle(&self, disk: u32) -> String {
+        if disk & FOREIGN_DISK != 0 {
+            return self.names.text(Sym::from_u32(disk & !FOREIGN_DISK)).to_owned();
+        }
         let hex = mix64(self.seed.rotate_left(17) ^ u64::from(disk).wrapping_mul(0xd6e8_feb8_6659_fd93));
         format!("vol-0{hex:016x}")
     }

@@ -1,5 +1,6 @@
 //! The attach/detach controller.
 use crate::api::store::Change;
+use crate::controllers::claim_users::ClaimUsers;
 use crate::event::BinderEvent;
 use crate::world::World;
 
@@ -9,7 +10,7 @@ pub struct AttachDetach;
 
 impl AttachDetach {
     /// Hears of a change that the watches of the controller manager show.
-    pub fn observe(&mut self, _change: &Change, _world: &mut World) {}
+    pub fn observe(&mut self, _change: &Change, _users: &ClaimUsers, _world: &mut World) {}
 
     /// Something of its own is due.
     pub fn handle(&mut self, _event: BinderEvent, _world: &mut World) {}

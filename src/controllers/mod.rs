@@ -4,6 +4,7 @@
 //! work through a queue of keys are [`runner::Reconciler`]s; the others handle events of their own. This file is the
 //! registry: which controllers there are, and which hears of what.
 pub mod attach_detach;
+pub mod claim_users;
 pub mod deployment;
 pub mod disruption;
 pub mod endpoint_slice;
@@ -42,6 +43,8 @@ pub struct ControllerManager {
     pub taint_eviction: taint_eviction::TaintEviction,
     /// pod-garbage-collector-controller.
     pub pod_gc: pod_gc::PodGc,
+    /// Which pods use which claim: the index of the shared pod informer.
+    pub claim_users: claim_users::ClaimUsers,
     /// persistentvolume-binder-controller.
     pub volume_binder: volume_binder::VolumeBinder,
     /// persistentvolume-attach-detach-controller.
@@ -84,8 +87,9 @@ impl ControllerManager {
         self.node_lifecycle.observe(change, world);
         self.taint_eviction.observe(change, world);
         self.pod_gc.observe(change, world);
+        self.claim_users.observe(change, world);
         self.volume_binder.observe(change, world);
-        self.attach_detach.observe(change, world);
+        self.attach_detach.observe(change, &self.claim_users, world);
         self.protection.observe(change, world);
         self.garbage_collector.observe(change, world);
     }
@@ -156,17 +160,20 @@ impl ControllerManager {
 
     fn volumes(&mut self, event: BinderEvent, world: &mut World) {
         match event {
-            BinderEvent::Pair(..) => {
+            BinderEvent::Claims(_) | BinderEvent::Volumes(_) | BinderEvent::Resync(_) => {
+                world.actor = Actor::VolumeController;
+                self.volume_binder.handle(event, &self.claim_users, world);
+            }
+            BinderEvent::ProtectClaim(..)
+            | BinderEvent::ProtectVolume(..)
+            | BinderEvent::ClaimFinalizer(..)
+            | BinderEvent::VolumeFinalizer(..) => {
+                world.actor = Actor::VolumeController;
+                self.protection.handle(event, &self.claim_users, world);
+            }
+            _ => {
                 world.actor = Actor::AttachDetach;
                 self.attach_detach.handle(event, world);
-            }
-            BinderEvent::ProtectClaim(..) | BinderEvent::ProtectVolume(..) => {
-                world.actor = Actor::VolumeController;
-                self.protection.handle(event, world);
-            }
-            BinderEvent::Claim(..) | BinderEvent::Volume(..) => {
-                world.actor = Actor::VolumeController;
-                self.volume_binder.handle(event, world);
             }
         }
     }
@@ -182,6 +189,7 @@ impl ControllerManager {
         self.node_lifecycle.restart(world);
         self.taint_eviction.restart(world);
         self.pod_gc.restart(world);
+        self.claim_users.restart(world);
         self.volume_binder.restart(world);
         self.attach_detach.restart(world);
         self.protection.restart(world);

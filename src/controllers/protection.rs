@@ -1,5 +1,6 @@
 //! PVC and PV protection.
 use crate::api::store::Change;
+use crate::controllers::claim_users::ClaimUsers;
 use crate::event::BinderEvent;
 use crate::world::World;
 
@@ -12,7 +13,7 @@ impl Protection {
     pub fn observe(&mut self, _change: &Change, _world: &mut World) {}
 
     /// Something of its own is due.
-    pub fn handle(&mut self, _event: BinderEvent, _world: &mut World) {}
+    pub fn handle(&mut self, _event: BinderEvent, _users: &ClaimUsers, _world: &mut World) {}
 
     /// The controller manager has started and listed everything.
     pub fn restart(&mut self, _world: &mut World) {}

@@ -158,7 +158,7 @@ impl Noted for Attachment {
         if !old.attached && new.attached {
             notes.push(Note::Attached);
         }
-        if !old.attach_error && new.attach_error {
+        if !old.attach_error.is_set() && new.attach_error.is_set() {
             notes.push(Note::AttachError);
         }
     }

@@ -157,6 +157,8 @@ impl Meta {
 pub trait Object: Clone {
     /// Its kind.
     const KIND: Kind;
+    /// The finalizer that admission gives to every new object of this kind (VOL-18, VOL-19).
+    const PROTECTION: Finalizers = Finalizers::NONE;
     /// Its metadata.
     fn meta(&self) -> &Meta;
     /// Its metadata, to change.
@@ -181,19 +183,29 @@ pub trait Object: Clone {
 }
 
 macro_rules! objects {
-    ($($kind:ident => $type:ty),* $(,)?) => {$(
+    ($($kind:ident => $type:ty $(, protected by $finalizer:ident)?);* $(;)?) => {$(
         impl Object for $type {
             const KIND: Kind = Kind::$kind;
+            $(const PROTECTION: Finalizers = Finalizers::$finalizer;)?
             fn meta(&self) -> &Meta { &self.meta }
             fn meta_mut(&mut self) -> &mut Meta { &mut self.meta }
         }
     )*};
 }
 objects! {
-    Namespace => Namespace, Claim => Claim, Volume => Volume, Service => Service,
-    StatefulSet => StatefulSet, Deployment => Deployment, ReplicaSet => ReplicaSet,
-    Revision => ControllerRevision, EndpointSlice => EndpointSlice, Budget => Budget,
-    StorageClass => StorageClass, Attachment => Attachment, PriorityClass => PriorityClass,
+    Namespace => Namespace;
+    Claim => Claim, protected by CLAIM_PROTECTION;
+    Volume => Volume, protected by VOLUME_PROTECTION;
+    Service => Service;
+    StatefulSet => StatefulSet;
+    Deployment => Deployment;
+    ReplicaSet => ReplicaSet;
+    Revision => ControllerRevision;
+    EndpointSlice => EndpointSlice;
+    Budget => Budget;
+    StorageClass => StorageClass;
+    Attachment => Attachment;
+    PriorityClass => PriorityClass;
 }
 
 impl Object for Inert {

@@ -124,8 +124,59 @@ pub struct Attachment {
     pub node: Id<Node>,
     /// status.attached.
     pub attached: bool,
-    /// status.attachError is set.
-    pub attach_error: bool,
+    /// status.attachError.
+    pub attach_error: AttachError,
+}
+
+/// Why a disk could not be attached (status.attachError of a VolumeAttachment).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum AttachError {
+    /// No error.
+    #[default]
+    None,
+    /// The disk is attached to another instance (VOL-57).
+    InUse,
+    /// The instance is in another zone than the disk (VOL-52).
+    OtherZone,
+    /// The instance has no room for another disk: ResourceExhausted (VOL-44, VOL-56).
+    LimitExceeded,
+    /// The volume object is being deleted (VOL-50).
+    VolumeDeleted,
+    /// There is no such disk.
+    NoDisk,
+    /// The attachment hung in `attaching` and was called off (VOL-56).
+    Stuck,
+}
+
+impl AttachError {
+    /// True if there is an error.
+    pub fn is_set(self) -> bool {
+        self != AttachError::None
+    }
+
+    /// The message, for the disk with this handle, the volume and the node of these names.
+    pub fn message(self, handle: &str, volume: &str, node: &str) -> String {
+        let failed = format!("Could not attach volume \"{handle}\" to node \"{node}\"");
+        match self {
+            AttachError::None => String::new(),
+            AttachError::InUse => format!(
+                "rpc error: code = Internal desc = {failed}: VolumeInUse: {handle} is already attached to an instance"
+            ),
+            AttachError::OtherZone => format!(
+                "rpc error: code = Internal desc = {failed}: InvalidVolume.ZoneMismatch: The volume '{handle}' is \
+                 not in the same availability zone as instance '{node}'"
+            ),
+            AttachError::LimitExceeded => format!(
+                "rpc error: code = ResourceExhausted desc = {failed}: AttachmentLimitExceeded: attachment limit \
+                 exceeded"
+            ),
+            AttachError::VolumeDeleted => format!("PersistentVolume \"{volume}\" is marked for deletion"),
+            AttachError::NoDisk => format!("rpc error: code = NotFound desc = Volume \"{handle}\" not found"),
+            AttachError::Stuck => {
+                format!("rpc error: code = Internal desc = {failed}: attachment of disk failed, timed out")
+            }
+        }
+    }
 }
 
 /// volumeBindingMode of a StorageClass (VOL-3).
