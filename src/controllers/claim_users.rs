@@ -119,9 +119,7 @@ impl ClaimUsers {
                 }
             }
         }
-        found.retain(|id| {
-            view.get(*id).is_some_and(|pod| claims_of(view, pod).any(|name| name == claim))
-        });
+        found.retain(|id| view.get(*id).is_some_and(|pod| claims_of(view, pod).any(|name| name == claim)));
         found
     }
 
