@@ -25,8 +25,9 @@ use std::mem;
 use timers::{NO_TIMER, Timers};
 use wheel::{Entry, KEPT_CAPACITY, Wheel, drop_dead};
 
-/// A slot of the wheel with at most so many events is sorted, not spread.
-const FRONT_TARGET: usize = 32;
+/// A slot of the wheel with at most so many events is sorted, not spread. (What the standard library's stable
+/// sort does by plain insertion.)
+const FRONT_TARGET: usize = 20;
 /// With more events than this the front goes back to the wheel: each insertion into it moves half of them.
 const FRONT_LIMIT: usize = 2 * FRONT_TARGET;
 /// Fewer dead entries than this are not worth a sweep.
