@@ -4,7 +4,7 @@
 //!
 //! 1. `today`: a FIFO of what was pushed for the current instant. Most consequences are immediate.
 //! 2. `front`: the next few events, sorted: all that are due before `front_end` and were pushed before now.
-//! 3. the [`wheel`]: everything else, coarsely sorted. When the front is used up, the wheel's first slot is
+//! 3. the `wheel`: everything else, coarsely sorted. When the front is used up, the wheel's first slot is
 //!    taken: a few events are sorted and become the front, many are spread over the wheel's lower levels.
 //!
 //! An event moves at most once per level of the wheel, and all moves are sequential: pop and push cost nearly
