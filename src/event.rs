@@ -205,6 +205,8 @@ pub enum StorageEvent {
     PublishRetry(Id<Attachment>, Uid),
     /// The cloud has let go of a disk and the finalizer of the attachment is taken away (VOL-50).
     Unpublished(Id<Attachment>, Uid),
+    /// A machine has let go of a volume that is being detached from it (VOL-57).
+    Unmounted(Id<Volume>, Id<Node>),
     /// The provisioner tries to delete a released volume (VOL-16).
     Delete(Id<Volume>, Uid),
     /// DeleteVolume has returned and the volume object is deleted (VOL-16).

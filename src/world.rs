@@ -16,7 +16,9 @@ use crate::limits;
 use crate::rule::Rule;
 use crate::trace::notes::Noted;
 use crate::trace::record::Recorder;
-use std::collections::BTreeSet;
+
+mod mounts;
+pub use mounts::Mounts;
 
 /// Who writes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -235,9 +237,8 @@ pub struct World {
     pub cause: Revision,
     /// The leases of nodes, by table index: whether they are being renewed (NODE-2). Renewals are computed.
     pub leases: Vec<Lease>,
-    /// What is really mounted where, by volume and node: kept by the nodes, asked by the cloud, which cannot take a
-    /// disk from a live machine that has it mounted (VOL-57).
-    pub mounts: BTreeSet<(Id<Volume>, Id<Node>)>,
+    /// What is really mounted where.
+    pub mounts: Mounts,
     /// A limit was reached: the run ends.
     pub exceeded: Option<Limit>,
     queue: Queue<Event>,
@@ -270,7 +271,7 @@ impl World {
             actor: Actor::User,
             cause: Revision(0),
             leases: Vec::new(),
-            mounts: BTreeSet::new(),
+            mounts: Mounts::default(),
             exceeded: None,
             queue: Queue::new(),
             watchers: std::array::from_fn(|_| watcher.clone()),

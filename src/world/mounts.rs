@@ -1,0 +1,58 @@
+//! What is really mounted where: node truth that the cloud depends on.
+//!
+//! Nodes keep it (`mount`, `unmount`, `machine_stopped`), the cloud asks it: a disk that a live machine has mounted
+//! cannot be taken from it (VOL-57). No object of the API says this; `volumesInUse` is only the last report of it.
+use crate::api::objects::{Node, Volume};
+use crate::event::{Event, StorageEvent};
+use crate::kernel::{Duration, Id};
+use crate::world::World;
+use std::collections::BTreeSet;
+
+/// Volumes mounted on live machines.
+#[derive(Clone, Debug, Default)]
+pub struct Mounts {
+    mounted: BTreeSet<(Id<Node>, Id<Volume>)>,
+    /// Detaches that wait for the machine to let go.
+    awaited: BTreeSet<(Id<Node>, Id<Volume>)>,
+}
+
+impl Mounts {
+    /// The machine has the volume mounted.
+    pub fn has(&self, volume: Id<Volume>, node: Id<Node>) -> bool {
+        self.mounted.contains(&(node, volume))
+    }
+
+    /// Everything mounted on a machine, in order of volume id.
+    pub fn of(&self, node: Id<Node>) -> impl Iterator<Item = Id<Volume>> {
+        let all = (node, Id::from_index(0))..=(node, Id::NONE);
+        self.mounted.range(all).map(|(_, volume)| *volume)
+    }
+}
+
+impl World {
+    /// A machine has mounted (staged) a volume.
+    pub fn mount(&mut self, volume: Id<Volume>, node: Id<Node>) {
+        self.mounts.mounted.insert((node, volume));
+    }
+
+    /// A machine has unmounted (unstaged) a volume.
+    pub fn unmount(&mut self, volume: Id<Volume>, node: Id<Node>) {
+        self.mounts.mounted.remove(&(node, volume));
+        if self.mounts.awaited.remove(&(node, volume)) {
+            self.after(Duration::ZERO, Event::Storage(StorageEvent::Unmounted(volume, node)));
+        }
+    }
+
+    /// A machine has lost power or was stopped: nothing is mounted there any more (VOL-57).
+    pub fn machine_stopped(&mut self, node: Id<Node>) {
+        let volumes: Vec<_> = self.mounts.of(node).collect();
+        for volume in volumes {
+            self.unmount(volume, node);
+        }
+    }
+
+    /// The cloud waits for a machine to let go of a volume: `StorageEvent::Unmounted` comes when it has.
+    pub fn await_unmount(&mut self, volume: Id<Volume>, node: Id<Node>) {
+        self.mounts.awaited.insert((node, volume));
+    }
+}
