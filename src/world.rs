@@ -409,6 +409,18 @@ impl World {
             + self.draw(self.config.extra_api(actor), Draw::ApiWrite, !key, self.handled)
     }
 
+    /// A name made from `metadata.generateName`: the base, cut to 58 characters, and five random letters
+    /// (`apiserver/pkg/storage/names`). They depend on the seed, the owner's key and the attempt only.
+    pub fn generated_name(&self, base: &str, object: u64, attempt: u64) -> String {
+        const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+        let mut name: String = base.chars().take(58).collect();
+        for position in 0..5 {
+            let draw = self.chooser.below(Draw::Name as u32, object, attempt * 5 + position, 27);
+            name.push(char::from(LETTERS[usize::try_from(draw).unwrap_or(0)]));
+        }
+        name
+    }
+
     /// The first tick of a loop with this period, strictly after `after`. Each loop has its own phase (DEF-C1).
     pub fn next_tick(&self, period: Duration, loop_key: u64, epoch: u32, after: Time) -> Time {
         if period == Duration::ZERO {

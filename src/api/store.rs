@@ -230,20 +230,31 @@ impl<T: Object> Table<T> {
         Some(old)
     }
 
-    /// Drops the past up to and including `until`; slots of names that nobody bears or sees any more become free.
+    /// Drops the past up to and including `until`; slots of names that nobody bears or sees any more become free, unless
+    /// other objects may still point to the name ([`keeps_its_slot`]).
     fn forget(&mut self, until: Revision) {
         while let Some(undo) = self.undo.front().filter(|undo| undo.replaced_by <= until) {
             let (index, replaced_by) = (undo.slot, undo.replaced_by);
             self.undo.pop_front();
             self.undo_base = self.undo_base.wrapping_add(1);
             let Some(slot) = self.slot(index as usize) else { continue };
-            if !slot.present && slot.object.meta().revision == replaced_by {
+            if !slot.present
+                && slot.object.meta().revision == replaced_by
+                && !keeps_its_slot(T::KIND, slot.object.meta().name)
+            {
                 let (scope, name) = (slot.object.scope(), slot.object.meta().name);
                 self.names.remove(scope, name);
                 self.free.push(index);
             }
         }
     }
+}
+
+/// Names whose slot is never given to another name, so that what points to them (the node of a pod, the pod of an
+/// endpoint, the service of a slice) goes on meaning that name after the object is gone: nodes, services, and the
+/// numbered names that StatefulSets use again and again.
+fn keeps_its_slot(kind: Kind, name: Name) -> bool {
+    matches!(kind, Kind::Node | Kind::Service) || name.ordinal().is_some()
 }
 
 /// From names to table positions. Ordinals of one stem lie side by side in a vector.

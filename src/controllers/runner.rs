@@ -25,6 +25,8 @@ pub trait Reconciler: Sized {
     const WORKERS: usize;
     /// It gives up on a key after this many failures in a row, until the next change; None: never.
     const MAX_RETRIES: Option<u32> = None;
+    /// Its back-off after a failure, doubling, and the limit of that, where it is not the usual one (STS-105).
+    const BACKOFF: Option<(Duration, Duration)> = None;
 
     /// Hears of a change its watches show; queues the keys that it concerns.
     fn observe(&mut self, change: &Change, queue: &mut WorkQueue, world: &mut World);
@@ -59,6 +61,7 @@ struct Key {
 pub struct WorkQueue {
     controller: Controller,
     workers: usize,
+    backoff: Option<(Duration, Duration)>,
     busy: usize,
     keys: Vec<Key>,
     /// Keys that wait for a free worker.
@@ -67,10 +70,11 @@ pub struct WorkQueue {
 }
 
 impl WorkQueue {
-    fn new(controller: Controller, workers: usize) -> WorkQueue {
+    fn of<R: Reconciler>() -> WorkQueue {
         WorkQueue {
-            controller,
-            workers,
+            controller: R::CONTROLLER,
+            workers: R::WORKERS,
+            backoff: R::BACKOFF,
             busy: 0,
             keys: Vec::new(),
             waiting: VecDeque::new(),
@@ -124,7 +128,8 @@ impl WorkQueue {
 
     /// Queues a key that failed, after its back-off (STS-105).
     fn add_rate_limited(&mut self, key: u32, world: &mut World) {
-        let (base, most) = (world.config.timers.queue_backoff, world.config.timers.queue_backoff_max);
+        let usual = (world.config.timers.queue_backoff, world.config.timers.queue_backoff_max);
+        let (base, most) = self.backoff.unwrap_or(usual);
         let failures = self.key(key).failures;
         self.key(key).failures = failures.saturating_add(1);
         let backoff = base.times(1u64.checked_shl(failures).unwrap_or(u64::MAX)).min(most);
@@ -213,7 +218,7 @@ impl<R: Reconciler + Default> Default for Runner<R> {
     fn default() -> Self {
         Runner {
             controller: R::default(),
-            queue: WorkQueue::new(R::CONTROLLER, R::WORKERS),
+            queue: WorkQueue::of::<R>(),
             plans: Vec::new(),
             free: Vec::new(),
             client: Bucket::default(),
@@ -235,7 +240,7 @@ impl<R: Reconciler> Runner<R> {
 
     /// The process is gone: queue, back-offs and plans under way are lost.
     pub fn stop(&mut self) {
-        self.queue = WorkQueue::new(R::CONTROLLER, R::WORKERS);
+        self.queue = WorkQueue::of::<R>();
         self.plans.clear();
         self.free.clear();
         self.client = Bucket::default();
