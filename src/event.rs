@@ -118,12 +118,53 @@ pub enum NodesEvent {
     Monitor(Id<Node>, u32),
     /// The monitor tick at which disruption states are looked at again and healed nodes lose their taints (NODE-12).
     Pass(u32),
-    /// A zone's queue may taint its next node (NODE-13). First: the zone's word.
+    /// A zone's queue may taint its next node (NODE-13). First: the number of the zone.
     TaintNext(u32, u32),
-    /// tolerationSeconds of a pod are over (NODE-18).
-    Evict(Id<Pod>, Uid),
+    /// A write of the node lifecycle controller to a node reaches the API server.
+    Write(Id<Node>, NodeWrite, u32),
+    /// The patch that marks a pod of a silent node not ready reaches the API server (NODE-8).
+    NotReady(Id<Pod>, Uid, u32),
+    /// A step of evicting a pod because of a taint is due (NODE-21).
+    Evict(Id<Pod>, EvictStep, u32),
     /// A run of the pod garbage collector that has something to do (POD-53).
     PodGc(u32),
+    /// A call of the pod garbage collector reaches the API server (POD-54).
+    PodGcCall(Id<Pod>, GcCall, u32),
+}
+
+/// What the node lifecycle controller writes to a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NodeWrite {
+    /// Condition Ready becomes Unknown (NODE-7).
+    Unknown,
+    /// NoSchedule taints as the conditions ask for them (NODE-10).
+    NoSchedule,
+    /// The NoExecute taint as the condition asks for it (NODE-12).
+    NoExecute,
+    /// Both NoExecute taints go (NODE-12).
+    Reachable,
+}
+
+/// The steps of a taint-based eviction (NODE-21).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EvictStep {
+    /// tolerationSeconds are over (NODE-18).
+    Due,
+    /// Condition DisruptionTarget is patched.
+    Mark,
+    /// The pod is deleted, by name.
+    Delete,
+}
+
+/// The calls of the pod garbage collector (POD-54).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GcCall {
+    /// Phase Failed, with condition DisruptionTarget: the node is gone.
+    FailOrphan,
+    /// Phase Failed.
+    Fail,
+    /// Delete with grace 0.
+    Delete,
 }
 
 /// What happens in the volume controllers of the controller manager. `u32` alone: epoch of the manager.
@@ -180,12 +221,14 @@ pub enum KubeletEvent {
     SeesPod(Id<Pod>, Uid),
     /// The kubelet's watch shows a change of its node.
     SeesNode(Id<Node>),
-    /// The next stage of a pod on its node is reached. The number guards against stale stages.
+    /// Something a pod on its node waits for has happened. The number says what, and guards against stale ones.
     Stage(Id<Pod>, Uid, u32),
     /// The status manager writes the pod's status (POD-16).
     WriteStatus(Id<Pod>, Uid),
     /// The status tick of a node that has something to report (NODE-3).
     StatusTick(Id<Node>, u32),
+    /// The device of a volume is unmounted from a node (VOL-42).
+    Unstaged(Id<Node>, Id<Volume>, u32),
     /// The kubelet is back after a crash, reboot or partition, and has its watches again (POD-50).
     Reconnected(Id<Node>, u32),
 }

@@ -326,6 +326,19 @@ impl World {
         cancelled
     }
 
+    /// Something of the outside world is under way whose end is not one event: until [`World::release`] the cluster is
+    /// not settled.
+    pub fn hold(&mut self) {
+        self.foreground += 1;
+        self.delays += 1;
+    }
+
+    /// The end of what [`World::hold`] began.
+    pub fn release(&mut self) {
+        self.foreground -= 1;
+        self.delays -= 1;
+    }
+
     fn push(&mut self, time: Time, event: Event, marks: u32) {
         if time.is_never() {
             return;

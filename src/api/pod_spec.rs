@@ -4,7 +4,7 @@
 //! that are acted on; what the simulator does not act on (environment, arguments, ...) is kept and shown.
 use crate::api::labels::LabelsId;
 use crate::api::names::Sym;
-use crate::api::objects::{ClaimSpecId, Effect};
+use crate::api::objects::{ClaimSpecId, Effect, Taint};
 use crate::api::selector::Selector;
 use serde_json::Value;
 use std::sync::Arc;
@@ -90,6 +90,15 @@ pub struct Toleration {
     pub effect: Option<Effect>,
     /// tolerationSeconds; None: for ever (NODE-18).
     pub seconds: Option<i64>,
+}
+
+impl Toleration {
+    /// True if it tolerates this taint, for however long.
+    pub fn tolerates(&self, taint: &Taint) -> bool {
+        self.effect.is_none_or(|effect| effect == taint.effect)
+            && (self.key.is_empty() || self.key == taint.key)
+            && (self.exists || self.value == taint.value)
+    }
 }
 
 /// A requirement on one key of a node's labels (or, for matchFields, its name).

@@ -147,7 +147,7 @@ impl ControllerManager {
                 world.actor = Actor::TaintEviction;
                 self.taint_eviction.handle(event, world);
             }
-            NodesEvent::PodGc(_) => {
+            NodesEvent::PodGc(_) | NodesEvent::PodGcCall(..) => {
                 world.actor = Actor::PodGc;
                 self.pod_gc.handle(event, world);
             }
