@@ -123,7 +123,7 @@ pub enum NodesEvent {
     /// A write of the node lifecycle controller to a node reaches the API server.
     Write(Id<Node>, NodeWrite, u32),
     /// The patch that marks a pod of a silent node not ready reaches the API server (NODE-8).
-    NotReady(Id<Pod>, Uid, u32),
+    NotReady(Id<Pod>, u32),
     /// A step of evicting a pod because of a taint is due (NODE-21).
     Evict(Id<Pod>, EvictStep, u32),
     /// A run of the pod garbage collector that has something to do (POD-53).
