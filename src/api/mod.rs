@@ -1,4 +1,5 @@
 //! The API server in miniature: objects, names, the store with its change log, defaults, validation, patches.
+pub mod admission;
 mod decode;
 pub mod events;
 pub mod kind;
@@ -16,3 +17,4 @@ pub mod strategic;
 pub mod template_defaults;
 pub mod template_hash;
 pub mod text;
+pub mod wire;

@@ -2,6 +2,12 @@
 //!
 //! Each is interned by its JSON text, so "is this the same template" is one compare. The JSON stays beside the fields
 //! that are acted on; what the simulator does not act on (environment, arguments, ...) is kept and shown.
+mod parse;
+mod placement;
+mod resources;
+
+pub(crate) use parse::Shared;
+
 use crate::api::labels::LabelsId;
 use crate::api::names::Sym;
 use crate::api::objects::{ClaimSpecId, Effect, Taint};

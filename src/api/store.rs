@@ -11,7 +11,7 @@ use crate::api::labels::{Interned, LabelsId, Owner, OwnersId};
 use crate::api::names::{Interner, Name, Sym, Uid};
 use crate::api::objects::*;
 use crate::api::pod_spec::{ClaimSpec, PodSpec, Template};
-use crate::kernel::hash::mix64;
+use crate::kernel::hash::{inverse, mix64, unmix64};
 use crate::kernel::{Id, Time};
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
@@ -480,6 +480,34 @@ impl Store {
             return disk;
         }
         FOREIGN_DISK | self.names.word(handle).as_u32()
+    }
+
+    /// The uid with this text, if it is one of this run. Undoes [`Store::uid_text`].
+    pub fn uid_from_text(&self, text: &str) -> Option<Uid> {
+        let digits = |from: usize, to: usize| u64::from_str_radix(text.get(from..to)?, 16).ok();
+        let known = digits(0, 8)? << 32 | digits(9, 13)? << 16 | digits(15, 18)?;
+        // Four bits were replaced by the version number.
+        (0..16).map(|lost| known | lost << 12).find_map(|high| {
+            let number = (unmix64(high) ^ self.seed).wrapping_mul(inverse(0x9e37_79b9_7f4a_7c15));
+            let uid = Uid(u32::try_from(number).ok()?);
+            (!uid.is_none() && self.uid_text(uid) == text).then_some(uid)
+        })
+    }
+
+    /// The name with this text, as [`Interner::name`], names of provisioned volumes included.
+    pub fn name_from_text(&mut self, text: &str) -> Name {
+        match text.strip_prefix("pvc-").and_then(|uid| self.uid_from_text(uid)) {
+            Some(uid) => Name::of_provisioned_volume(uid),
+            None => self.names.name(text),
+        }
+    }
+
+    /// The name with this text, or None if nothing in the run can be called so.
+    pub fn known_name(&self, text: &str) -> Option<Name> {
+        match text.strip_prefix("pvc-").and_then(|uid| self.uid_from_text(uid)) {
+            Some(uid) => Some(Name::of_provisioned_volume(uid)),
+            None => self.names.known_name(text),
+        }
     }
 
     /// The EBS volume id of a disk.

@@ -30,6 +30,27 @@ pub const fn mix64(value: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// The value whose [`mix64`] this is.
+pub const fn unmix64(mixed: u64) -> u64 {
+    let z = mixed ^ (mixed >> 31) ^ (mixed >> 62);
+    let z = z.wrapping_mul(inverse(0x94d0_49bb_1331_11eb));
+    let z = z ^ (z >> 27) ^ (z >> 54);
+    let z = z.wrapping_mul(inverse(0xbf58_476d_1ce4_e5b9));
+    let z = z ^ (z >> 30) ^ (z >> 60);
+    z.wrapping_sub(0x9e37_79b9_7f4a_7c15)
+}
+
+/// The inverse of an odd number modulo 2^64, by Newton's iteration.
+pub const fn inverse(odd: u64) -> u64 {
+    let mut inverse = odd;
+    let mut bits = 3;
+    while bits < 64 {
+        inverse = inverse.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(inverse)));
+        bits *= 2;
+    }
+    inverse
+}
+
 /// A 128-bit hash of everything written so far; the order of the writes matters, and so do their borders.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RunningHash {

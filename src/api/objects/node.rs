@@ -40,6 +40,13 @@ impl Effect {
             Effect::NoExecute => "NoExecute",
         }
     }
+
+    /// The effect with this text.
+    pub fn parse(text: &str) -> Option<Effect> {
+        [Effect::NoSchedule, Effect::PreferNoSchedule, Effect::NoExecute]
+            .into_iter()
+            .find(|e| e.as_str() == text)
+    }
 }
 
 /// A taint of a node.
