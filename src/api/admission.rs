@@ -1,7 +1,7 @@
 //! What the API server adds to objects on their way in, beyond defaults: admission plug-ins.
 //!
-//! DefaultTolerationSeconds (NODE-20), Priority, DefaultStorageClass (VOL-5), StorageObjectInUseProtection (VOL-18,
-//! VOL-19), TaintNodesByCondition (NODE-11). Follows plugin/pkg/admission. Here is also what a workload controller's
+//! DefaultTolerationSeconds (NODE-20), Priority, DefaultStorageClass (VOL-5), TaintNodesByCondition (NODE-11); the
+//! protection finalizers come with every create ([`crate::api::objects::Object::PROTECTION`]). Follows plugin/pkg/admission. Here is also what a workload controller's
 //! pods look like once admitted ([`pod_spec_for_set`], [`pod_spec_for_template`]): the same for all pods of a
 //! template, so a controller asks once. Left out: ServiceAccount (no token volumes), LimitRanger, ResourceQuota,
 //! PodSecurity, RuntimeClass.
@@ -204,7 +204,7 @@ pub fn admit_claim_spec(store: &mut Store, id: ClaimSpecId) -> ClaimSpecId {
     crate::api::wire::intern_claim_spec(store, json, spec.volume_name, None)
 }
 
-/// Admits a claim that is about to be created: default class and protection finalizer (VOL-5, VOL-18).
+/// Admits a claim that is about to be created: default class (VOL-5).
 pub fn admit_claim(store: &Store, claim: &mut Value) {
     let classed = at(claim, &["spec", "storageClassName"]).is_some()
         || at(claim, &["metadata", "annotations", BETA_CLASS]).is_some();
@@ -212,22 +212,6 @@ pub fn admit_claim(store: &Store, claim: &mut Value) {
         && let Some(spec) = ensure(claim, "spec")
     {
         spec.insert("storageClassName".into(), store.name_of(class.meta.name).into());
-    }
-    add_finalizer(claim, "kubernetes.io/pvc-protection");
-}
-
-/// Admits a volume that is about to be created: protection finalizer (VOL-19).
-pub fn admit_volume(volume: &mut Value) {
-    add_finalizer(volume, "kubernetes.io/pv-protection");
-}
-
-fn add_finalizer(object: &mut Value, finalizer: &str) {
-    let Some(metadata) = ensure(object, "metadata") else { return };
-    set_default(metadata, "finalizers", json!([]));
-    if let Some(finalizers) = metadata.get_mut("finalizers").and_then(Value::as_array_mut)
-        && !finalizers.iter().any(|known| known == finalizer)
-    {
-        finalizers.push(finalizer.into());
     }
 }
 
@@ -358,7 +342,6 @@ mod tests {
         let mut claim = none.clone();
         admit_claim(&store, &mut claim);
         assert_eq!(claim["spec"], none["spec"]);
-        assert_eq!(claim["metadata"]["finalizers"], json!(["kubernetes.io/pvc-protection"]));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use workload::intern_template;
 
 use crate::api::objects::{Meta, Object};
 use crate::api::store::Store;
-use crate::trace::record::Noted;
+use crate::trace::notes::Noted;
 use serde_json::{Value, json};
 
 /// A kind that has a form on the wire.

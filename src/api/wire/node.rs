@@ -31,10 +31,7 @@ pub(super) fn address(node: Id<Node>) -> Ip {
 
 fn unique_name(store: &Store, id: Id<Volume>) -> Option<String> {
     let volume = store.volumes.last_known(id)?;
-    let spec = store.claim_spec(volume.spec);
-    let given = text_at(&spec.json, &["csi", "volumeHandle"]);
-    let handle = if given.is_empty() { store.volume_handle(volume.disk) } else { given.to_owned() };
-    Some(format!("{ATTACHED_PREFIX}{handle}"))
+    Some(format!("{ATTACHED_PREFIX}{}", store.volume_handle(volume.disk)))
 }
 
 fn volume_of(store: &Store, unique: &str) -> Option<Id<Volume>> {

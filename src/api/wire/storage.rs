@@ -3,7 +3,7 @@
 //! A claim's spec and a volume's shape are shared by number ([`ClaimSpec`]): what is single (volumeName, claimRef,
 //! reclaim policy) is kept beside it. A provisioned volume may share the spec of its claim; its own is then made from
 //! that.
-use super::fields::{at, list, object, text, text_at, texts};
+use super::fields::{at, list, text, text_at, texts};
 use super::{Wire, head, meta, without_nulls};
 use crate::api::admission::BETA_CLASS;
 use crate::api::names::{Name, Sym};
@@ -280,7 +280,7 @@ impl Wire for Volume {
             meta,
             claim: claim_ref(store, &spec),
             zone: store.names.word(&zone),
-            disk: disk_of(store, text_at(&spec, &["csi", "volumeHandle"])),
+            disk: disk_of(store, &spec),
             phase: VOLUME_PHASES
                 .iter()
                 .find(|(_, text)| *text == phase)
@@ -312,6 +312,13 @@ fn claim_ref(store: &mut Store, spec: &Value) -> ClaimRef {
     }
 }
 
+fn disk_of(store: &mut Store, spec: &Value) -> u32 {
+    match text_at(spec, &["csi", "volumeHandle"]) {
+        "" => 0,
+        handle => store.disk_of_handle(handle),
+    }
+}
+
 /// The zone of a node affinity that says nothing else.
 fn zone_of(spec: &Value) -> Option<&str> {
     let terms = at(spec, &["nodeAffinity", "required"])?;
@@ -319,17 +326,6 @@ fn zone_of(spec: &Value) -> Option<&str> {
     let [expression] = list(term, "matchExpressions") else { return None };
     let zonal = matches!(text(expression, "key"), ZONE_LABEL | "topology.ebs.csi.aws.com/zone");
     texts(expression, "values").next().filter(|_| zonal && text(expression, "operator") == "In")
-}
-
-/// The disk a volume handle stands for: one that the cloud knows, or one that comes into being with its volume.
-/// Handles from outside get the numbers from the top, so that they never meet those that are counted up.
-fn disk_of(store: &mut Store, handle: &str) -> u32 {
-    if handle.is_empty() {
-        return 0;
-    }
-    let known =
-        store.volumes.iter().map(|(_, volume)| volume.disk).find(|disk| store.volume_handle(*disk) == handle);
-    known.unwrap_or_else(|| u32::MAX - store.names.word(handle).as_u32())
 }
 
 impl Wire for StorageClass {
@@ -369,6 +365,21 @@ impl Wire for StorageClass {
     fn keep_status(&mut self, _: &StorageClass) {}
 }
 
+const ATTACH_ERRORS: [AttachError; 6] = [
+    AttachError::InUse,
+    AttachError::OtherZone,
+    AttachError::LimitExceeded,
+    AttachError::VolumeDeleted,
+    AttachError::NoDisk,
+    AttachError::Stuck,
+];
+
+fn attach_message(store: &Store, attachment: &Attachment, error: AttachError) -> String {
+    let disk = store.volumes.last_known(attachment.volume).map_or(0, |volume| volume.disk);
+    let (volume, node) = (volume_name(store, attachment.volume), node_name(store, attachment.node));
+    error.message(&store.volume_handle(disk), &volume, &node)
+}
+
 impl Wire for Attachment {
     fn to_json(&self, store: &Store) -> Value {
         let mut json = head::<Attachment>(store, &self.meta);
@@ -378,8 +389,9 @@ impl Wire for Attachment {
             "source": {"persistentVolumeName": volume_name(store, self.volume)},
         });
         json["status"] = json!({"attached": self.attached});
-        if self.attach_error {
-            json["status"]["attachError"] = json!({"time": meta::time(self.meta.created)});
+        if self.attach_error.is_set() {
+            let message = attach_message(store, self, self.attach_error);
+            json["status"]["attachError"] = json!({"time": meta::time(self.meta.created), "message": message});
         }
         json
     }
@@ -398,13 +410,14 @@ impl Wire for Attachment {
         {
             meta.name = canonical;
         }
-        Attachment {
-            meta,
-            volume,
-            node,
-            attached: at(json, &["status", "attached"]) == Some(&Value::Bool(true)),
-            attach_error: json.get("status").is_some_and(|status| object(status, "attachError").is_some()),
+        let attached = at(json, &["status", "attached"]) == Some(&Value::Bool(true));
+        let mut attachment = Attachment { meta, volume, node, attached, attach_error: AttachError::None };
+        let message = text_at(json, &["status", "attachError", "message"]);
+        if at(json, &["status", "attachError"]).is_some() {
+            let known = ATTACH_ERRORS.into_iter().find(|e| attach_message(store, &attachment, *e) == message);
+            attachment.attach_error = known.unwrap_or(AttachError::Stuck);
         }
+        attachment
     }
 
     fn keep_status(&mut self, old: &Attachment) {
