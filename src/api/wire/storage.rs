@@ -391,7 +391,8 @@ impl Wire for Attachment {
         json["status"] = json!({"attached": self.attached});
         if self.attach_error.is_set() {
             let message = attach_message(store, self, self.attach_error);
-            json["status"]["attachError"] = json!({"time": meta::time(self.meta.created), "message": message});
+            json["status"]["attachError"] =
+                json!({"time": meta::time(self.meta.created), "message": message});
         }
         json
     }
