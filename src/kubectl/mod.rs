@@ -5,7 +5,7 @@
 pub mod command;
 pub mod human;
 pub mod jsonpath;
-pub mod run;
 pub mod resource;
+pub mod run;
 pub mod table;
 pub mod words;
