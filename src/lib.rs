@@ -15,6 +15,7 @@ pub mod bootstrap;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod conform;
 pub mod controllers;
 pub mod event;
 pub mod fault;

@@ -1,2 +1,4 @@
-//! The command line of stsim.
-fn main() {}
+//! The command line of stsim. Everything is in the library; see `stsim::cli`.
+fn main() -> std::process::ExitCode {
+    stsim::cli::main()
+}

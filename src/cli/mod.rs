@@ -1,1 +1,91 @@
-//! cli
+//! The command line: the only place that touches arguments, files and the terminal.
+//!
+//! Results go to standard output, talk to standard error. Exit status: 0 held; 1 a step failed; 2 invalid input or
+//! usage; 3 a limit was reached; 70 our bug.
+mod args;
+mod files;
+mod get;
+mod run;
+
+use clap::Parser;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// Everything held.
+    Held = 0,
+    /// A step or expectation failed.
+    Failed = 1,
+    /// The input or the command line is wrong.
+    Invalid = 2,
+    /// A limit was reached, or the end came before an answer.
+    Undecided = 3,
+}
+
+/// A command that could not be carried out.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What to print on standard error.
+    pub text: String,
+    /// How to exit.
+    pub exit: Exit,
+}
+
+impl Refusal {
+    fn invalid(text: impl Into<String>) -> Refusal {
+        Refusal { text: text.into(), exit: Exit::Invalid }
+    }
+}
+
+/// What a command returns: how it ended, a refusal, or an error of writing.
+type Done = Result<Exit, Trouble>;
+
+/// Why a command did not come to its end.
+#[derive(Debug)]
+enum Trouble {
+    Refused(Refusal),
+    Io(std::io::Error),
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Trouble::Refused(refusal)
+    }
+}
+impl From<std::io::Error> for Trouble {
+    fn from(error: std::io::Error) -> Self {
+        Trouble::Io(error)
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = match args::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            return if error.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(74) };
+        }
+    };
+    let mut out = std::io::BufWriter::new(anstream::stdout());
+    let done = match &arguments.command {
+        args::Command::Run(options) => run::run(options, &mut out),
+        args::Command::Get(options) => get::get(options, &mut out),
+    };
+    let done = done.and_then(|exit| Ok(out.flush().map(|()| exit)?));
+    match done {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(Trouble::Refused(refusal)) => {
+            let said = writeln!(anstream::stderr(), "{}", refusal.text);
+            if said.is_ok() { ExitCode::from(refusal.exit as u8) } else { ExitCode::from(74) }
+        }
+        // A reader that has seen enough is no error.
+        Err(Trouble::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Trouble::Io(error)) => {
+            let said = writeln!(anstream::stderr(), "error: {error}");
+            ExitCode::from(if said.is_ok() { 74 } else { 70 })
+        }
+    }
+}

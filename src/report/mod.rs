@@ -1,1 +1,2 @@
-//! report
+//! What a user reads: the timeline, tables, records.
+pub mod timeline;

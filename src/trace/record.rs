@@ -6,7 +6,7 @@ use crate::api::kind::Kind;
 use crate::api::labels::OwnersId;
 use crate::api::names::{Name, Sym, Uid};
 use crate::api::objects::*;
-use crate::api::store::Store;
+use crate::api::store::{Store, Verb};
 use crate::kernel::{Id, Time};
 use crate::rule::Rule;
 use crate::trace::notes::Noted;
@@ -128,13 +128,39 @@ pub struct Record {
     pub note: Note,
 }
 
+/// One write to the store, noteworthy or not: a line of the change log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Write {
+    /// When it was committed.
+    pub time: Time,
+    /// Its resourceVersion.
+    pub revision: Revision,
+    /// The write that led to it; 0: none.
+    pub cause: Revision,
+    /// Who wrote.
+    pub actor: Actor,
+    /// By which rule.
+    pub rule: Rule,
+    /// What it did.
+    pub verb: Verb,
+    /// Kind of the object.
+    pub kind: Kind,
+    /// Its table position.
+    pub index: u32,
+    /// Its incarnation.
+    pub uid: Uid,
+    /// Its name.
+    pub name: Name,
+    /// Its namespace.
+    pub namespace: Sym,
+}
+
 /// Keeps records, or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Recorder {
     on: bool,
     records: Vec<Record>,
-    /// Every write with the write that led to it, in order of revision: also of writes that are not noteworthy.
-    causes: Vec<(Revision, Revision)>,
+    writes: Vec<Write>,
     scratch: Vec<Note>,
 }
 
@@ -159,10 +185,22 @@ impl Recorder {
         &self.records
     }
 
+    /// All writes so far, in order: also those that are not noteworthy.
+    pub fn writes(&self) -> &[Write] {
+        &self.writes
+    }
+
     /// The write that led to a write.
     pub fn cause_of(&self, revision: Revision) -> Option<Revision> {
-        let at = self.causes.binary_search_by_key(&revision, |(write, _)| *write).ok()?;
-        Some(self.causes[at].1)
+        let at = self.writes.binary_search_by_key(&revision, |write| write.revision).ok()?;
+        Some(self.writes[at].cause)
+    }
+
+    /// The records of one write.
+    pub fn notes_of(&self, revision: Revision) -> &[Record] {
+        let from = self.records.partition_point(|record| record.revision < revision);
+        let length = self.records[from..].partition_point(|record| record.revision == revision);
+        &self.records[from..from + length]
     }
 
     /// The first record of a write, if it was noteworthy.
@@ -199,7 +237,14 @@ impl Recorder {
         new: Option<&T>,
     ) {
         let Some(meta) = new.or(old).map(|object| *object.meta()) else { return };
-        self.causes.push((revision, cause));
+        let verb = match (old, new) {
+            (None, _) => Verb::Created,
+            (_, None) => Verb::Removed,
+            _ => Verb::Updated,
+        };
+        let (name, namespace, uid, index) = (meta.name, meta.namespace, meta.uid, id.as_u32());
+        let kind = T::KIND;
+        self.writes.push(Write { time, revision, cause, actor, rule, verb, kind, index, uid, name, namespace });
         let mut notes = std::mem::take(&mut self.scratch);
         T::notes(store, old, new, &mut notes);
         self.records.extend(notes.drain(..).map(|note| Record {
@@ -208,11 +253,11 @@ impl Recorder {
             cause,
             actor,
             rule,
-            kind: T::KIND,
-            index: id.as_u32(),
-            uid: meta.uid,
-            name: meta.name,
-            namespace: meta.namespace,
+            kind,
+            index,
+            uid,
+            name,
+            namespace,
             note,
         }));
         self.scratch = notes;

@@ -1,0 +1,77 @@
+//! What can be typed.
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A deterministic simulator of Kubernetes StatefulSet semantics.
+#[derive(Debug, Parser)]
+#[command(name = "stsim", version, about, arg_required_else_help = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What stsim can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play a scenario, or plain manifests, and print what happens
+    Run(Run),
+    /// Print what `kubectl get` would have shown at a moment of a run
+    Get(Get),
+}
+
+/// Options that every command that plays a scenario has.
+#[derive(Debug, Args)]
+pub struct Play {
+    /// Scenario file or plain Kubernetes manifests; `-` reads standard input
+    pub file: String,
+    /// Seed of the run; overrides the scenario's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Virtual end of the run, such as 30m; overrides the scenario's
+    #[arg(long, value_name = "DURATION")]
+    pub until: Option<String>,
+}
+
+/// How `run` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// What happens as it happens, then tables
+    Timeline,
+    /// The whole change log, one JSON object a line, each with its cause
+    Jsonl,
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// What to play.
+    #[command(flatten)]
+    pub play: Play,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = Format::Timeline)]
+    pub output: Format,
+    /// Show changes of these kinds only, such as pods,pvc
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    pub watch: Vec<String>,
+    /// Print no timeline and no tables, only what failed
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Options of `get`.
+#[derive(Debug, Args)]
+pub struct Get {
+    /// What to play.
+    #[command(flatten)]
+    pub play: Play,
+    /// Kind, as kubectl takes it: pods, sts, pvc, ...
+    pub kind: String,
+    /// Name of one object
+    pub name: Option<String>,
+    /// The virtual moment, such as 7m; the end if not given
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// wide, yaml, json, name, jsonpath=..., custom-columns=...
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<String>,
+}

@@ -1,0 +1,40 @@
+//! `stsim get`: time travel. The run is played again up to the moment, and kubectl looks.
+use crate::cli::args::Get;
+use crate::cli::{Done, Exit, Refusal, files, run};
+use crate::kubectl::run as kubectl;
+use crate::run::{Blind, Ended};
+use std::io::Write;
+
+/// Prints what `kubectl get` would have shown.
+pub(super) fn get(options: &Get, out: &mut dyn Write) -> Done {
+    let words = words(options);
+    kubectl::check(&words).map_err(|why| Refusal::invalid(format!("error: {}", why.replace('\n', "\n  = help: "))))?;
+    let scenario = files::scenario(&options.play.file)?;
+    let mut play = run::start(&scenario, &options.play)?;
+    let outcome = match &options.at {
+        Some(at) => play.play_until(files::time_option("--at", at)?, &mut Blind),
+        None => play.play(&mut Blind),
+    };
+    if let Some(failure) = outcome.failures.iter().find(|failure| failure.invalid) {
+        return Err(Refusal::invalid(failure.message.clone()).into());
+    }
+    if let Ended::Limit(_) = outcome.ended {
+        return Err(Refusal { text: "error: a limit was exceeded before that moment".into(), exit: Exit::Undecided }.into());
+    }
+    let output = kubectl::start(&words, None, &mut play.cluster).output;
+    out.write_all(output.stdout.as_bytes())?;
+    out.flush()?;
+    if output.exit != 0 {
+        return Err(Refusal { text: output.stderr.trim_end().to_owned(), exit: Exit::Failed }.into());
+    }
+    Ok(Exit::Held)
+}
+
+fn words(options: &Get) -> Vec<String> {
+    let mut words = vec!["get".to_owned(), options.kind.clone()];
+    words.extend(options.name.clone());
+    if let Some(output) = &options.output {
+        words.extend(["-o".to_owned(), output.clone()]);
+    }
+    words
+}

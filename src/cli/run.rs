@@ -1,0 +1,224 @@
+//! `stsim run`: the timeline as it happens, then tables, then verdicts.
+use crate::api::kind::Kind;
+use crate::api::text::escape;
+use crate::cli::args::{Format, Play as PlayOptions, Run};
+use crate::cli::{Done, Exit, Refusal, files};
+use crate::cluster::Cluster;
+use crate::kubectl::resource::ResourceKind;
+use crate::kubectl::run::{self as kubectl, Output};
+use crate::report::dns;
+use crate::report::timeline::{self, Filter, clock};
+use crate::run::{Ended, Failure, Outcome, Play, Watch};
+use crate::scenario::{Scenario, Step};
+use crate::trace::record::Recorder;
+use crate::world::Limit;
+use std::io::{self, Write};
+
+/// Plays a scenario and prints it.
+pub(super) fn run(options: &Run, out: &mut dyn Write) -> Done {
+    let scenario = files::scenario(&options.play.file)?;
+    let mut play = start(&scenario, &options.play)?;
+    let mut printer = Printer {
+        out,
+        format: options.output,
+        quiet: options.quiet,
+        filter: Filter { kinds: kinds(&options.watch)? },
+        seen: 0,
+        trouble: None,
+    };
+    printer.heading(&scenario)?;
+    let outcome = play.play(&mut printer);
+    printer.rest(&play.cluster);
+    if let Some(error) = printer.trouble.take() {
+        return Err(error.into());
+    }
+    if options.output == Format::Timeline && !options.quiet {
+        tables(&mut play.cluster, out)?;
+    }
+    verdict(&scenario, &play.cluster, &outcome, options, out)
+}
+
+/// Builds the cluster of a scenario as the options ask for it.
+pub(super) fn start<'s>(scenario: &'s Scenario, options: &PlayOptions) -> Result<Play<'s>, Refusal> {
+    check(scenario)?;
+    let seed = options.seed.unwrap_or(scenario.seed);
+    let mut play = Play::new(scenario, seed, Recorder::on()).map_err(|failure| explain(scenario, &failure))?;
+    if let Some(until) = &options.until {
+        play.set_until(files::time_option("--until", until)?);
+    }
+    Ok(play)
+}
+
+/// Command lines are read before anything runs, so that a typo in the last step costs nothing.
+fn check(scenario: &Scenario) -> Result<(), Refusal> {
+    for step in &scenario.steps {
+        if let crate::scenario::Action::Kubectl { words, .. } = &step.action
+            && let Err(message) = kubectl::check(words)
+        {
+            let (message, help) = message.split_once('\n').map_or((message.as_str(), None), |(m, h)| (m, Some(h)));
+            return Err(at_step(scenario, step, message, help));
+        }
+    }
+    Ok(())
+}
+
+fn at_step(scenario: &Scenario, step: &Step, message: &str, help: Option<&str>) -> Refusal {
+    let source = &scenario.sources[step.place.source];
+    let mut diagnostic = crate::scenario::diagnostic::Diagnostic::new(&source.path, step.place.span, message);
+    if let Some(help) = help {
+        diagnostic = diagnostic.with_help(help);
+    }
+    Refusal::invalid(diagnostic.render(&source.text))
+}
+
+fn explain(scenario: &Scenario, failure: &Failure) -> Refusal {
+    match failure.step.and_then(|n| scenario.steps.get(n)) {
+        Some(step) => at_step(scenario, step, &failure.message, None),
+        None => Refusal::invalid(failure.message.clone()),
+    }
+}
+
+fn kinds(words: &[String]) -> Result<Vec<Kind>, Refusal> {
+    words
+        .iter()
+        .map(|word| {
+            ResourceKind::parse(word)
+                .and_then(ResourceKind::kind)
+                .ok_or_else(|| Refusal::invalid(format!("error: --watch: there is no kind `{}`", escape(word))))
+        })
+        .collect()
+}
+
+/// Prints a run as it goes on.
+struct Printer<'o> {
+    out: &'o mut dyn Write,
+    format: Format,
+    quiet: bool,
+    filter: Filter,
+    seen: usize,
+    trouble: Option<io::Error>,
+}
+
+impl Printer<'_> {
+    fn heading(&mut self, scenario: &Scenario) -> io::Result<()> {
+        if self.format == Format::Timeline && !self.quiet && !scenario.about.is_empty() {
+            writeln!(self.out, "# {}\n", escape(&scenario.about))?;
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, lines: &[String]) {
+        for line in lines {
+            if self.trouble.is_none()
+                && let Err(error) = writeln!(self.out, "{line}")
+            {
+                self.trouble = Some(error);
+            }
+        }
+    }
+
+    fn rest(&mut self, cluster: &Cluster) {
+        if self.quiet {
+            return;
+        }
+        let mut lines = Vec::new();
+        self.seen = match self.format {
+            Format::Timeline => timeline::lines(&cluster.world, &self.filter, self.seen, &mut lines),
+            Format::Jsonl => timeline::json_lines(&cluster.world, self.seen, &mut lines),
+        };
+        self.print(&lines);
+    }
+}
+
+impl Watch for Printer<'_> {
+    fn happened(&mut self, cluster: &Cluster) {
+        self.rest(cluster);
+    }
+
+    fn step(&mut self, cluster: &Cluster, step: Option<&Step>) {
+        self.rest(cluster);
+        if self.quiet || self.format != Format::Timeline {
+            return;
+        }
+        let title = step.map_or("kubectl apply -f <the manifests of this scenario>", |step| step.title.as_str());
+        let prompt = if title.starts_with("kubectl") { "$ " } else { "! " };
+        let line = format!("\n{:>12}  {prompt}{}", clock(cluster.world.now()), escape(title));
+        self.print(&[line]);
+    }
+
+    fn output(&mut self, cluster: &Cluster, _: Option<&Step>, output: &Output) {
+        self.rest(cluster);
+        if self.quiet || self.format != Format::Timeline {
+            return;
+        }
+        let text = format!("{}{}", output.stdout, output.stderr);
+        let mut lines: Vec<_> = text.lines().map(|line| format!("{:14}{}", "", escape(line))).collect();
+        if output.exit != 0 {
+            lines.push(format!("{:14}[exit {}]", "", output.exit));
+        }
+        self.print(&lines);
+    }
+}
+
+/// The tables at the end: what kubectl would show now.
+fn tables(cluster: &mut Cluster, out: &mut dyn Write) -> io::Result<()> {
+    let everything: [(&str, &[&str]); 6] = [
+        ("pods", &["-o", "wide"]),
+        ("statefulsets", &[]),
+        ("deployments", &[]),
+        ("pvc", &[]),
+        ("pv", &[]),
+        ("endpointslices", &[]),
+    ];
+    for (kind, rest) in everything {
+        let words: Vec<String> =
+            ["get", kind].iter().chain(rest).chain(["-A"].iter().filter(|_| false)).map(|w| (*w).to_owned()).collect();
+        let output = kubectl::start(&words, None, cluster).output;
+        if output.exit == 0 && !output.stdout.is_empty() {
+            writeln!(out, "\n$ kubectl {}\n{}", words.join(" "), output.stdout.trim_end())?;
+        }
+    }
+    let records = dns::dns_records(&cluster.world);
+    if !records.is_empty() {
+        writeln!(out, "\nDNS records\n{}", records.trim_end())?;
+    }
+    Ok(())
+}
+
+fn verdict(scenario: &Scenario, cluster: &Cluster, outcome: &Outcome, options: &Run, out: &mut dyn Write) -> Done {
+    let talk = options.output == Format::Timeline && !options.quiet;
+    if let Some(failure) = outcome.failures.iter().find(|failure| failure.invalid) {
+        out.flush()?;
+        return Err(explain(scenario, failure).into());
+    }
+    let now = clock(cluster.world.now());
+    if talk {
+        let events = cluster.world.handled();
+        let end = match outcome.ended {
+            Ended::Settled => format!("settled at {now}"),
+            Ended::Until | Ended::Moment => format!("stopped at {now}, the virtual end"),
+            Ended::Limit(_) => format!("stopped at {now} by a limit"),
+        };
+        writeln!(out, "\n{end}, after {events} events, {} steps", scenario.steps.len())?;
+    }
+    if let Ended::Limit(limit) = outcome.ended {
+        out.flush()?;
+        let what = match limit {
+            Limit::Objects => "objects",
+            Limit::Events => "events",
+            Limit::EventsAtOneInstant => "events at one instant: a loop without delay",
+        };
+        return Err(Refusal { text: format!("error: limit exceeded at {now}: {what}"), exit: Exit::Undecided }.into());
+    }
+    for failure in &outcome.failures {
+        let step = failure.step.map_or(0, |n| n + 1);
+        writeln!(out, "FAIL step {step} at {}: {}", clock(failure.time), escape(&failure.message))?;
+    }
+    if !outcome.failures.is_empty() {
+        return Ok(Exit::Failed);
+    }
+    if talk {
+        writeln!(out, "all steps held")?;
+    }
+    Ok(Exit::Held)
+}

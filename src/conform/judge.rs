@@ -1,0 +1,232 @@
+//! Comparing a run of ours with what the recorded runs agree on.
+use crate::api::objects::Revision;
+use crate::cluster::Cluster;
+use crate::conform::observe::Segment;
+use crate::conform::trace::{Agreed, AgreedCommand, AgreedSegment};
+use crate::kubectl::run::Output;
+use crate::report::timeline;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The first place where a run of ours differs.
+#[derive(Clone, Debug)]
+pub struct Disagreement {
+    /// Segment, counted from 0.
+    pub segment: usize,
+    /// One sentence.
+    pub message: String,
+    /// The write of ours it is about, if there is one.
+    pub revision: Option<Revision>,
+    /// Our events of the segment, and the chain of causes of the write.
+    pub details: Vec<String>,
+}
+
+impl Disagreement {
+    /// A case that could not be played.
+    pub fn setup(message: String) -> Disagreement {
+        Disagreement { segment: 0, message, revision: None, details: Vec::new() }
+    }
+
+    /// With the causal chain of the write it is about.
+    #[must_use]
+    pub fn with_chain(mut self, cluster: &Cluster) -> Disagreement {
+        let recorder = &cluster.world.recorder;
+        let mut record = self.revision.and_then(|revision| recorder.of_write(revision));
+        if record.is_some() {
+            self.details.push("because:".into());
+        }
+        while let Some(link) = record {
+            self.details.push(timeline::line(link, &cluster.world));
+            record = recorder.because(link).filter(|cause| cause.revision < link.revision);
+        }
+        self
+    }
+}
+
+/// Compares all segments.
+///
+/// # Errors
+/// The first disagreement.
+pub fn compare(agreed: &Agreed, ours: &[Segment]) -> Result<(), Disagreement> {
+    for (n, expected) in agreed.segments.iter().enumerate() {
+        let Some(segment) = ours.get(n) else {
+            return Err(Disagreement {
+                segment: n,
+                message: format!("we have only {} segments, {} were recorded", ours.len(), agreed.segments.len()),
+                revision: None,
+                details: Vec::new(),
+            });
+        };
+        compare_segment(expected, segment).map_err(|(message, revision)| Disagreement {
+            segment: n,
+            message,
+            revision,
+            details: segment.events.iter().map(|event| event.text.clone()).collect(),
+        })?;
+    }
+    Ok(())
+}
+
+type Found = (String, Option<Revision>);
+
+fn compare_segment(expected: &AgreedSegment, ours: &Segment) -> Result<(), Found> {
+    let told: Vec<Told> = ours
+        .events
+        .iter()
+        .map(|event| Told { text: as_recorded(&event.text, expected), revision: event.revision, derived: event.derived })
+        .collect();
+    commands(&expected.commands, &ours.outputs)?;
+    counts(expected, &told)?;
+    settled(expected, &ours.settled)?;
+    order(expected, &told)?;
+    reasons(expected, ours)
+}
+
+/// An event in the words of a segment.
+struct Told {
+    text: String,
+    revision: Revision,
+    derived: bool,
+}
+
+/// Pods of a ReplicaSet are named in a trace only where every run chose the same ones; elsewhere `web-rs-1-*`.
+fn as_recorded(text: &str, expected: &AgreedSegment) -> String {
+    let known = |text: &str| expected.events.contains_key(text) || expected.sometimes.contains_key(text);
+    if known(text) || !text.starts_with("pod/") {
+        return text.to_owned();
+    }
+    let Some((head, rest)) = text.split_once("-#") else { return text.to_owned() };
+    let what = rest.split_once(' ').map_or("", |(_, what)| what);
+    format!("{head}-* {what}")
+}
+
+fn counts(expected: &AgreedSegment, told: &[Told]) -> Result<(), Found> {
+    let mut seen: BTreeMap<&str, (u32, Revision)> = BTreeMap::new();
+    for event in told.iter().filter(|event| !event.derived) {
+        let entry = seen.entry(&event.text).or_insert((0, event.revision));
+        entry.0 += 1;
+        entry.1 = event.revision;
+    }
+    for (text, (count, revision)) in &seen {
+        let least = expected.events.get(*text).copied().unwrap_or(0);
+        let most = least + expected.sometimes.get(*text).copied().unwrap_or(0);
+        if *count > most {
+            let allowed = if most == 0 { "never".to_owned() } else { format!("at most {most} times") };
+            return Err((format!("`{text}` happened {count} times, recorded {allowed}"), Some(*revision)));
+        }
+    }
+    let derived = ["endpoints/", "sts-status/", "deploy-status/"];
+    for (text, least) in &expected.events {
+        if derived.iter().any(|kind| text.starts_with(kind)) {
+            continue;
+        }
+        let count = seen.get(text.as_str()).map_or(0, |(count, _)| *count);
+        if count < *least {
+            return Err((format!("`{text}` happened {count} times, recorded at least {least}"), None));
+        }
+    }
+    Ok(())
+}
+
+fn order(expected: &AgreedSegment, told: &[Told]) -> Result<(), Found> {
+    let position = |name: &str| {
+        let (text, nth) = match name.rsplit_once(" #") {
+            Some((text, n)) if n.parse::<usize>().is_ok() => (text, n.parse::<usize>().unwrap_or(1)),
+            _ => (name, 1),
+        };
+        told.iter().enumerate().filter(|(_, event)| event.text == text).nth(nth - 1)
+    };
+    for (before, after) in &expected.order {
+        if let (Some((a, _)), Some((b, event))) = (position(before), position(after))
+            && a > b
+        {
+            return Err((format!("`{after}` came before `{before}`"), Some(event.revision)));
+        }
+    }
+    Ok(())
+}
+
+fn settled(expected: &AgreedSegment, ours: &Value) -> Result<(), Found> {
+    let differs = |path: &str| expected.differs.iter().any(|other| other == path);
+    let none = serde_json::Map::new();
+    let kinds = ["nodes", "pods", "pvcs", "pvs", "attachments", "statefulsets", "deployments", "replicasets", "revisions", "pdbs", "services"];
+    for kind in kinds {
+        let objects = |value: &Value| value.get(kind).and_then(Value::as_object).cloned().unwrap_or_default();
+        let (theirs, mine) = (objects(&expected.settled), objects(ours));
+        for (name, fields) in &theirs {
+            let path = format!("{kind}/{name}");
+            if name.ends_with('*') || differs(&path) {
+                continue;
+            }
+            let Some(state) = mine.get(name).and_then(Value::as_object) else {
+                return Err((format!("at the end there is no {path}: {fields}"), None));
+            };
+            for (field, value) in fields.as_object().unwrap_or(&none) {
+                let found = state.get(field).cloned().unwrap_or_else(|| absent(field));
+                if found != *value && !differs(&format!("{path}/{field}")) {
+                    return Err((format!("at the end {path} has {field} = {found}, recorded {value}"), None));
+                }
+            }
+        }
+        let wild = theirs.keys().any(|name| name.ends_with('*'))
+            || expected.differs.iter().any(|path| path.starts_with(kind) && path.ends_with('*'));
+        for name in mine.keys() {
+            if !theirs.contains_key(name) && !differs(&format!("{kind}/{name}")) && !wild {
+                return Err((format!("at the end there is {kind}/{name}, which was not recorded: {}", mine[name]), None));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A flag that is not told is false; a list empty.
+fn absent(field: &str) -> Value {
+    match field {
+        "terminating" | "unschedulable" | "paused" => Value::Bool(false),
+        "owners" => Value::Array(Vec::new()),
+        _ => Value::Null,
+    }
+}
+
+fn commands(expected: &[AgreedCommand], ours: &[Output]) -> Result<(), Found> {
+    for (n, command) in expected.iter().enumerate() {
+        let Some(output) = ours.get(n) else {
+            return Err((format!("command {} of the segment did not end", n + 1), None));
+        };
+        let said = format!("{}{}", output.stdout, output.stderr);
+        if let Some(exit) = command.exit
+            && exit != i64::from(output.exit)
+        {
+            return Err((format!("command {} exited with {}, recorded {exit}: {}", n + 1, output.exit, said.trim()), None));
+        }
+        for (what, text, recorded) in [("stdout", &output.stdout, &command.stdout), ("stderr", &output.stderr, &command.stderr)] {
+            if let Some(recorded) = recorded
+                && !same_text(recorded, text)
+            {
+                let (text, recorded) = (text.trim_end(), recorded.trim_end());
+                return Err((format!("command {}: {what} is\n{text}\nrecorded\n{recorded}", n + 1), None));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// From 1.34 on kubectl names the namespace when it deletes; both ways count as the same.
+fn same_text(recorded: &str, ours: &str) -> bool {
+    recorded.trim_end() == ours.trim_end().replace(" from default namespace", "")
+}
+
+fn reasons(expected: &AgreedSegment, ours: &Segment) -> Result<(), Found> {
+    for (object, reasons) in &expected.reasons {
+        let mine = ours.reasons.get(object);
+        for reason in reasons {
+            if !mine.is_some_and(|mine| mine.contains(reason)) {
+                return Err((format!("there is no Event {reason} on {object}"), None));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! The judge must not be lenient: an altered trace has to fail.
+use super::*;
+use crate::conform::observe::Event;
+use serde_json::json;
+
+fn agreed() -> AgreedSegment {
+    let events = ["pod/web-0 created", "pod/web-0 ready", "pod/web-1 created"];
+    AgreedSegment {
+        events: events.iter().map(|event| ((*event).to_owned(), 1)).collect(),
+        sometimes: [("pod/web-1 created".to_owned(), 1)].into(),
+        order: vec![("pod/web-0 ready".into(), "pod/web-1 created".into())],
+        settled: json!({"pods": {"web-0": {"phase": "Running", "ready": true}}}),
+        commands: vec![AgreedCommand { exit: Some(0), stdout: Some("scaled\n".into()), stderr: None }],
+        reasons: [("Pod/web-0".to_owned(), vec!["Scheduled".to_owned()])].into(),
+        ..AgreedSegment::default()
+    }
+}
+
+fn ours() -> Segment {
+    let event = |n, text: &str| Event { text: text.into(), revision: Revision(n), derived: false };
+    Segment {
+        events: vec![event(1, "pod/web-0 created"), event(2, "pod/web-0 ready"), event(3, "pod/web-1 created")],
+        outputs: vec![Output { stdout: "scaled\n".into(), ..Output::default() }],
+        settled: json!({"pods": {"web-0": {"phase": "Running", "ready": true, "node": "node-a"}}}),
+        reasons: [("Pod/web-0".to_owned(), vec!["Scheduled".to_owned()])].into(),
+    }
+}
+
+#[test]
+fn a_run_that_agrees_passes() {
+    compare_segment(&agreed(), &ours()).unwrap();
+}
+
+#[test]
+fn sometimes_widens_the_bound() {
+    let mut segment = ours();
+    segment.events.push(segment.events[2].clone());
+    compare_segment(&agreed(), &segment).unwrap();
+    segment.events.push(segment.events[2].clone());
+    assert!(compare_segment(&agreed(), &segment).unwrap_err().0.contains("happened 3 times"));
+}
+
+#[test]
+fn every_alteration_fails() {
+    type Alteration = (&'static str, fn(&mut Segment), &'static str);
+    let alterations: [Alteration; 8] = [
+        ("an event dropped", |s| drop(s.events.remove(1)), "at least 1"),
+        ("two swapped", |s| s.events.swap(1, 2), "came before"),
+        ("an extra event", |s| s.events[0].text = "pod/web-9 created".into(), "recorded never"),
+        ("a field changed", |s| s.settled["pods"]["web-0"]["ready"] = json!(false), "has ready = false"),
+        ("an extra pod", |s| s.settled["pods"]["web-9"] = json!({}), "was not recorded"),
+        ("a pod missing", |s| s.settled = json!({}), "there is no pods/web-0"),
+        ("another exit status", |s| s.outputs[0].exit = 1, "exited with 1"),
+        ("a reason missing", |s| s.reasons.clear(), "no Event Scheduled"),
+    ];
+    for (name, alter, message) in alterations {
+        let mut segment = ours();
+        alter(&mut segment);
+        let (found, _) = compare_segment(&agreed(), &segment).expect_err(name);
+        assert!(found.contains(message), "{name}: {found}");
+    }
+}
+
+#[test]
+fn pods_of_replica_sets_are_counted_together_where_runs_chose_different_ones() {
+    let mut expected = AgreedSegment::default();
+    expected.events.insert("pod/web-rs-1-* created".into(), 2);
+    let event = |text: &str| Event { text: text.into(), revision: Revision(1), derived: false };
+    let mut segment = Segment { settled: json!({}), ..Segment::default() };
+    segment.events = vec![event("pod/web-rs-1-#1 created"), event("pod/web-rs-1-#2 created")];
+    compare_segment(&expected, &segment).unwrap();
+    segment.events.pop();
+    assert!(compare_segment(&expected, &segment).is_err());
+}
