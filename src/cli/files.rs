@@ -32,8 +32,9 @@ pub fn scenario(path: &str) -> Result<Scenario, Refusal> {
 /// # Errors
 /// A refusal naming the option.
 pub fn time_option(option: &str, text: &str) -> Result<Time, Refusal> {
-    let duration = Duration::parse(text)
-        .map_err(|why| Refusal::invalid(format!("error: {option}: {why}\n  = help: write a duration such as 90s or 1h30m")))?;
+    let duration = Duration::parse(text).map_err(|why| {
+        Refusal::invalid(format!("error: {option}: {why}\n  = help: write a duration such as 90s or 1h30m"))
+    })?;
     if duration.as_nanos() / 1_000_000_000 > limits::MAX_UNTIL_SECONDS {
         return Err(Refusal::invalid(format!("error: {option}: {text} is longer than 100 years")));
     }
@@ -53,7 +54,8 @@ impl Loader for Tree {
             return Err(outside());
         }
         let full = self.root.join(path);
-        let resolve = |path: &Path| path.canonicalize().map_err(|error| format!("cannot read `{relative}`: {error}"));
+        let resolve =
+            |path: &Path| path.canonicalize().map_err(|error| format!("cannot read `{relative}`: {error}"));
         let root = if self.root.as_os_str().is_empty() { Path::new(".") } else { &self.root };
         if !resolve(&full)?.starts_with(resolve(root)?) {
             return Err(outside());

@@ -8,7 +8,8 @@ use std::io::Write;
 /// Prints what `kubectl get` would have shown.
 pub(super) fn get(options: &Get, out: &mut dyn Write) -> Done {
     let words = words(options);
-    kubectl::check(&words).map_err(|why| Refusal::invalid(format!("error: {}", why.replace('\n', "\n  = help: "))))?;
+    kubectl::check(&words)
+        .map_err(|why| Refusal::invalid(format!("error: {}", why.replace('\n', "\n  = help: "))))?;
     let scenario = files::scenario(&options.play.file)?;
     let mut play = run::start(&scenario, &options.play)?;
     let outcome = match &options.at {
@@ -19,7 +20,11 @@ pub(super) fn get(options: &Get, out: &mut dyn Write) -> Done {
         return Err(Refusal::invalid(failure.message.clone()).into());
     }
     if let Ended::Limit(_) = outcome.ended {
-        return Err(Refusal { text: "error: a limit was exceeded before that moment".into(), exit: Exit::Undecided }.into());
+        return Err(Refusal {
+            text: "error: a limit was exceeded before that moment".into(),
+            exit: Exit::Undecided,
+        }
+        .into());
     }
     let output = kubectl::start(&words, None, &mut play.cluster).output;
     out.write_all(output.stdout.as_bytes())?;

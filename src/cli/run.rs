@@ -42,7 +42,8 @@ pub(super) fn run(options: &Run, out: &mut dyn Write) -> Done {
 pub(super) fn start<'s>(scenario: &'s Scenario, options: &PlayOptions) -> Result<Play<'s>, Refusal> {
     check(scenario)?;
     let seed = options.seed.unwrap_or(scenario.seed);
-    let mut play = Play::new(scenario, seed, Recorder::on()).map_err(|failure| explain(scenario, &failure))?;
+    let mut play =
+        Play::new(scenario, seed, Recorder::on()).map_err(|failure| explain(scenario, &failure))?;
     if let Some(until) = &options.until {
         play.set_until(files::time_option("--until", until)?);
     }
@@ -55,7 +56,8 @@ fn check(scenario: &Scenario) -> Result<(), Refusal> {
         if let crate::scenario::Action::Kubectl { words, .. } = &step.action
             && let Err(message) = kubectl::check(words)
         {
-            let (message, help) = message.split_once('\n').map_or((message.as_str(), None), |(m, h)| (m, Some(h)));
+            let (message, help) =
+                message.split_once('\n').map_or((message.as_str(), None), |(m, h)| (m, Some(h)));
             return Err(at_step(scenario, step, message, help));
         }
     }
@@ -82,9 +84,9 @@ fn kinds(words: &[String]) -> Result<Vec<Kind>, Refusal> {
     words
         .iter()
         .map(|word| {
-            ResourceKind::parse(word)
-                .and_then(ResourceKind::kind)
-                .ok_or_else(|| Refusal::invalid(format!("error: --watch: there is no kind `{}`", escape(word))))
+            ResourceKind::parse(word).and_then(ResourceKind::kind).ok_or_else(|| {
+                Refusal::invalid(format!("error: --watch: there is no kind `{}`", escape(word)))
+            })
         })
         .collect()
 }
@@ -140,7 +142,8 @@ impl Watch for Printer<'_> {
         if self.quiet || self.format != Format::Timeline {
             return;
         }
-        let title = step.map_or("kubectl apply -f <the manifests of this scenario>", |step| step.title.as_str());
+        let title =
+            step.map_or("kubectl apply -f <the manifests of this scenario>", |step| step.title.as_str());
         let prompt = if title.starts_with("kubectl") { "$ " } else { "! " };
         let line = format!("\n{:>12}  {prompt}{}", clock(cluster.world.now()), escape(title));
         self.print(&[line]);
@@ -171,8 +174,12 @@ fn tables(cluster: &mut Cluster, out: &mut dyn Write) -> io::Result<()> {
         ("endpointslices", &[]),
     ];
     for (kind, rest) in everything {
-        let words: Vec<String> =
-            ["get", kind].iter().chain(rest).chain(["-A"].iter().filter(|_| false)).map(|w| (*w).to_owned()).collect();
+        let words: Vec<String> = ["get", kind]
+            .iter()
+            .chain(rest)
+            .chain(["-A"].iter().filter(|_| false))
+            .map(|w| (*w).to_owned())
+            .collect();
         let output = kubectl::start(&words, None, cluster).output;
         if output.exit == 0 && !output.stdout.is_empty() {
             writeln!(out, "\n$ kubectl {}\n{}", words.join(" "), output.stdout.trim_end())?;
@@ -185,7 +192,13 @@ fn tables(cluster: &mut Cluster, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn verdict(scenario: &Scenario, cluster: &Cluster, outcome: &Outcome, options: &Run, out: &mut dyn Write) -> Done {
+fn verdict(
+    scenario: &Scenario,
+    cluster: &Cluster,
+    outcome: &Outcome,
+    options: &Run,
+    out: &mut dyn Write,
+) -> Done {
     let talk = options.output == Format::Timeline && !options.quiet;
     if let Some(failure) = outcome.failures.iter().find(|failure| failure.invalid) {
         out.flush()?;
@@ -208,7 +221,11 @@ fn verdict(scenario: &Scenario, cluster: &Cluster, outcome: &Outcome, options: &
             Limit::Events => "events",
             Limit::EventsAtOneInstant => "events at one instant: a loop without delay",
         };
-        return Err(Refusal { text: format!("error: limit exceeded at {now}: {what}"), exit: Exit::Undecided }.into());
+        return Err(Refusal {
+            text: format!("error: limit exceeded at {now}: {what}"),
+            exit: Exit::Undecided,
+        }
+        .into());
     }
     for failure in &outcome.failures {
         let step = failure.step.map_or(0, |n| n + 1);

@@ -52,7 +52,11 @@ pub fn compare(agreed: &Agreed, ours: &[Segment]) -> Result<(), Disagreement> {
         let Some(segment) = ours.get(n) else {
             return Err(Disagreement {
                 segment: n,
-                message: format!("we have only {} segments, {} were recorded", ours.len(), agreed.segments.len()),
+                message: format!(
+                    "we have only {} segments, {} were recorded",
+                    ours.len(),
+                    agreed.segments.len()
+                ),
                 revision: None,
                 details: Vec::new(),
             });
@@ -73,7 +77,11 @@ fn compare_segment(expected: &AgreedSegment, ours: &Segment) -> Result<(), Found
     let told: Vec<Told> = ours
         .events
         .iter()
-        .map(|event| Told { text: as_recorded(&event.text, expected), revision: event.revision, derived: event.derived })
+        .map(|event| Told {
+            text: as_recorded(&event.text, expected),
+            revision: event.revision,
+            derived: event.derived,
+        })
         .collect();
     commands(&expected.commands, &ours.outputs)?;
     counts(expected, &told)?;
@@ -149,7 +157,19 @@ fn order(expected: &AgreedSegment, told: &[Told]) -> Result<(), Found> {
 fn settled(expected: &AgreedSegment, ours: &Value) -> Result<(), Found> {
     let differs = |path: &str| expected.differs.iter().any(|other| other == path);
     let none = serde_json::Map::new();
-    let kinds = ["nodes", "pods", "pvcs", "pvs", "attachments", "statefulsets", "deployments", "replicasets", "revisions", "pdbs", "services"];
+    let kinds = [
+        "nodes",
+        "pods",
+        "pvcs",
+        "pvs",
+        "attachments",
+        "statefulsets",
+        "deployments",
+        "replicasets",
+        "revisions",
+        "pdbs",
+        "services",
+    ];
     for kind in kinds {
         let objects = |value: &Value| value.get(kind).and_then(Value::as_object).cloned().unwrap_or_default();
         let (theirs, mine) = (objects(&expected.settled), objects(ours));
@@ -172,7 +192,10 @@ fn settled(expected: &AgreedSegment, ours: &Value) -> Result<(), Found> {
             || expected.differs.iter().any(|path| path.starts_with(kind) && path.ends_with('*'));
         for name in mine.keys() {
             if !theirs.contains_key(name) && !differs(&format!("{kind}/{name}")) && !wild {
-                return Err((format!("at the end there is {kind}/{name}, which was not recorded: {}", mine[name]), None));
+                return Err((
+                    format!("at the end there is {kind}/{name}, which was not recorded: {}", mine[name]),
+                    None,
+                ));
             }
         }
     }
@@ -197,9 +220,14 @@ fn commands(expected: &[AgreedCommand], ours: &[Output]) -> Result<(), Found> {
         if let Some(exit) = command.exit
             && exit != i64::from(output.exit)
         {
-            return Err((format!("command {} exited with {}, recorded {exit}: {}", n + 1, output.exit, said.trim()), None));
+            return Err((
+                format!("command {} exited with {}, recorded {exit}: {}", n + 1, output.exit, said.trim()),
+                None,
+            ));
         }
-        for (what, text, recorded) in [("stdout", &output.stdout, &command.stdout), ("stderr", &output.stderr, &command.stderr)] {
+        for (what, text, recorded) in
+            [("stdout", &output.stdout, &command.stdout), ("stderr", &output.stderr, &command.stderr)]
+        {
             if let Some(recorded) = recorded
                 && !same_text(recorded, text)
             {

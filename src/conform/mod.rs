@@ -31,14 +31,17 @@ pub fn judge_case(scenario: &Scenario, agreed: &Agreed, seed: u64) -> Result<(),
         .map_err(|failure| Box::new(Disagreement::setup(failure.message)))?;
     play.play(&mut observer);
     observer.finish(&play.cluster);
-    judge::compare(agreed, &observer.segments).map_err(|disagreement| Box::new(disagreement.with_chain(&play.cluster)))
+    judge::compare(agreed, &observer.segments)
+        .map_err(|disagreement| Box::new(disagreement.with_chain(&play.cluster)))
 }
 
 /// The recorded set-up with what the scenario changes of it, perturbed by the seed.
 fn recorded_config(scenario: &Scenario, seed: u64) -> Config {
     let mut config = Config::recorded();
     let defaults = Timers::default();
-    for ((name, given), default) in Timers::NAMES.iter().zip(scenario.config.timers.values()).zip(defaults.values()) {
+    for ((name, given), default) in
+        Timers::NAMES.iter().zip(scenario.config.timers.values()).zip(defaults.values())
+    {
         if given != default {
             config.timers.set(name, given);
         }

@@ -206,7 +206,11 @@ impl Observer {
         Some(match record.note {
             Note::Created(revision) => {
                 let revision = store.names.text(revision);
-                if revision.is_empty() { "created".into() } else { format!("created rev={}", self.revision(revision)) }
+                if revision.is_empty() {
+                    "created".into()
+                } else {
+                    format!("created rev={}", self.revision(revision))
+                }
             }
             Note::Scheduled(_) => "scheduled".into(),
             Note::Unschedulable => "unschedulable".into(),
@@ -240,7 +244,13 @@ impl Observer {
         let revision = |name: Name| self.revision(&store.name_of(name));
         let text = format!(
             "sts-status/{set} replicas={} ready={} available={} current={} updated={} currentRevision={} updateRevision={}",
-            s.replicas, s.ready, s.available, s.current, s.updated, revision(s.current_revision), revision(s.update_revision)
+            s.replicas,
+            s.ready,
+            s.available,
+            s.current,
+            s.updated,
+            revision(s.current_revision),
+            revision(s.update_revision)
         );
         Event { text, revision: record.revision, derived: true }
     }
@@ -265,12 +275,15 @@ impl Observer {
         slices
             .flat_map(|(_, slice)| slice.endpoints.iter())
             .map(|endpoint| {
-                let name =
-                    store.pods.last_known(endpoint.pod).map_or_else(String::new, |pod| store.name_of(pod.meta.name));
-                let flags: String = [(endpoint.ready, 'R'), (endpoint.serving, 'S'), (endpoint.terminating, 'T')]
-                    .into_iter()
-                    .filter_map(|(on, flag)| on.then_some(flag))
-                    .collect();
+                let name = store
+                    .pods
+                    .last_known(endpoint.pod)
+                    .map_or_else(String::new, |pod| store.name_of(pod.meta.name));
+                let flags: String =
+                    [(endpoint.ready, 'R'), (endpoint.serving, 'S'), (endpoint.terminating, 'T')]
+                        .into_iter()
+                        .filter_map(|(on, flag)| on.then_some(flag))
+                        .collect();
                 (self.aliases.alias(&name).to_owned(), if flags.is_empty() { "-".into() } else { flags })
             })
             .collect()
@@ -280,7 +293,7 @@ impl Observer {
         if self.segments.is_empty() {
             return;
         }
-        let settled = self.settled(&cluster.world.store);
+        let settled = self.state(&cluster.world.store);
         let reasons = self.reasons(cluster);
         if let Some(segment) = self.segments.last_mut() {
             segment.settled = settled;
@@ -298,7 +311,7 @@ impl Observer {
         reasons
     }
 
-    fn settled(&self, store: &Store) -> Value {
+    fn state(&self, store: &Store) -> Value {
         let mut kinds = Map::new();
         let mut put = |kind: &str, objects: Vec<(String, Value)>| {
             if !objects.is_empty() {
@@ -309,10 +322,16 @@ impl Observer {
         put("pods", store.pods.iter().map(|(_, pod)| self.pod_state(pod, store)).collect());
         put("pvcs", store.claims.iter().map(|(_, claim)| self.claim_state(claim, store)).collect());
         put("pvs", store.volumes.iter().map(|(_, volume)| self.volume_state(volume, store)).collect());
-        put("attachments", store.attachments.iter().map(|(_, va)| self.attachment_state(va, store)).collect());
+        put(
+            "attachments",
+            store.attachments.iter().map(|(_, va)| self.attachment_state(va, store)).collect(),
+        );
         put("statefulsets", store.stateful_sets.iter().map(|(_, set)| self.set_state(set, store)).collect());
         put("deployments", store.deployments.iter().map(|(_, d)| deployment_state(d, store)).collect());
-        put("replicasets", store.replica_sets.iter().map(|(_, rs)| self.replica_set_state(rs, store)).collect());
+        put(
+            "replicasets",
+            store.replica_sets.iter().map(|(_, rs)| self.replica_set_state(rs, store)).collect(),
+        );
         put("revisions", store.revisions.iter().map(|(_, r)| self.revision_state(r, store)).collect());
         put("pdbs", store.budgets.iter().map(|(_, budget)| budget_state(budget, store)).collect());
         let services = store.services.iter().filter(|(_, s)| store.name_of(s.meta.name) != "kubernetes");
@@ -329,7 +348,8 @@ impl Observer {
             state.insert("node".into(), json!(store.name_of(node.meta.name)));
         }
         state.insert("gen".into(), json!(self.generations.get(&name).copied().unwrap_or(1)));
-        let revision = store.names.known(REVISION_LABEL).and_then(|key| store.labels.value(pod.meta.labels, key));
+        let revision =
+            store.names.known(REVISION_LABEL).and_then(|key| store.labels.value(pod.meta.labels, key));
         if let Some(revision) = revision {
             state.insert("rev".into(), json!(self.revision(store.names.text(revision))));
         }
@@ -396,7 +416,8 @@ impl Observer {
     }
 
     fn attachment_state(&self, va: &Attachment, store: &Store) -> (String, Value) {
-        let node = store.nodes.last_known(va.node).map_or_else(String::new, |node| store.name_of(node.meta.name));
+        let node =
+            store.nodes.last_known(va.node).map_or_else(String::new, |node| store.name_of(node.meta.name));
         (self.volume(va.volume, store), json!({"attached": va.attached, "node": node}))
     }
 
@@ -512,13 +533,20 @@ fn budget_event(record: &Record) -> Option<String> {
 
 fn deployment_event(record: &Record, name: &str, store: &Store) -> Option<Event> {
     let text = match record.note {
-        Note::DeploymentCondition(c) => format!("deploy-status/{name} condition {}={}/{}", c.kind, c.status, c.reason),
+        Note::DeploymentCondition(c) => {
+            format!("deploy-status/{name} condition {}={}/{}", c.kind, c.status, c.reason)
+        }
         Note::DeploymentStatus => {
             let deployment = store.deployments.last_known(Id::from_index(record.index as usize))?;
             let s = &deployment.status;
             format!(
                 "deploy-status/{name} replicas={} updated={} ready={} available={} unavailable={} terminating={}",
-                s.replicas, s.updated, s.ready, s.available, s.unavailable, s.terminating.unwrap_or(0)
+                s.replicas,
+                s.updated,
+                s.ready,
+                s.available,
+                s.unavailable,
+                s.terminating.unwrap_or(0)
             )
         }
         _ => return None,
@@ -538,8 +566,11 @@ fn node_state(node: &Node, store: &Store) -> (String, Value) {
 
 fn deployment_state(deployment: &Deployment, store: &Store) -> (String, Value) {
     let s = &deployment.status;
-    let conditions: Map<String, Value> =
-        s.conditions.iter().map(|c| (c.kind.to_owned(), json!(format!("{}/{}", c.status, c.reason)))).collect();
+    let conditions: Map<String, Value> = s
+        .conditions
+        .iter()
+        .map(|c| (c.kind.to_owned(), json!(format!("{}/{}", c.status, c.reason))))
+        .collect();
     let mut state = json!({
         "specReplicas": deployment.spec.replicas, "replicas": s.replicas, "ready": s.ready,
         "available": s.available, "updated": s.updated, "unavailable": s.unavailable,
@@ -557,6 +588,7 @@ fn deployment_state(deployment: &Deployment, store: &Store) -> (String, Value) {
 
 fn budget_state(budget: &Budget, store: &Store) -> (String, Value) {
     let s = &budget.status;
-    let state = json!({"allowed": s.allowed, "healthy": s.healthy, "desired": s.desired, "expected": s.expected});
+    let state =
+        json!({"allowed": s.allowed, "healthy": s.healthy, "desired": s.desired, "expected": s.expected});
     (store.name_of(budget.meta.name), state)
 }

@@ -46,7 +46,8 @@ impl Agreed {
     /// A sentence if it is no trace.
     pub fn parse(text: &str) -> Result<Agreed, String> {
         let value: Value = serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
-        let segments = value.get("agreed").and_then(Value::as_array).ok_or("there is no `agreed` list in it")?;
+        let segments =
+            value.get("agreed").and_then(Value::as_array).ok_or("there is no `agreed` list in it")?;
         Ok(Agreed { segments: segments.iter().map(segment).collect() })
     }
 }

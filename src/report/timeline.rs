@@ -20,7 +20,8 @@ impl Filter {
             return self.kinds.contains(&record.kind);
         }
         // Status counters follow from what is shown; volumes and slices are told through claims and endpoints.
-        let counters = matches!(record.note, Note::SetStatus(_) | Note::DeploymentStatus | Note::NodeSelected(_));
+        let counters =
+            matches!(record.note, Note::SetStatus(_) | Note::DeploymentStatus | Note::NodeSelected(_));
         let echo = record.kind == Kind::Volume && matches!(record.note, Note::Created(_) | Note::Deleting);
         let slices = record.kind == Kind::EndpointSlice && !matches!(record.note, Note::Endpoints(..));
         !(counters || echo || slices)

@@ -244,7 +244,19 @@ impl Recorder {
         };
         let (name, namespace, uid, index) = (meta.name, meta.namespace, meta.uid, id.as_u32());
         let kind = T::KIND;
-        self.writes.push(Write { time, revision, cause, actor, rule, verb, kind, index, uid, name, namespace });
+        self.writes.push(Write {
+            time,
+            revision,
+            cause,
+            actor,
+            rule,
+            verb,
+            kind,
+            index,
+            uid,
+            name,
+            namespace,
+        });
         let mut notes = std::mem::take(&mut self.scratch);
         T::notes(store, old, new, &mut notes);
         self.records.extend(notes.drain(..).map(|note| Record {

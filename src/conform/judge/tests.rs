@@ -19,7 +19,11 @@ fn agreed() -> AgreedSegment {
 fn ours() -> Segment {
     let event = |n, text: &str| Event { text: text.into(), revision: Revision(n), derived: false };
     Segment {
-        events: vec![event(1, "pod/web-0 created"), event(2, "pod/web-0 ready"), event(3, "pod/web-1 created")],
+        events: vec![
+            event(1, "pod/web-0 created"),
+            event(2, "pod/web-0 ready"),
+            event(3, "pod/web-1 created"),
+        ],
         outputs: vec![Output { stdout: "scaled\n".into(), ..Output::default() }],
         settled: json!({"pods": {"web-0": {"phase": "Running", "ready": true, "node": "node-a"}}}),
         reasons: [("Pod/web-0".to_owned(), vec!["Scheduled".to_owned()])].into(),

@@ -1,0 +1,148 @@
+//! The command line as a user meets it: exit statuses, streams, time travel, formats.
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn stsim(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_stsim"))
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .output()
+        .expect("stsim starts")
+}
+
+fn stdout(arguments: &[&str]) -> String {
+    let output = stsim(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn refusal(arguments: &[&str]) -> (i32, String) {
+    let output = stsim(arguments);
+    (output.status.code().unwrap_or(-1), String::from_utf8(output.stderr).expect("text"))
+}
+
+const POSTGRES: &str = "scenarios/postgres.yaml";
+
+#[test]
+fn the_lecture_page_is_played_to_the_letter() {
+    let text = stdout(&["run", POSTGRES]);
+    for line in [
+        "postgres-0.postgres-headless.default.svc.cluster.local",
+        "postgres-1.postgres-headless.default.svc.cluster.local",
+        "postgres-2.postgres-headless.default.svc.cluster.local",
+        "postgres.default.svc.cluster.local",
+        "10.96.45.100",
+        "data-postgres-0",
+        "100Gi",
+        "vol-0",
+        "all steps held",
+    ] {
+        assert!(text.contains(line), "`{line}` is missing");
+    }
+}
+
+#[test]
+fn get_shows_any_moment() {
+    let before = stdout(&["get", POSTGRES, "pods", "--at", "0s"]);
+    let during = stdout(&["get", POSTGRES, "pods", "--at", "20s"]);
+    let after = stdout(&["get", POSTGRES, "pods", "-o", "wide"]);
+    assert!(!before.contains("postgres-0"), "{before}");
+    assert!(during.contains("postgres-0"), "{during}");
+    assert!(after.lines().filter(|line| line.contains("Running")).count() == 3, "{after}");
+    let yaml = stdout(&["get", POSTGRES, "statefulset", "postgres", "-o", "yaml"]);
+    assert!(yaml.contains("serviceName: postgres-headless"), "{yaml}");
+}
+
+#[test]
+fn the_change_log_is_json_with_causes() {
+    let text = stdout(&["run", POSTGRES, "-o", "jsonl"]);
+    let mut revision = 0;
+    for line in text.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).expect("each line is JSON");
+        let this = value["revision"].as_u64().expect("a revision");
+        assert!(this > revision, "revisions grow");
+        assert!(value["cause"].as_u64().expect("a cause") < this, "a cause is older than what it caused (INV-81)");
+        revision = this;
+    }
+    assert!(revision > 0);
+}
+
+#[test]
+fn quiet_says_nothing_when_all_holds() {
+    assert_eq!(stdout(&["run", POSTGRES, "-q"]), "");
+}
+
+#[test]
+fn watch_shows_only_the_kinds_asked_for() {
+    let text = stdout(&["run", POSTGRES, "--watch", "pvc"]);
+    assert!(text.lines().any(|line| line.contains("pvc/data-postgres-0")));
+    assert!(!text.lines().any(|line| line.contains("  pod/postgres-0 ")));
+}
+
+#[test]
+fn until_ends_the_run() {
+    let text = stdout(&["run", POSTGRES, "--until", "5s"]);
+    assert!(text.contains("stopped at"), "{text}");
+}
+
+#[test]
+fn another_seed_is_another_run() {
+    let log = |seed| stdout(&["run", "scenarios/statefulset/parallel.yaml", "-o", "jsonl", "--seed", seed]);
+    assert_ne!(log("1"), log("2"));
+}
+
+#[test]
+fn plain_manifests_run_on_a_default_cluster() {
+    let manifest = "apiVersion: v1\nkind: Pod\nmetadata: {name: alone}\nspec:\n  containers: [{name: c, image: nginx}]\n";
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stsim"))
+        .args(["run", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("stsim starts");
+    child.stdin.take().expect("piped").write_all(manifest.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success());
+    assert!(text.contains("pod/alone created") && text.contains("Running"), "{text}");
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    for (arguments, says) in [
+        (&["run", "no-such-file.yaml"][..], "cannot read no-such-file.yaml"),
+        (&["run", "scenarios"][..], "not a regular file"),
+        (&["run", POSTGRES, "--until", "5"][..], "--until"),
+        (&["run", POSTGRES, "--watch", "pots"][..], "there is no kind `pots`"),
+        (&["get", POSTGRES, "pots"][..], "pots"),
+        (&["fly"][..], "unrecognized subcommand"),
+    ] {
+        let (code, text) = refusal(arguments);
+        assert_eq!(code, 2, "{arguments:?}: {text}");
+        assert!(text.contains(says), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn a_failed_step_exits_with_1() {
+    let scenario = "apiVersion: stsim/v1alpha1\nkind: Scenario\nmetadata: {name: x}\nspec:\n  steps:\n  - kubectl: get pod nobody\n";
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stsim"))
+        .args(["run", "-", "-q"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("stsim starts");
+    child.stdin.take().expect("piped").write_all(scenario.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("FAIL step 1") && text.contains("\"nobody\" not found"), "{text}");
+}
+
+#[test]
+fn output_that_is_no_terminal_has_no_control_characters() {
+    for text in [stdout(&["run", POSTGRES]), stdout(&["get", POSTGRES, "pods"])] {
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+    }
+}
