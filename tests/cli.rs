@@ -62,7 +62,10 @@ fn the_change_log_is_json_with_causes() {
         let value: serde_json::Value = serde_json::from_str(line).expect("each line is JSON");
         let this = value["revision"].as_u64().expect("a revision");
         assert!(this > revision, "revisions grow");
-        assert!(value["cause"].as_u64().expect("a cause") < this, "a cause is older than what it caused (INV-81)");
+        assert!(
+            value["cause"].as_u64().expect("a cause") < this,
+            "a cause is older than what it caused (INV-81)"
+        );
         revision = this;
     }
     assert!(revision > 0);

@@ -35,7 +35,9 @@ fn matches(expected: &[String], found: &[&str]) -> bool {
     match expected.split_first() {
         None => found.is_empty(),
         Some((first, rest)) if first.trim() == "..." => (0..=found.len()).any(|n| matches(rest, &found[n..])),
-        Some((first, rest)) => found.first().is_some_and(|line| line.trim_end() == first) && matches(rest, &found[1..]),
+        Some((first, rest)) => {
+            found.first().is_some_and(|line| line.trim_end() == first) && matches(rest, &found[1..])
+        }
     }
 }
 
@@ -50,9 +52,13 @@ fn documents_show_what_the_tool_prints() {
             ["cargo", "run", "--release", "--", rest @ ..] => rest,
             _ => continue,
         };
-        let output =
-            Command::new(env!("CARGO_BIN_EXE_stsim")).args(arguments).current_dir(root).output().expect("it starts");
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let output = Command::new(env!("CARGO_BIN_EXE_stsim"))
+            .args(arguments)
+            .current_dir(root)
+            .output()
+            .expect("it starts");
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let found: Vec<_> = text.lines().collect();
         let place = format!("{}:{}", block.file, block.line);
         assert!(matches(&block.expected, &found), "{place}: `{}` prints\n{text}", block.command);

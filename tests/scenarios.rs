@@ -9,7 +9,11 @@ fn root() -> &'static Path {
 }
 
 fn stsim(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_stsim")).args(arguments).current_dir(root()).output().expect("stsim starts")
+    Command::new(env!("CARGO_BIN_EXE_stsim"))
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .expect("stsim starts")
 }
 
 /// All scenario files, those meant to be refused left out.
@@ -17,7 +21,9 @@ fn scenarios() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut directories = vec![root().join("scenarios")];
     while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path()) {
+        for entry in
+            std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path())
+        {
             if entry.is_dir() {
                 if entry.file_name().is_some_and(|name| name != "invalid") {
                     directories.push(entry);
@@ -87,7 +93,9 @@ fn the_same_seed_gives_the_same_bytes() {
 fn no_golden_is_left_without_its_scenario() {
     let mut directories = vec![root().join("scenarios")];
     while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path()) {
+        for entry in
+            std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path())
+        {
             if entry.is_dir() {
                 directories.push(entry);
             } else if entry.extension().is_some_and(|extension| extension == "golden") {

@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// A deterministic simulator of Kubernetes StatefulSet semantics.
 #[derive(Debug, Parser)]
 #[command(name = "stsim", version, about, arg_required_else_help = true)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -12,16 +12,18 @@ pub struct Arguments {
 
 /// What stsim can do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Play a scenario, or plain manifests, and print what happens
     Run(Run),
     /// Print what `kubectl get` would have shown at a moment of a run
     Get(Get),
+    /// Judge ourselves against traces recorded from a real control plane
+    Conform(Conform),
 }
 
 /// Options that every command that plays a scenario has.
 #[derive(Debug, Args)]
-pub struct Play {
+pub(super) struct Play {
     /// Scenario file or plain Kubernetes manifests; `-` reads standard input
     pub file: String,
     /// Seed of the run; overrides the scenario's
@@ -34,7 +36,7 @@ pub struct Play {
 
 /// How `run` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(super) enum Format {
     /// What happens as it happens, then tables
     Timeline,
     /// The whole change log, one JSON object a line, each with its cause
@@ -43,7 +45,7 @@ pub enum Format {
 
 /// Options of `run`.
 #[derive(Debug, Args)]
-pub struct Run {
+pub(super) struct Run {
     /// What to play.
     #[command(flatten)]
     pub play: Play,
@@ -60,7 +62,7 @@ pub struct Run {
 
 /// Options of `get`.
 #[derive(Debug, Args)]
-pub struct Get {
+pub(super) struct Get {
     /// What to play.
     #[command(flatten)]
     pub play: Play,
@@ -74,4 +76,29 @@ pub struct Get {
     /// wide, yaml, json, name, jsonpath=..., custom-columns=...
     #[arg(short, long, value_name = "FORMAT")]
     pub output: Option<String>,
+}
+
+/// How `conform` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Lines {
+    /// One line a case, and a count
+    Text,
+    /// One JSON object a case
+    Jsonl,
+}
+
+/// Options of `conform`.
+#[derive(Debug, Args)]
+pub(super) struct Conform {
+    /// Directory of cases: NAME.yaml with NAME.trace.json beside it
+    pub directory: String,
+    /// Only this case; its first disagreement is printed in full
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+    /// Timings per case: the unperturbed one and N-1 with drawn latencies
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seeds: u64,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = Lines::Text)]
+    pub output: Lines,
 }

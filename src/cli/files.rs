@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 ///
 /// # Errors
 /// A refusal that says what is wrong, with places.
-pub fn scenario(path: &str) -> Result<Scenario, Refusal> {
+pub(super) fn scenario(path: &str) -> Result<Scenario, Refusal> {
     let (shown, bytes, root) = if path == "-" {
         let bytes = limited(std::io::stdin().lock(), "standard input").map_err(Refusal::invalid)?;
         ("<stdin>".to_owned(), bytes, PathBuf::from("."))
@@ -31,7 +31,7 @@ pub fn scenario(path: &str) -> Result<Scenario, Refusal> {
 ///
 /// # Errors
 /// A refusal naming the option.
-pub fn time_option(option: &str, text: &str) -> Result<Time, Refusal> {
+pub(super) fn time_option(option: &str, text: &str) -> Result<Time, Refusal> {
     let duration = Duration::parse(text).map_err(|why| {
         Refusal::invalid(format!("error: {option}: {why}\n  = help: write a duration such as 90s or 1h30m"))
     })?;

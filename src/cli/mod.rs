@@ -3,6 +3,7 @@
 //! Results go to standard output, talk to standard error. Exit status: 0 held; 1 a step failed; 2 invalid input or
 //! usage; 3 a limit was reached; 70 our bug.
 mod args;
+mod conform;
 mod files;
 mod get;
 mod run;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 /// How a command ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Everything held.
     Held = 0,
     /// A step or expectation failed.
@@ -26,7 +27,7 @@ pub enum Exit {
 
 /// A command that could not be carried out.
 #[derive(Debug)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// What to print on standard error.
     pub text: String,
     /// How to exit.
@@ -73,6 +74,7 @@ pub fn main() -> ExitCode {
     let done = match &arguments.command {
         args::Command::Run(options) => run::run(options, &mut out),
         args::Command::Get(options) => get::get(options, &mut out),
+        args::Command::Conform(options) => conform::conform(options, &mut out),
     };
     let done = done.and_then(|exit| Ok(out.flush().map(|()| exit)?));
     match done {

@@ -6,7 +6,6 @@ use crate::cli::{Done, Exit, Refusal, files};
 use crate::cluster::Cluster;
 use crate::kubectl::resource::ResourceKind;
 use crate::kubectl::run::{self as kubectl, Output};
-use crate::report::dns;
 use crate::report::timeline::{self, Filter, clock};
 use crate::run::{Ended, Failure, Outcome, Play, Watch};
 use crate::scenario::{Scenario, Step};
@@ -84,7 +83,7 @@ fn kinds(words: &[String]) -> Result<Vec<Kind>, Refusal> {
     words
         .iter()
         .map(|word| {
-            ResourceKind::parse(word).and_then(ResourceKind::kind).ok_or_else(|| {
+            ResourceKind::parse(word).and_then(|resource| Kind::parse(resource.kind())).ok_or_else(|| {
                 Refusal::invalid(format!("error: --watch: there is no kind `{}`", escape(word)))
             })
         })
@@ -184,10 +183,6 @@ fn tables(cluster: &mut Cluster, out: &mut dyn Write) -> io::Result<()> {
         if output.exit == 0 && !output.stdout.is_empty() {
             writeln!(out, "\n$ kubectl {}\n{}", words.join(" "), output.stdout.trim_end())?;
         }
-    }
-    let records = dns::dns_records(&cluster.world);
-    if !records.is_empty() {
-        writeln!(out, "\nDNS records\n{}", records.trim_end())?;
     }
     Ok(())
 }
