@@ -79,8 +79,7 @@ impl<'a> Draft<'a> {
     }
 
     fn edit(&mut self, id: Id<EndpointSlice>, slice: &'a EndpointSlice) -> &mut Vec<Endpoint> {
-        let edit =
-            self.edits.entry(id).or_insert_with(|| Edit { slice, endpoints: slice.endpoints.clone() });
+        let edit = self.edits.entry(id).or_insert_with(|| Edit { slice, endpoints: slice.endpoints.clone() });
         &mut edit.endpoints
     }
 
@@ -131,8 +130,11 @@ impl<'a> Draft<'a> {
             let mut homeless = std::mem::take(&mut self.homeless[group]);
             homeless.reverse();
             let ports = &self.groups[group];
-            let mut edited: Vec<_> =
-                self.edits.values_mut().filter(|e| !e.endpoints.is_empty() && e.slice.ports == *ports).collect();
+            let mut edited: Vec<_> = self
+                .edits
+                .values_mut()
+                .filter(|e| !e.endpoints.is_empty() && e.slice.ports == *ports)
+                .collect();
             edited.sort_by_key(|edit| std::cmp::Reverse(edit.endpoints.len()));
             for edit in edited {
                 fill(&mut edit.endpoints, &mut homeless);
@@ -168,7 +170,8 @@ impl<'a> Draft<'a> {
     /// Adds the calls to a plan: creations, then updates, then deletions.
     pub(super) fn finish(mut self, labels: LabelsId, plan: &mut Plan<Call>) {
         let created = self.settle();
-        let content = |ports: &Arc<[ServicePort]>, endpoints| Content { labels, ports: ports.clone(), endpoints };
+        let content =
+            |ports: &Arc<[ServicePort]>, endpoints| Content { labels, ports: ports.clone(), endpoints };
         let mut creates: Vec<Content> =
             created.into_iter().map(|(group, endpoints)| content(&self.groups[group], endpoints)).collect();
         let mut deletes = self.deletions();

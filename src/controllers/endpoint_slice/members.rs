@@ -29,8 +29,6 @@ pub(super) struct Member {
     pub(super) own_writes: Vec<(Revision, Time)>,
     /// Names made so far, for the draw of the next.
     pub(super) names: u64,
-
-
 }
 
 /// All services, by table index.

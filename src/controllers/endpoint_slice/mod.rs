@@ -336,8 +336,13 @@ impl Endpoints {
                         break;
                     }
                 }
-                let owner =
-                    Owner { kind: Kind::Service, controller: true, block: true, name: service_name, uid: *owner };
+                let owner = Owner {
+                    kind: Kind::Service,
+                    controller: true,
+                    block: true,
+                    name: service_name,
+                    uid: *owner,
+                };
                 let owners = world.store.owners.intern(&[owner]);
                 let meta = Meta { name, namespace, labels: content.labels, owners, ..Meta::default() };
                 let (endpoints, ports) = (content.endpoints.clone(), content.ports.clone());
@@ -400,7 +405,8 @@ fn resolve(port: &ServicePort, spec: &PodSpec) -> Option<ServicePort> {
         port.target
     } else {
         let all = spec.containers.iter().flat_map(|container| container.ports.iter());
-        let mut named = all.filter(|(name, protocol, _)| *name == port.target_name && *protocol == port.protocol);
+        let mut named =
+            all.filter(|(name, protocol, _)| *name == port.target_name && *protocol == port.protocol);
         named.next()?.2
     };
     Some(ServicePort { port: number, target: number, target_name: Sym::EMPTY, ..port.clone() })
@@ -412,7 +418,8 @@ fn selecting(service: &Service) -> Option<&Service> {
 }
 
 fn is_managed(slice: &EndpointSlice, store: &Store) -> bool {
-    let value = store.names.known(MANAGED_BY_LABEL).and_then(|key| store.labels.value(slice.meta.labels, key));
+    let value =
+        store.names.known(MANAGED_BY_LABEL).and_then(|key| store.labels.value(slice.meta.labels, key));
     value.is_some_and(|value| store.names.text(value) == MANAGED_BY)
 }
 
@@ -450,7 +457,8 @@ fn slice_labels(service: &Service, store: &mut Store) -> LabelsId {
 fn missing_text(missing: &[(Id<Pod>, Id<Node>)], service: &Service, store: &Store) -> String {
     let texts = missing.iter().map(|(pod, node)| {
         let pod = store.pods.last_known(*pod).map_or_else(String::new, |pod| store.name_of(pod.meta.name));
-        let node = store.nodes.last_known(*node).map_or_else(String::new, |node| store.name_of(node.meta.name));
+        let node =
+            store.nodes.last_known(*node).map_or_else(String::new, |node| store.name_of(node.meta.name));
         let (namespace, name) = (store.names.text(service.meta.namespace), store.name_of(service.meta.name));
         format!("skipping Pod {pod} for Service {namespace}/{name}: Node {node} Not Found")
     });
