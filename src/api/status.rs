@@ -11,28 +11,37 @@ pub struct Status {
     pub reason: &'static str,
     /// The server's sentence.
     pub message: String,
+    /// What exactly is wrong with which object, where the message says so in one breath; kubectl lists it.
+    pub invalid: Option<Box<Invalid>>,
+}
+
+/// The details of a 422.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Invalid {
+    /// Kind of the object, without group; empty: the request as a whole.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// One sentence for each mistake: `spec.replicas: Invalid value: -1: must be ...`.
+    pub errors: Vec<String>,
 }
 
 impl Status {
+    /// A refusal.
+    pub fn new(code: u16, reason: &'static str, message: String) -> Status {
+        Status { code, reason, message, invalid: None }
+    }
     /// 404.
     pub fn not_found(resource: &str, name: &str) -> Status {
-        Status { code: 404, reason: "NotFound", message: format!("{resource} \"{name}\" not found") }
+        Status::new(404, "NotFound", format!("{resource} \"{name}\" not found"))
     }
     /// 409: the name is taken.
     pub fn already_exists(resource: &str, name: &str) -> Status {
-        Status {
-            code: 409,
-            reason: "AlreadyExists",
-            message: format!("{resource} \"{name}\" already exists"),
-        }
+        Status::new(409, "AlreadyExists", format!("{resource} \"{name}\" already exists"))
     }
     /// 409: the object was written since it was read.
     pub fn conflict(resource: &str, name: &str, why: &str) -> Status {
-        Status {
-            code: 409,
-            reason: "Conflict",
-            message: format!("Operation cannot be fulfilled on {resource} \"{name}\": {why}"),
-        }
+        Status::new(409, "Conflict", format!("Operation cannot be fulfilled on {resource} \"{name}\": {why}"))
     }
     /// 409 with the usual sentence for a stale resourceVersion (INV-75).
     pub fn stale(resource: &str, name: &str) -> Status {
@@ -44,33 +53,35 @@ impl Status {
     }
     /// 422 with one or several field errors.
     pub fn invalid(kind: Kind, name: &str, errors: &[String]) -> Status {
-        let group =
-            kind.api_version().split_once('/').map_or(String::new(), |(group, _)| format!(".{group}"));
-        let text = match errors {
+        let group = kind.api_version().split_once('/').map_or("", |(group, _)| group);
+        Status::invalid_object(group, kind.as_str(), name, errors.to_vec())
+    }
+    /// 422 about an object of any kind; without kind and name, about the request.
+    pub fn invalid_object(group: &str, kind: &str, name: &str, errors: Vec<String>) -> Status {
+        let text = match errors.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        Status {
-            code: 422,
-            reason: "Invalid",
-            message: format!("{}{group} \"{name}\" is invalid: {text}", kind.as_str()),
-        }
+        let dot = if group.is_empty() { "" } else { "." };
+        let message = format!("{kind}{dot}{group} \"{name}\" is invalid: {text}");
+        let invalid = Invalid { kind: kind.to_owned(), name: name.to_owned(), errors };
+        Status { invalid: Some(Box::new(invalid)), ..Status::new(422, "Invalid", message) }
     }
     /// 403.
     pub fn forbidden(message: String) -> Status {
-        Status { code: 403, reason: "Forbidden", message }
+        Status::new(403, "Forbidden", message)
     }
     /// 400.
     pub fn bad_request(message: String) -> Status {
-        Status { code: 400, reason: "BadRequest", message }
+        Status::new(400, "BadRequest", message)
     }
     /// 429.
     pub fn too_many_requests(message: String) -> Status {
-        Status { code: 429, reason: "TooManyRequests", message }
+        Status::new(429, "TooManyRequests", message)
     }
     /// 500.
     pub fn internal(message: String) -> Status {
-        Status { code: 500, reason: "InternalError", message }
+        Status::new(500, "InternalError", message)
     }
     /// True for 404.
     pub fn is_not_found(&self) -> bool {

@@ -1,0 +1,319 @@
+//! The verbs of the API server as users have them: find, list, get, create, update, patch, delete, scale, evict.
+//!
+//! Everything here speaks JSON and names; controllers do not go this way, they write lean objects through
+//! [`World::create`] and its kin. A request passes the stages of k8s.io/apiserver in their order: decoding
+//! ([`crate::api::manifest`]), defaults, mutating admission, preparation (what a client may not set), validation,
+//! storage. One request is one moment: the latency of the API is the caller's.
+mod create;
+mod defaults;
+
+use crate::api::kind::Kind;
+use crate::api::manifest;
+use crate::api::names::{Sym, Uid};
+use crate::api::objects::*;
+use crate::api::status::Status;
+use crate::api::store::{Store, Stored};
+use crate::api::wire::Wire;
+use crate::kernel::Id;
+use crate::world::World;
+use serde_json::{Value, json};
+
+/// Does `$body` with `$T` being the type that stores objects of `$kind`.
+macro_rules! with_type {
+    ($kind:expr, $T:ident => $body:expr) => {
+        match $kind {
+            Kind::Namespace => {
+                type $T = Namespace;
+                $body
+            }
+            Kind::Node => {
+                type $T = Node;
+                $body
+            }
+            Kind::Pod => {
+                type $T = Pod;
+                $body
+            }
+            Kind::Claim => {
+                type $T = Claim;
+                $body
+            }
+            Kind::Volume => {
+                type $T = Volume;
+                $body
+            }
+            Kind::Service => {
+                type $T = Service;
+                $body
+            }
+            Kind::StatefulSet => {
+                type $T = StatefulSet;
+                $body
+            }
+            Kind::Deployment => {
+                type $T = Deployment;
+                $body
+            }
+            Kind::ReplicaSet => {
+                type $T = ReplicaSet;
+                $body
+            }
+            Kind::Revision => {
+                type $T = ControllerRevision;
+                $body
+            }
+            Kind::EndpointSlice => {
+                type $T = EndpointSlice;
+                $body
+            }
+            Kind::Budget => {
+                type $T = Budget;
+                $body
+            }
+            Kind::StorageClass => {
+                type $T = StorageClass;
+                $body
+            }
+            Kind::Attachment => {
+                type $T = Attachment;
+                $body
+            }
+            Kind::PriorityClass => {
+                type $T = PriorityClass;
+                $body
+            }
+            Kind::Inert => {
+                type $T = Inert;
+                $body
+            }
+        }
+    };
+}
+use with_type;
+
+/// One incarnation of one object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ObjectRef {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its table position.
+    pub index: u32,
+    /// Its incarnation.
+    pub uid: Uid,
+}
+
+impl ObjectRef {
+    /// Its id; `T` must be the type of [`ObjectRef::kind`].
+    pub fn id<T: Object>(self) -> Id<T> {
+        debug_assert_eq!(T::KIND, self.kind);
+        Id::from_index(self.index as usize)
+    }
+
+    fn of<T: Object>(id: Id<T>, object: &T) -> ObjectRef {
+        ObjectRef { kind: T::KIND, index: id.as_u32(), uid: object.meta().uid }
+    }
+}
+
+/// A kind as requests name it: the store's own, and which one of those it does not act on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Resource {
+    /// The store's kind.
+    pub kind: Kind,
+    /// The schema's kind; None: any inert one.
+    pub manifest: Option<&'static manifest::Kind>,
+}
+
+impl From<Kind> for Resource {
+    fn from(kind: Kind) -> Resource {
+        Resource { kind, manifest: manifest::find_kind(kind.api_version(), kind.as_str()) }
+    }
+}
+
+impl From<&'static manifest::Kind> for Resource {
+    fn from(found: &'static manifest::Kind) -> Resource {
+        let kind = Kind::parse(found.kind).filter(|kind| kind.api_version() == found.api_version);
+        Resource { kind: kind.unwrap_or(Kind::Inert), manifest: Some(found) }
+    }
+}
+
+impl Resource {
+    /// The resource name in messages, with its group: `statefulsets.apps`, `configmaps`.
+    pub fn name(self) -> String {
+        match self.manifest {
+            Some(kind) if kind.group().is_empty() => kind.resource.to_owned(),
+            Some(kind) => format!("{}.{}", kind.resource, kind.group()),
+            None => self.kind.resource().to_owned(),
+        }
+    }
+
+    /// True if its objects live in a namespace.
+    pub fn is_namespaced(self) -> bool {
+        self.manifest.map_or_else(|| self.kind.is_namespaced(), |kind| kind.namespaced)
+    }
+
+    /// What names of its objects are unique in.
+    fn scope(self, store: &Store, namespace: &str) -> Option<Sym> {
+        let namespace = if self.is_namespaced() { namespace } else { "" };
+        match (self.kind, self.manifest) {
+            (Kind::Inert, None) => None,
+            (Kind::Inert, Some(kind)) => {
+                store.names.known(&crate::api::wire::inert_scope(kind.api_version, kind.kind, namespace))
+            }
+            _ => store.names.known(namespace),
+        }
+    }
+}
+
+/// Namespaces every cluster has.
+const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+/// Priority classes every cluster has.
+const PRIORITY_CLASSES: [(&str, i64, &str); 2] = [
+    (
+        "system-cluster-critical",
+        2_000_000_000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+    ),
+    (
+        "system-node-critical",
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+];
+
+impl World {
+    /// Creates what every cluster has from its first moment: namespaces, system priority classes and the Service of
+    /// the API server itself.
+    ///
+    /// # Errors
+    /// If something of it is already there.
+    pub fn bootstrap(&mut self) -> Result<(), Status> {
+        for namespace in NAMESPACES {
+            self.rest_create(
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
+            )?;
+        }
+        for (name, value, description) in PRIORITY_CLASSES {
+            self.rest_create(json!({
+                "apiVersion": "scheduling.k8s.io/v1",
+                "kind": "PriorityClass",
+                "metadata": {"name": name},
+                "value": value,
+                "description": description,
+            }))?;
+        }
+        self.rest_create(json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {
+                "name": "kubernetes",
+                "namespace": "default",
+                "labels": {"component": "apiserver", "provider": "kubernetes"},
+            },
+            "spec": {
+                "clusterIP": "10.96.0.1",
+                "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}],
+            },
+        }))?;
+        Ok(())
+    }
+
+    /// The object of this name. The namespace of cluster-scoped kinds is ignored.
+    pub fn rest_find(&self, resource: impl Into<Resource>, namespace: &str, name: &str) -> Option<ObjectRef> {
+        let resource = resource.into();
+        let scope = resource.scope(&self.store, namespace)?;
+        if resource.kind == Kind::Attachment {
+            return self.find_attachment(name);
+        }
+        let name = self.store.known_name(name)?;
+        with_type!(resource.kind, T => {
+            let (id, object) = T::table(&self.store).find(scope, name)?;
+            Some(ObjectRef::of(id, object))
+        })
+    }
+
+    /// Attachments are named by a hash; only looking at all of them tells whose.
+    fn find_attachment(&self, name: &str) -> Option<ObjectRef> {
+        let mut all = self.store.attachments.iter();
+        let found = all.find(|(_, attachment)| self.store.name_of(attachment.meta.name) == name);
+        found.map(|(id, attachment)| ObjectRef::of(id, attachment))
+    }
+
+    /// The objects of a kind, in one namespace or in all, in etcd's order: by namespace, then by name.
+    pub fn rest_list(&self, resource: impl Into<Resource>, namespace: Option<&str>) -> Vec<ObjectRef> {
+        let resource = resource.into();
+        let namespace = namespace.filter(|_| resource.is_namespaced());
+        let wanted = namespace.map(|namespace| self.store.names.known(namespace));
+        let mut found: Vec<(&str, String, ObjectRef)> = Vec::new();
+        with_type!(resource.kind, T => {
+            for (id, object) in T::table(&self.store).iter() {
+                let meta = object.meta();
+                if wanted.is_none_or(|wanted| wanted == Some(meta.namespace)) && self.is_of(resource, object.scope()) {
+                    let namespace = self.store.names.text(meta.namespace);
+                    found.push((namespace, self.store.name_of(meta.name), ObjectRef::of(id, object)));
+                }
+            }
+        });
+        found.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        found.into_iter().map(|(_, _, object)| object).collect()
+    }
+
+    /// An inert object is of this kind.
+    fn is_of(&self, resource: Resource, scope: Sym) -> bool {
+        match (resource.kind, resource.manifest) {
+            (Kind::Inert, Some(kind)) => {
+                let prefix = crate::api::wire::inert_scope(kind.api_version, kind.kind, "");
+                self.store.names.text(scope).starts_with(&prefix)
+            }
+            _ => true,
+        }
+    }
+
+    /// The whole object.
+    ///
+    /// # Errors
+    /// `NotFound` if this incarnation is gone.
+    pub fn rest_get(&self, object: ObjectRef) -> Result<Value, Status> {
+        with_type!(object.kind, T => self.rest_get_as::<T>(object))
+    }
+
+    fn rest_get_as<T: Wire>(&self, object: ObjectRef) -> Result<Value, Status> {
+        let found = T::table(&self.store).get_uid(object.id::<T>(), object.uid);
+        let mut json = found.ok_or_else(|| self.gone::<T>(object.id()))?.to_json(&self.store);
+        if object.kind == Kind::Pod {
+            self.explain_unscheduled(object, &mut json);
+        }
+        Ok(json)
+    }
+
+    /// The resource an object belongs to.
+    pub fn rest_resource(&self, object: ObjectRef) -> Resource {
+        let inert = self.store.inert.last_known(Id::from_index(object.index as usize));
+        match inert.filter(|_| object.kind == Kind::Inert) {
+            None => object.kind.into(),
+            Some(inert) => {
+                let (api_version, kind) = inert.type_of(&self.store);
+                Resource { kind: Kind::Inert, manifest: manifest::find_kind(api_version, kind) }
+            }
+        }
+    }
+
+    /// 404 for an object that was there.
+    fn gone<T: Stored>(&self, id: Id<T>) -> Status {
+        let name = T::table(&self.store).last_known(id).map(|object| self.store.name_of(object.meta().name));
+        Status::not_found(T::KIND.resource(), &name.unwrap_or_default())
+    }
+
+    /// The message of condition PodScheduled is what the scheduler last said about the pod.
+    fn explain_unscheduled(&self, object: ObjectRef, json: &mut Value) {
+        let conditions = json.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
+        let condition = conditions
+            .into_iter()
+            .flatten()
+            .find(|condition| condition["type"] == "PodScheduled" && condition["status"] == "False");
+        let said =
+            self.events.iter().filter(|event| event.uid == object.uid && event.reason == "FailedScheduling");
+        if let (Some(condition), Some(event)) = (condition, said.max_by_key(|event| event.last)) {
+            condition["message"] = event.message.as_str().into();
+        }
+    }
+}

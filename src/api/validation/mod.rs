@@ -1,0 +1,9 @@
+//! Whether an object may be stored, in the API server's own sentences.
+use crate::api::kind::Kind;
+use crate::api::store::Store;
+use serde_json::Value;
+
+/// What is wrong with a new object, defaulted and admitted; empty if nothing.
+pub fn create(_store: &Store, _kind: Kind, _object: &Value) -> Vec<String> {
+    Vec::new()
+}
