@@ -136,6 +136,12 @@ impl<T> Arena<T> {
     }
 }
 
+impl<T> Default for Id<T> {
+    fn default() -> Self {
+        Id::NONE
+    }
+}
+
 impl<T> Default for Arena<T> {
     fn default() -> Self {
         Arena::new()

@@ -1,38 +1,179 @@
-//! The kubelets and what really runs under them.
-use crate::api::objects::{Node, Pod};
-use crate::event::KubeletEvent;
-use crate::kernel::Id;
+//! The kubelets, and what really runs under them (pkg/kubelet/kubelet.go).
+//!
+//! There are two truths: the pod object in the API, and the process on the node. This module owns the second. A pod
+//! worker outlives its object after a force delete or behind a partition, and its successor may run elsewhere at the
+//! same time. Kubelets read the API through their watch (events [`KubeletEvent::SeesPod`] and
+//! [`KubeletEvent::SeesNode`]; none while the node is cut off) and write pod and node status.
+//!
+//! `worker` holds the records; `start`, `run` and `stop` are the life of a pod in order; `volumes` the volume manager;
+//! `status` the status manager; `machine` leases, the node status tick and faults; `admission`, `backoff`, `probe` and
+//! `behaviour` answer single questions. All containers of a pod share one state. Left out: liveness and startup probes,
+//! hooks, sidecars, pressure, and the kubelet's own restarts.
+mod admission;
+mod backoff;
+mod behaviour;
+mod machine;
+mod probe;
+mod run;
+mod start;
+mod status;
+mod stop;
+mod volumes;
+mod worker;
+
+use crate::api::names::Uid;
+use crate::api::objects::{Node, Pod, Volume};
+use crate::config::KubeletModel;
+use crate::event::{Event, KubeletEvent};
+use crate::kernel::{Duration, Id};
 use crate::world::World;
+use machine::Machine;
+use worker::{Flags, Stage, What, Workers};
 
 /// All kubelets.
 #[derive(Clone, Debug, Default)]
-pub struct Kubelets;
+pub struct Kubelets {
+    workers: Workers,
+    /// By table position of the node.
+    machines: Vec<Machine>,
+    /// How many pod addresses have been given out.
+    addresses: u32,
+}
 
 impl Kubelets {
     /// Something is due on a node.
-    pub fn handle(&mut self, _event: KubeletEvent, _world: &mut World) {}
+    pub fn handle(&mut self, event: KubeletEvent, world: &mut World) {
+        match event {
+            KubeletEvent::SeesPod(pod, uid) => self.sees_pod(pod, uid, world),
+            KubeletEvent::SeesNode(node) => self.sees_node(node, world),
+            KubeletEvent::Stage(pod, uid, token) => self.reached(pod, uid, token, world),
+            KubeletEvent::WriteStatus(pod, uid) => self.write_status(pod, uid, world),
+            KubeletEvent::StatusTick(node, epoch) => self.status_tick(node, epoch, world),
+            KubeletEvent::Unstaged(node, volume, epoch) => self.unstaged(node, volume, epoch, world),
+            KubeletEvent::Reconnected(node, epoch) => self.reconnected(node, epoch, world),
+        }
+    }
 
-    /// A machine with a kubelet joins: the Node object exists, the kubelet starts.
-    pub fn add_node(&mut self, _node: Id<Node>, _world: &mut World) {}
+    /// True if containers of this incarnation of the pod really run, wherever.
+    pub fn is_running(&self, pod: Id<Pod>, uid: Uid) -> bool {
+        self.workers.find(pod, uid).is_some_and(|slot| self.workers[slot].is(Flags::RUNS))
+    }
 
-    /// Power loss: the kubelet is silent, containers are dead.
-    pub fn crash_node(&mut self, _node: Id<Node>, _world: &mut World) {}
+    /// All sets of containers that really run: node, pod, incarnation; in order of nodes.
+    pub fn running(&self) -> impl Iterator<Item = (Id<Node>, Id<Pod>, Uid)> {
+        let workers = self.machines.iter().flat_map(|machine| &machine.workers);
+        workers.map(|slot| &self.workers[*slot]).filter(|w| w.is(Flags::RUNS)).map(|w| (w.node, w.pod, w.uid))
+    }
 
-    /// A crashed machine comes back and finds no containers.
-    pub fn recover_node(&mut self, _node: Id<Node>, _world: &mut World) {}
+    /// True if the machine has power, whether or not it reaches the API server.
+    pub fn is_node_alive(&self, node: Id<Node>) -> bool {
+        self.machine(node).is_some_and(|machine| machine.up)
+    }
 
-    /// The node is cut off from the API server; containers run on.
-    pub fn partition_node(&mut self, _node: Id<Node>, _world: &mut World) {}
+    /// True if the machine has power and its kubelet reaches the API server.
+    pub fn is_node_linked(&self, node: Id<Node>) -> bool {
+        self.machine(node).is_some_and(Machine::linked)
+    }
 
-    /// The node reaches the API server again.
-    pub fn heal_node(&mut self, _node: Id<Node>, _world: &mut World) {}
+    /// The volumes whose devices are mounted on a node, sorted.
+    pub fn mounted(&self, node: Id<Node>) -> impl Iterator<Item = Id<Volume>> {
+        let volumes = self.machine(node).into_iter().flat_map(|machine| &machine.volumes);
+        volumes.filter(|(_, held)| held.staged).map(|(volume, _)| *volume)
+    }
 
-    /// The containers of a pod exit with 137 and restart in place.
-    pub fn crash_pod(&mut self, _pod: Id<Pod>, _world: &mut World) {}
+    fn machine(&self, node: Id<Node>) -> Option<&Machine> {
+        self.machines.get(node.index()).filter(|machine| machine.present)
+    }
 
-    /// The kubelet evicts the pod: phase Failed, reason Evicted.
-    pub fn fail_pod(&mut self, _pod: Id<Pod>, _world: &mut World) {}
+    /// The machine of a worker, which has one.
+    fn machine_of(&mut self, slot: u32) -> &mut Machine {
+        &mut self.machines[self.workers[slot].node.index()]
+    }
 
-    /// Readiness of the pod goes to this value and stays there.
-    pub fn set_ready(&mut self, _pod: Id<Pod>, _ready: bool, _world: &mut World) {}
+    /// The kubelet of this worker runs and reaches the API server.
+    fn linked(&self, slot: u32) -> bool {
+        self.machines[self.workers[slot].node.index()].linked()
+    }
+
+    /// The API server's object of a worker's pod.
+    fn object(&self, slot: u32, world: &World) -> Option<Pod> {
+        let worker = &self.workers[slot];
+        world.store.pods.get_uid(worker.pod, worker.uid).copied()
+    }
+
+    /// A new stage: what the worker waited for is off.
+    fn enter(&mut self, slot: u32, stage: Stage, world: &mut World) {
+        let worker = &mut self.workers[slot];
+        for _ in 0..std::mem::take(&mut worker.holds) {
+            world.release();
+        }
+        worker.enter(stage);
+    }
+
+    /// Waits for something, as long as the stage lasts.
+    fn later(&mut self, slot: u32, delay: Duration, what: What, world: &mut World) {
+        if delay.is_never() {
+            return;
+        }
+        let worker = &mut self.workers[slot];
+        if what.holds() {
+            worker.holds += 1;
+            world.hold();
+        }
+        world.background(delay, Event::Kubelet(KubeletEvent::Stage(worker.pod, worker.uid, worker.token(what))));
+    }
+
+    /// What a worker waited for has happened.
+    fn reached(&mut self, pod: Id<Pod>, uid: Uid, token: u32, world: &mut World) {
+        let Some(slot) = self.workers.find(pod, uid) else { return };
+        let Some(what) = self.workers[slot].read(token) else { return };
+        if what.holds() {
+            self.workers[slot].holds -= 1;
+            world.release();
+        }
+        match what {
+            What::Claims => self.need_volumes(slot, world),
+            What::HoldOver => {}
+            What::MountTimeout => self.mount_timed_out(slot, world),
+            What::Mounted => self.mounted_all(slot, world),
+            What::Pulled => self.pulled(slot, world),
+            What::PullSync => self.pull_waits(slot, world),
+            What::PullRetry | What::Restart => self.pull(slot, world),
+            What::Started => self.started(slot, world),
+            What::Ready => self.probed(slot, world),
+            What::ExitNear => self.later(slot, run::NEAR, What::Exit, world),
+            What::Exit => self.exits(slot, world),
+            What::Noticed => self.noticed(slot, world),
+            What::Stopped => self.stopped(slot, world),
+            What::Unpublished => self.unpublished(slot, world),
+            What::Delete => self.delete_object(slot, world),
+        }
+    }
+
+    fn sees_pod(&mut self, pod: Id<Pod>, uid: Uid, world: &mut World) {
+        let object = world.store.pods.get_uid(pod, uid).copied();
+        match (object, self.workers.find(pod, uid)) {
+            (Some(object), None) => {
+                let Some(machine) = self.machines.get_mut(object.node.index()).filter(|m| m.present) else {
+                    return;
+                };
+                if machine.linked() {
+                    self.takes_on(pod, &object, world);
+                } else {
+                    machine.missed.push((pod, uid));
+                }
+            }
+            (Some(object), Some(slot)) if self.linked(slot) => self.updated(slot, &object, world),
+            (None, Some(slot)) if self.linked(slot) => {
+                let limit = world.config.timers.minimum_grace;
+                self.vanished(slot, limit, world);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The recorded corpus' kubelet.
+fn recorded(world: &World) -> bool {
+    world.config.kubelet == KubeletModel::Recorded
 }

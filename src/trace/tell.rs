@@ -136,6 +136,7 @@ fn reason_text(reason: PodReason) -> &'static str {
         PodReason::OutOfCpu => ", OutOfcpu",
         PodReason::OutOfMemory => ", OutOfmemory",
         PodReason::OutOfPods => ", OutOfpods",
+        PodReason::TaintToleration => ", TaintToleration",
         PodReason::Terminated => ", Terminated",
         PodReason::VolumeAttachmentLimitExceeded => ", VolumeAttachmentLimitExceeded",
         PodReason::None

@@ -90,6 +90,8 @@ pub enum PodReason {
     OutOfMemory,
     /// Phase Failed: refused by the kubelet's admission (POD-47).
     OutOfPods,
+    /// Phase Failed: refused by the kubelet's admission (POD-47).
+    TaintToleration,
     /// Phase Failed: the node shut down in good order (POD-45).
     Terminated,
     /// Phase Failed: attach limit found by the kubelet (POD-48).

@@ -1,0 +1,358 @@
+//! Machines and their kubelets as wholes: lease, node status, loss of power and of the network (NODE-1 to NODE-4,
+//! POD-49 to POD-51; pkg/kubelet/kubelet_node_status.go, client-go tools/cache/reflector.go).
+//!
+//! A renewed lease that changes nothing is no event: the world's record of leases says since when a lease has been
+//! renewed or not, and the node lifecycle controller hears of the change only.
+use super::admission::Used;
+use super::run::KILLED;
+use super::stop;
+use super::volumes::Held;
+use super::worker::{Flags, Stage};
+use super::{Kubelets, recorded};
+use crate::api::names::{Sym, Uid};
+use crate::api::objects::{Node, NodeReady, Pod, Seconds, Volume};
+use crate::event::{Event, KubeletEvent, NodesEvent};
+use crate::kernel::{Duration, Id, Time};
+use crate::rule::Rule;
+use crate::world::{Actor, Draw, Lease, World};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Keys of a node's loops; each loop has its own phase (DEF-C1).
+const LEASE_LOOP: u64 = 1 << 32;
+const STATUS_LOOP: u64 = 2 << 32;
+const SYNC_LOOP: u64 = 3 << 32;
+/// The kubelet looks at its containers and syncs its pods on this grid (POD-20, POD-22).
+const SYNC_GRID: Duration = Duration::from_secs(1);
+/// A dead connection to the API server is noticed after this (DEF-9); until then it just resumes.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(45);
+/// Longest wait before a lost watch is tried again (DEF-45).
+const LONGEST_RECONNECT: Duration = Duration::from_secs(30);
+
+/// A machine and its kubelet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Machine {
+    /// There is such a machine.
+    pub(super) present: bool,
+    /// It has power and its kubelet runs.
+    pub(super) up: bool,
+    /// The network between it and the API server is cut.
+    cut: bool,
+    /// The network is whole, but the kubelet has not its watches again.
+    reconnecting: bool,
+    /// Grows with each loss: events of an earlier life are stale, and loops have new phases.
+    pub(super) epoch: u32,
+    /// When the network was cut.
+    cut_since: Time,
+    /// Its pod workers.
+    pub(super) workers: Vec<u32>,
+    /// Those that wait for volumes.
+    pub(super) waiting: Vec<u32>,
+    /// Volumes wanted or mounted: what volumesInUse will say.
+    pub(super) volumes: BTreeMap<Id<Volume>, Held>,
+    /// Pods that were bound to it while it was cut off.
+    pub(super) missed: Vec<(Id<Pod>, Uid)>,
+    /// Images it has.
+    pub(super) images: Vec<Sym>,
+    /// When the last pull that has been asked for ends.
+    pub(super) pulls_until: Time,
+    /// What its pods request.
+    pub(super) used: Used,
+    /// A node status write is under way.
+    tick: bool,
+    /// How many devices have been unmounted.
+    unstaged: u64,
+}
+
+impl Machine {
+    /// The kubelet runs and reaches the API server.
+    pub(super) fn linked(&self) -> bool {
+        self.up && !self.cut && !self.reconnecting
+    }
+
+    /// Numbers the unmounts.
+    pub(super) fn unstaged(&mut self) -> u64 {
+        self.unstaged += 1;
+        self.unstaged
+    }
+}
+
+/// The first instant, not before `time`, at which the kubelet of a node looks at its pods.
+pub(super) fn on_grid(node: Id<Node>, epoch: u32, time: Time, world: &World) -> Time {
+    let before = Time::from_nanos(time.as_nanos().saturating_sub(1));
+    world.next_tick(SYNC_GRID, SYNC_LOOP | u64::from(node.as_u32()), epoch, before)
+}
+
+impl Kubelets {
+    /// A machine with a kubelet joins: the Node object exists, the kubelet starts.
+    pub fn add_node(&mut self, node: Id<Node>, world: &mut World) {
+        if node.index() >= self.machines.len() {
+            self.machines.resize_with(node.index() + 1, Machine::default);
+        }
+        if self.machines[node.index()].up {
+            // The Node object was deleted and made anew; the machine is the same.
+            self.ask_for_tick(node, true, world);
+            return;
+        }
+        for slot in self.machines[node.index()].workers.clone() {
+            self.drop_worker(slot, world);
+        }
+        let epoch = self.machines[node.index()].epoch + 1;
+        self.machines[node.index()] = Machine { present: true, up: true, epoch, ..Machine::default() };
+        self.set_lease(node, true, world);
+        if recorded(world) {
+            self.machines[node.index()].tick = true;
+            self.acting(world, |kubelets, world| kubelets.status_tick(node, epoch, world));
+        } else {
+            self.ask_for_tick(node, true, world);
+        }
+    }
+
+    /// Power loss: the kubelet is silent, containers are dead.
+    pub fn crash_node(&mut self, node: Id<Node>, world: &mut World) {
+        if !self.is_node_alive(node) {
+            return;
+        }
+        if world.leases.get(node.index()).is_some_and(|lease| lease.renewing) {
+            self.set_lease(node, false, world);
+        }
+        let machine = &mut self.machines[node.index()];
+        machine.up = false;
+        machine.reconnecting = false;
+        machine.epoch += 1;
+        machine.tick = false;
+        machine.waiting.clear();
+        machine.pulls_until = Time::ZERO;
+        machine.volumes.retain(|_, held| held.lost());
+        for slot in machine.workers.clone() {
+            // Nothing that was under way goes on; the object stays as it is.
+            let stage = self.workers[slot].stage;
+            self.enter(slot, stage, world);
+            let worker = &mut self.workers[slot];
+            for flag in [Flags::RUNS, Flags::READY, Flags::DIRTY, Flags::RELEASING] {
+                worker.flags.set(flag, false);
+            }
+            worker.flags.set(Flags::NO_SANDBOX, true);
+        }
+    }
+
+    /// A crashed machine is switched on again: it finds no containers.
+    pub fn recover_node(&mut self, node: Id<Node>, world: &mut World) {
+        let Some(machine) = self.machine(node).filter(|machine| !machine.up) else { return };
+        let epoch = machine.epoch;
+        if recorded(world) {
+            self.acting(world, |kubelets, world| kubelets.boot(node, world));
+        } else {
+            let key = u64::from(node.as_u32());
+            let delay = world.draw(world.config.latency.reboot, Draw::Start, key, u64::from(epoch) | 1 << 63);
+            world.delay(delay, Event::Kubelet(KubeletEvent::Reconnected(node, epoch)));
+        }
+    }
+
+    /// The node is cut off from the API server; containers run on (POD-49).
+    pub fn partition_node(&mut self, node: Id<Node>, world: &mut World) {
+        if self.machine(node).is_none_or(|machine| machine.cut) {
+            return;
+        }
+        if world.leases.get(node.index()).is_some_and(|lease| lease.renewing) {
+            self.set_lease(node, false, world);
+        }
+        let now = world.now();
+        let machine = &mut self.machines[node.index()];
+        machine.cut = true;
+        machine.cut_since = now;
+        if machine.up {
+            machine.reconnecting = false;
+            machine.epoch += 1;
+            machine.tick = false;
+        }
+    }
+
+    /// The node reaches the API server again.
+    pub fn heal_node(&mut self, node: Id<Node>, world: &mut World) {
+        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.present && m.cut) else { return };
+        machine.cut = false;
+        if !machine.up {
+            return;
+        }
+        let (epoch, since) = (machine.epoch, machine.cut_since);
+        self.set_lease(node, true, world);
+        if recorded(world) {
+            self.acting(world, |kubelets, world| kubelets.relist(node, world));
+            return;
+        }
+        self.machines[node.index()].reconnecting = true;
+        let at = reconnects_at(node, since, world);
+        world.at(at, Event::Kubelet(KubeletEvent::Reconnected(node, epoch)));
+    }
+
+    /// The kubelet is back, after a reboot or with its watches after a partition.
+    pub(super) fn reconnected(&mut self, node: Id<Node>, epoch: u32, world: &mut World) {
+        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.epoch == epoch) else { return };
+        machine.reconnecting = false;
+        if machine.up { self.relist(node, world) } else { self.boot(node, world) }
+    }
+
+    /// What the machine does in the name of its kubelet although somebody else called.
+    fn acting(&mut self, world: &mut World, act: impl FnOnce(&mut Kubelets, &mut World)) {
+        let before = std::mem::replace(&mut world.actor, Actor::Kubelet);
+        act(self, world);
+        world.actor = before;
+    }
+
+    /// The kubelet starts and looks at what the API says: its pods are admitted again and get new sandboxes (POD-51).
+    fn boot(&mut self, node: Id<Node>, world: &mut World) {
+        let machine = &mut self.machines[node.index()];
+        machine.up = true;
+        machine.used = Used::default();
+        if machine.cut {
+            return;
+        }
+        self.set_lease(node, true, world);
+        self.ask_for_tick(node, true, world);
+        for slot in self.machines[node.index()].workers.clone() {
+            self.workers[slot].flags.set(Flags::COUNTED, false);
+            match self.object(slot, world) {
+                None => self.drop_worker(slot, world),
+                Some(object) if object.is_terminal() => {
+                    self.workers[slot].flags.set(Flags::ENDED, true);
+                    self.enter(slot, Stage::Stopped, world);
+                    self.give_up_volumes(slot, world);
+                    self.conclude(slot, true, world);
+                }
+                Some(object) => {
+                    let worker = &mut self.workers[slot];
+                    worker.code = KILLED;
+                    worker.tries = 0;
+                    self.enter(slot, Stage::Waiting, world);
+                    self.report(slot, world);
+                    self.admit(slot, &object, world);
+                }
+            }
+        }
+        self.see_missed(node, world);
+    }
+
+    /// The kubelet has its watches again (POD-50).
+    fn relist(&mut self, node: Id<Node>, world: &mut World) {
+        self.ask_for_tick(node, recorded(world), world);
+        for slot in self.machines[node.index()].workers.clone() {
+            match self.object(slot, world) {
+                None => {
+                    // The last that was known of it had no deletion: it gets its full period (POD-40).
+                    let full = world.store.pod_spec(self.workers[slot].spec).grace;
+                    let limit = if recorded(world) {
+                        world.config.timers.minimum_grace
+                    } else {
+                        stop::grace(full, world)
+                    };
+                    self.vanished(slot, limit, world);
+                }
+                Some(object) => {
+                    self.updated(slot, &object, world);
+                    self.report_again(slot, world);
+                }
+            }
+        }
+        self.proceed_all(node, world);
+        self.see_missed(node, world);
+    }
+
+    fn see_missed(&mut self, node: Id<Node>, world: &mut World) {
+        for (pod, uid) in std::mem::take(&mut self.machines[node.index()].missed) {
+            self.sees_pod(pod, uid, world);
+        }
+    }
+
+    pub(super) fn sees_node(&mut self, node: Id<Node>, world: &mut World) {
+        if self.is_node_linked(node) {
+            self.proceed_all(node, world);
+        }
+    }
+
+    /// Node status has something new: it is written at the next tick (NODE-3), or at once where the corpus does.
+    pub(super) fn ask_for_tick(&mut self, node: Id<Node>, fast: bool, world: &mut World) {
+        let machine = &mut self.machines[node.index()];
+        if machine.tick || !machine.linked() {
+            return;
+        }
+        machine.tick = true;
+        let period = world.config.timers.node_status_update_frequency;
+        let now = world.now();
+        let key = STATUS_LOOP | u64::from(node.as_u32());
+        let tick = if fast { now } else { world.next_tick(period, key, machine.epoch, now) };
+        let event = Event::Kubelet(KubeletEvent::StatusTick(node, machine.epoch));
+        world.at(tick + world.api_delay(Actor::Kubelet), event);
+    }
+
+    /// Writes node status: Ready, and the volumes in use (VOL-40).
+    pub(super) fn status_tick(&mut self, node: Id<Node>, epoch: u32, world: &mut World) {
+        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.epoch == epoch && m.linked()) else {
+            return;
+        };
+        machine.tick = false;
+        let volumes: Vec<Id<Volume>> = machine.volumes.keys().copied().collect();
+        let Some(object) = world.store.nodes.get(node) else { return };
+        let (ready, listed) = (object.ready == NodeReady::True, *object.volumes_in_use == volumes);
+        if !ready || !listed {
+            let now = Seconds::of(world.now());
+            let rule = if ready { Rule::vol(40) } else { Rule::node(9) };
+            world.update(node, rule, |node| {
+                if !ready {
+                    node.ready = NodeReady::True;
+                    node.ready_since = now;
+                }
+                if !listed {
+                    node.volumes_in_use = Arc::new(volumes);
+                }
+            });
+        }
+        self.machines[node.index()].volumes.values_mut().for_each(Held::was_reported);
+        self.proceed_all(node, world);
+    }
+
+    /// The lease of a node is renewed from now on, or no longer (NODE-2).
+    fn set_lease(&mut self, node: Id<Node>, renewing: bool, world: &mut World) {
+        if node.index() >= world.leases.len() {
+            world.leases.resize(node.index() + 1, Lease::default());
+        }
+        let now = world.now();
+        let before = world.leases[node.index()];
+        let since = if renewing {
+            now
+        } else {
+            let period = world.config.timers.lease_renew_period;
+            let key = LEASE_LOOP | u64::from(node.as_u32());
+            let next = world.next_tick(period, key, self.machines[node.index()].epoch, now);
+            let last = Time::from_nanos(next.as_nanos().saturating_sub(period.as_nanos()));
+            last.min(now).max(before.since)
+        };
+        world.leases[node.index()] = Lease { renewing, since };
+        world.after(Duration::ZERO, Event::Nodes(NodesEvent::Lease(node)));
+    }
+}
+
+/// When a kubelet whose network was cut at `since` and is whole now has its watches again: at the first try of its
+/// reflector from now on (POD-50).
+fn reconnects_at(node: Id<Node>, since: Time, world: &World) -> Time {
+    let now = world.now();
+    let mut at = since + CONNECTION_TIMEOUT;
+    if now < at {
+        return now;
+    }
+    let mut wait = world.config.timers.watch_reconnect;
+    let mut attempt = 0;
+    while at < now {
+        // Only the last tries matter: a long outage is not played through.
+        let behind = now - at;
+        if behind > LONGEST_RECONNECT.times(8) && wait == LONGEST_RECONNECT {
+            at = Time::from_nanos(now.as_nanos() - LONGEST_RECONNECT.times(2).as_nanos());
+        }
+        let key = u64::from(node.as_u32()) << 32 | attempt;
+        let extra = world.chooser.below(Draw::Jitter as u32, key, since.as_nanos(), wait.as_nanos() + 1);
+        at = at + wait + Duration::from_nanos(extra);
+        wait = wait.times(2).min(LONGEST_RECONNECT);
+        attempt += 1;
+    }
+    at
+}

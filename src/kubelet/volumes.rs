@@ -1,0 +1,242 @@
+//! The volume manager: a pod waits until its volumes are reported in use, attached, staged and published; after it, they
+//! are taken down again (VOL-39 to VOL-43; pkg/kubelet/volumemanager).
+//!
+//! The gate that costs most is the kubelet's own report: no mount begins before node status lists the volume, and none
+//! is detached before it no longer does (VOL-40). Left out: a volume that is listed as attached is; the attachment is
+//! not looked at a second time.
+use super::worker::{Flags, Stage, What};
+use super::{Kubelets, recorded};
+use crate::api::objects::{Node, Pod, Volume};
+use crate::api::pod_spec::ClaimName;
+use crate::api::names::Name;
+use crate::event::{Event, KubeletEvent};
+use crate::kernel::{Duration, Id};
+use crate::world::{Draw, World};
+
+/// The first of the waits between two looks at a claim that is not bound; they double.
+const CLAIM_POLL: Duration = Duration::from_millis(100);
+/// The recorded corpus' clusters are not settled while a pod waits less than this for its volumes.
+const SETTLES_AFTER: Duration = Duration::from_secs(6);
+
+/// A volume that a node wants or has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Held {
+    /// Workers whose pods use it.
+    users: u32,
+    /// Node status has listed it since the kubelet began to want it.
+    reported: bool,
+    /// Its device is mounted.
+    pub(super) staged: bool,
+}
+
+impl Kubelets {
+    /// The pod's volumes are wanted on this node from now on.
+    pub(super) fn need_volumes(&mut self, slot: u32, world: &mut World) {
+        // Without an object the watch is about to say that it is gone.
+        let Some(object) = self.object(slot, world) else { return };
+        if !self.workers.volumes(slot).is_empty() {
+            self.wait_for_volumes(slot, world);
+            return;
+        }
+        let spec = world.store.pod_spec(object.spec).clone();
+        if spec.claims.is_empty() {
+            self.pull(slot, world);
+            return;
+        }
+        let volumes: Option<Vec<Id<Volume>>> =
+            spec.claims.iter().map(|claim| volume_of(&object, claim.claim, world)).collect();
+        let Some(mut volumes) = volumes else {
+            // Only a pod that no scheduler has placed comes here with claims that are not bound.
+            self.enter(slot, Stage::Waiting, world);
+            let worker = &mut self.workers[slot];
+            worker.tries = worker.tries.saturating_add(1).min(24);
+            let wait = CLAIM_POLL.times(1 << worker.tries).min(world.config.timers.volume_backoff_max);
+            self.later(slot, wait, What::Claims, world);
+            return;
+        };
+        volumes.sort_unstable();
+        volumes.dedup();
+        self.workers[slot].tries = 0;
+        self.workers.set_volumes(slot, &volumes);
+        let machine = self.machine_of(slot);
+        for volume in volumes {
+            machine.volumes.entry(volume).or_default().users += 1;
+        }
+        self.wait_for_volumes(slot, world);
+    }
+
+    fn wait_for_volumes(&mut self, slot: u32, world: &mut World) {
+        self.enter(slot, Stage::Waiting, world);
+        self.later(slot, SETTLES_AFTER, What::HoldOver, world);
+        if !recorded(world) {
+            self.later(slot, world.config.timers.mount_timeout, What::MountTimeout, world);
+        }
+        let node = self.workers[slot].node;
+        let machine = &mut self.machines[node.index()];
+        machine.waiting.push(slot);
+        let volumes = self.workers.volumes(slot);
+        if volumes.iter().any(|volume| machine.volumes.get(volume).is_none_or(|held| !held.reported)) {
+            self.ask_for_tick(node, false, world);
+        }
+        self.proceed(slot, world);
+    }
+
+    /// Nobody waits for the volumes of this worker's pod any more.
+    pub(super) fn no_longer_waits(&mut self, slot: u32) {
+        let waiting = &mut self.machine_of(slot).waiting;
+        if let Some(at) = waiting.iter().position(|other| *other == slot) {
+            waiting.remove(at);
+        }
+    }
+
+    /// All pods of a node that wait for volumes look again.
+    pub(super) fn proceed_all(&mut self, node: Id<Node>, world: &mut World) {
+        for slot in self.machines[node.index()].waiting.clone() {
+            self.proceed(slot, world);
+        }
+    }
+
+    /// Mounts, if all volumes are reported and attached (VOL-41). What another pod of the node keeps mounted is there
+    /// already (VOL-43).
+    fn proceed(&mut self, slot: u32, world: &mut World) {
+        let worker = &self.workers[slot];
+        let (uid, attempt) = (u64::from(worker.uid.0), u64::from(worker.restarts));
+        let Some(node) = world.store.nodes.get(worker.node) else { return };
+        let held = &self.machines[worker.node.index()].volumes;
+        let (stage, publish) = (world.config.latency.stage, world.config.latency.publish);
+        let mut delay = Duration::ZERO;
+        for (n, volume) in self.workers.volumes(slot).iter().enumerate() {
+            let Some(held) = held.get(volume) else { return };
+            let key = attempt << 8 | (n as u64) << 1;
+            let mut time = world.draw(publish, Draw::Mount, uid, key);
+            if !held.staged {
+                if !held.reported || node.volumes_attached.binary_search(volume).is_err() {
+                    return;
+                }
+                time = time + world.draw(stage, Draw::Mount, uid, key | 1);
+            }
+            delay = delay.max(time);
+        }
+        self.no_longer_waits(slot);
+        self.enter(slot, Stage::Mounting, world);
+        if delay == Duration::ZERO {
+            self.mounted_all(slot, world);
+        } else {
+            self.later(slot, delay, What::Mounted, world);
+        }
+    }
+
+    /// The volumes are mounted.
+    pub(super) fn mounted_all(&mut self, slot: u32, world: &mut World) {
+        let machine = &mut self.machines[self.workers[slot].node.index()];
+        for volume in self.workers.volumes(slot) {
+            if let Some(held) = machine.volumes.get_mut(volume) {
+                held.staged = true;
+            }
+        }
+        self.pull(slot, world);
+    }
+
+    /// An attempt at mounting is over; the next one begins (VOL-39).
+    pub(super) fn mount_timed_out(&mut self, slot: u32, world: &mut World) {
+        let worker = &self.workers[slot];
+        world.emit(worker.pod, true, "FailedMount", |w| {
+            let claims = &w.store.pod_spec(worker.spec).claims;
+            let names: Vec<&str> = claims.iter().map(|claim| w.store.names.text(claim.volume)).collect();
+            let names = names.join(" ");
+            format!(
+                "Unable to attach or mount volumes: unmounted volumes=[{names}], unattached volumes=[{names}], failed \
+                 to process volumes=[]: context deadline exceeded"
+            )
+        });
+        self.later(slot, world.config.timers.mount_timeout, What::MountTimeout, world);
+    }
+
+    /// Containers are gone: the volumes are unpublished.
+    pub(super) fn release_volumes(&mut self, slot: u32, world: &mut World) {
+        if self.workers.volumes(slot).is_empty() {
+            self.conclude(slot, false, world);
+            return;
+        }
+        let worker = &mut self.workers[slot];
+        if worker.is(Flags::RELEASING) {
+            return;
+        }
+        worker.flags.set(Flags::RELEASING, true);
+        let uid = u64::from(worker.uid.0);
+        let delay = world.draw(world.config.latency.publish, Draw::Mount, uid, u64::MAX);
+        if delay == Duration::ZERO {
+            self.unpublished(slot, world);
+        } else {
+            self.later(slot, delay, What::Unpublished, world);
+        }
+    }
+
+    pub(super) fn unpublished(&mut self, slot: u32, world: &mut World) {
+        self.workers[slot].flags.set(Flags::RELEASING, false);
+        self.give_up_volumes(slot, world);
+        self.conclude(slot, true, world);
+    }
+
+    /// The pod no longer uses its volumes; those that no other pod of the node uses are unstaged (VOL-42).
+    pub(super) fn give_up_volumes(&mut self, slot: u32, world: &mut World) {
+        let node = self.workers[slot].node;
+        let machine = &mut self.machines[node.index()];
+        let mut changed = false;
+        for volume in self.workers.volumes(slot) {
+            let Some(held) = machine.volumes.get_mut(volume) else { continue };
+            held.users = held.users.saturating_sub(1);
+            if held.users > 0 {
+                continue;
+            }
+            let delay = if held.staged {
+                world.draw(world.config.latency.publish, Draw::Mount, u64::from(volume.as_u32()), machine.unstaged())
+            } else {
+                Duration::ZERO
+            };
+            if delay == Duration::ZERO {
+                machine.volumes.remove(volume);
+                changed = true;
+            } else {
+                world.after(delay, Event::Kubelet(KubeletEvent::Unstaged(node, *volume, machine.epoch)));
+            }
+        }
+        self.workers.set_volumes(slot, &[]);
+        if changed {
+            self.ask_for_tick(node, false, world);
+        }
+    }
+
+    /// The device of a volume is unmounted, unless another pod has come to use it.
+    pub(super) fn unstaged(&mut self, node: Id<Node>, volume: Id<Volume>, epoch: u32, world: &mut World) {
+        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.epoch == epoch) else { return };
+        if machine.volumes.get(&volume).is_some_and(|held| held.users == 0) {
+            machine.volumes.remove(&volume);
+            self.ask_for_tick(node, false, world);
+        }
+    }
+}
+
+impl Held {
+    /// The machine has lost power: nothing is mounted, and the kubelet that comes back has reported nothing.
+    pub(super) fn lost(&mut self) -> bool {
+        self.staged = false;
+        self.reported = false;
+        self.users > 0
+    }
+
+    pub(super) fn was_reported(&mut self) {
+        self.reported = true;
+    }
+}
+
+/// The volume behind a claim of a pod, if the claim is bound to it and it to the claim.
+fn volume_of(pod: &Pod, claim: ClaimName, world: &World) -> Option<Id<Volume>> {
+    let name = match claim {
+        ClaimName::Fixed(name) => name,
+        ClaimName::PerOrdinal(stem) => Name::numbered(stem, pod.meta.name.ordinal()?),
+    };
+    let (_, claim) = world.store.claims.find(pod.meta.namespace, name)?;
+    let volume = world.store.volumes.get(claim.volume).filter(|_| claim.is_fully_bound())?;
+    (volume.claim.uid == claim.meta.uid).then_some(claim.volume)
+}
