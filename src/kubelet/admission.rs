@@ -66,7 +66,9 @@ pub(super) fn message(reason: PodReason) -> &'static str {
         PodReason::OutOfCpu => "Node didn't have enough resource: cpu",
         PodReason::OutOfMemory => "Node didn't have enough resource: memory",
         PodReason::OutOfPods => "Node didn't have enough resource: pods",
-        PodReason::TaintToleration => "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate",
+        PodReason::TaintToleration => {
+            "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate"
+        }
         _ => "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
     }
 }

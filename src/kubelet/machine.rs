@@ -170,7 +170,9 @@ impl Kubelets {
 
     /// The node reaches the API server again.
     pub fn heal_node(&mut self, node: Id<Node>, world: &mut World) {
-        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.present && m.cut) else { return };
+        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.present && m.cut) else {
+            return;
+        };
         machine.cut = false;
         if !machine.up {
             return;
@@ -287,7 +289,8 @@ impl Kubelets {
 
     /// Writes node status: Ready, and the volumes in use (VOL-40).
     pub(super) fn status_tick(&mut self, node: Id<Node>, epoch: u32, world: &mut World) {
-        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.epoch == epoch && m.linked()) else {
+        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.epoch == epoch && m.linked())
+        else {
             return;
         };
         machine.tick = false;

@@ -120,7 +120,10 @@ impl Kubelets {
             worker.holds += 1;
             world.hold();
         }
-        world.background(delay, Event::Kubelet(KubeletEvent::Stage(worker.pod, worker.uid, worker.token(what))));
+        world.background(
+            delay,
+            Event::Kubelet(KubeletEvent::Stage(worker.pod, worker.uid, worker.token(what))),
+        );
     }
 
     /// What a worker waited for has happened.

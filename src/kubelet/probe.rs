@@ -40,8 +40,9 @@ mod tests {
     #[test]
     fn verdicts_fall_on_ticks() {
         let secs = Duration::from_secs;
-        let probe =
-            |initial_delay, success| Some(Probe { initial_delay, period: 10, timeout: 1, success, failure: 3 });
+        let probe = |initial_delay, success| {
+            Some(Probe { initial_delay, period: 10, timeout: 1, success, failure: 3 })
+        };
         for (given, answers, ready) in [
             (None, 0, 0),
             (None, 3, 3),

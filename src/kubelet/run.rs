@@ -81,8 +81,7 @@ impl Kubelets {
             return;
         }
         worker.code = exit.code;
-        let after =
-            world.draw(exit.after, Draw::Exit, u64::from(worker.uid.0), u64::from(worker.restarts));
+        let after = world.draw(exit.after, Draw::Exit, u64::from(worker.uid.0), u64::from(worker.restarts));
         if after.is_never() || after <= NEAR {
             self.later(slot, after, What::Exit, world);
         } else {
@@ -115,7 +114,12 @@ impl Kubelets {
         }
         let running_for = now - worker.since;
         let noticed = probe::noticed_after(probe, running_for, ready);
-        self.later(slot, Duration::from_nanos(noticed.as_nanos() - running_for.as_nanos()), What::Ready, world);
+        self.later(
+            slot,
+            Duration::from_nanos(noticed.as_nanos() - running_for.as_nanos()),
+            What::Ready,
+            world,
+        );
     }
 
     /// The containers of a pod exit with 137 and restart in place.
@@ -196,8 +200,10 @@ impl Kubelets {
         let worker = &self.workers[slot];
         world.emit(worker.pod, true, "BackOff", |w| {
             let store = &w.store;
-            let container = store.pod_spec(worker.spec).containers.first().map_or("", |c| store.names.text(c.name));
-            let namespace = store.pods.last_known(worker.pod).map_or("", |p| store.names.text(p.meta.namespace));
+            let container =
+                store.pod_spec(worker.spec).containers.first().map_or("", |c| store.names.text(c.name));
+            let namespace =
+                store.pods.last_known(worker.pod).map_or("", |p| store.names.text(p.meta.namespace));
             format!(
                 "Back-off restarting failed container {container} in pod {}_{namespace}({})",
                 store.name_of(worker.name),

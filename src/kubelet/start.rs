@@ -97,7 +97,9 @@ impl Kubelets {
         let (pod, uid) = (worker.pod, worker.uid);
         if !recorded(world) {
             for image in &missing {
-                world.emit(pod, false, "Pulling", |w| format!("Pulling image \"{}\"", w.store.names.text(*image)));
+                world.emit(pod, false, "Pulling", |w| {
+                    format!("Pulling image \"{}\"", w.store.names.text(*image))
+                });
             }
         }
         if behaviour::of(worker, world).pull_fails {
@@ -139,7 +141,8 @@ impl Kubelets {
         worker.tries = worker.tries.saturating_add(1);
         let due = world.now() + backoff::wait(worker.tries, timers.image_backoff, timers.image_backoff_max);
         let (pod, uid, node, tries) = (worker.pod, worker.uid, worker.node, worker.tries);
-        world.emit(pod, true, "Failed", |w| format!("Failed to pull image \"{}\"", w.store.names.text(image)));
+        world
+            .emit(pod, true, "Failed", |w| format!("Failed to pull image \"{}\"", w.store.names.text(image)));
         world.emit(pod, true, "Failed", |_| "Error: ErrImagePull".to_owned());
         let now = world.now();
         let (first, retry) = if recorded(world) {

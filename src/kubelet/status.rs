@@ -133,7 +133,11 @@ fn status_of(worker: &Worker, inits: bool, pod: &mut Pod) {
 fn rule_of(worker: &Worker) -> Rule {
     match worker.stage {
         Stage::Running | Stage::Stopping => {
-            if worker.is(Flags::READY) { Rule::pod(14) } else { Rule::pod(17) }
+            if worker.is(Flags::READY) {
+                Rule::pod(14)
+            } else {
+                Rule::pod(17)
+            }
         }
         Stage::PullFailed | Stage::PullBackoff => Rule::pod(19),
         Stage::Exited | Stage::Backoff => Rule::pod(21),

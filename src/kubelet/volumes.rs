@@ -6,9 +6,9 @@
 //! not looked at a second time.
 use super::worker::{Flags, Stage, What};
 use super::{Kubelets, recorded};
+use crate::api::names::Name;
 use crate::api::objects::{Node, Pod, Volume};
 use crate::api::pod_spec::ClaimName;
-use crate::api::names::Name;
 use crate::event::{Event, KubeletEvent};
 use crate::kernel::{Duration, Id};
 use crate::world::{Draw, World};
@@ -190,7 +190,12 @@ impl Kubelets {
                 continue;
             }
             let delay = if held.staged {
-                world.draw(world.config.latency.publish, Draw::Mount, u64::from(volume.as_u32()), machine.unstaged())
+                world.draw(
+                    world.config.latency.publish,
+                    Draw::Mount,
+                    u64::from(volume.as_u32()),
+                    machine.unstaged(),
+                )
             } else {
                 Duration::ZERO
             };

@@ -210,7 +210,11 @@ pub(super) struct Workers {
 impl Workers {
     pub(super) fn find(&self, pod: Id<Pod>, uid: Uid) -> Option<u32> {
         let slot = self.latest(pod)?;
-        if self.slots[slot as usize].uid == uid { Some(slot) } else { self.displaced.get(&(pod.as_u32(), uid)).copied() }
+        if self.slots[slot as usize].uid == uid {
+            Some(slot)
+        } else {
+            self.displaced.get(&(pod.as_u32(), uid)).copied()
+        }
     }
 
     /// The worker of the latest incarnation of this name.
