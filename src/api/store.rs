@@ -510,6 +510,11 @@ impl Store {
         }
     }
 
+    /// True for a disk that was there before the run.
+    pub fn is_foreign_disk(disk: u32) -> bool {
+        disk & FOREIGN_DISK != 0
+    }
+
     /// The EBS volume id of a disk.
     pub fn volume_handle(&self, disk: u32) -> String {
         if disk & FOREIGN_DISK != 0 {
@@ -721,6 +726,12 @@ impl<'a> View<'a> {
     pub fn find<T: Stored>(&self, scope: Sym, name: Name) -> Option<(Id<T>, &'a T)> {
         let id = T::table(self.store).id(scope, name)?;
         self.get(id).map(|object| (id, object))
+    }
+
+    /// The StorageClass called by this word.
+    pub fn class(&self, name: Sym) -> Option<&'a StorageClass> {
+        let name = self.store.names.known_name(self.store.names.text(name))?;
+        self.find(Sym::EMPTY, name).map(|(_, class)| class)
     }
 
     /// All objects of a kind as the reader sees them. A scan: not for what runs at every event.
