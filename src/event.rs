@@ -174,6 +174,8 @@ pub enum BinderEvent {
     Claims(u32),
     /// The binder's worker for volumes goes on (VOL-1).
     Volumes(u32),
+    /// The binder hands a claim over to its provisioner (VOL-11).
+    HandOver(Id<Claim>, Uid),
     /// The tick of the binder's full resync at which something would be found (VOL-1).
     Resync(u32),
     /// A pass of the attach/detach controller's loop that has something to do (VOL-29).

@@ -160,7 +160,10 @@ impl ControllerManager {
 
     fn volumes(&mut self, event: BinderEvent, world: &mut World) {
         match event {
-            BinderEvent::Claims(_) | BinderEvent::Volumes(_) | BinderEvent::Resync(_) => {
+            BinderEvent::Claims(_)
+            | BinderEvent::Volumes(_)
+            | BinderEvent::HandOver(..)
+            | BinderEvent::Resync(_) => {
                 world.actor = Actor::VolumeController;
                 self.volume_binder.handle(event, &self.claim_users, world);
             }
