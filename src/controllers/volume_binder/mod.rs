@@ -115,7 +115,7 @@ fn asked_volume(view: View<'_>, claim: &Claim) -> Option<Id<Volume>> {
         return Some(claim.volume);
     }
     let word = view.store.claim_spec(claim.spec).volume_name;
-    let name = view.store.names.known_name(view.store.names.text(word)).filter(|_| !word.is_empty())?;
+    let name = view.store.known_name(view.store.names.text(word)).filter(|_| !word.is_empty())?;
     view.find::<Volume>(Sym::EMPTY, name).map(|(id, _)| id)
 }
 
