@@ -161,7 +161,8 @@ impl Csi {
         }
         match self.ask_to_attach(id, &attachment, world) {
             Ok(true) => {
-                let claim = world.store.get(attachment.volume).map_or_else(Default::default, |v| v.claim.name);
+                let claim =
+                    world.store.get(attachment.volume).map_or_else(Default::default, |v| v.claim.name);
                 let event = StorageEvent::Published(id, uid);
                 self.call(CloudCall::Attach, claim, draw_key(id.as_u32(), uid), event, world);
             }

@@ -114,7 +114,8 @@ impl Provisioner {
         }
         let zones = self.zones_by_name(world, class);
         if zones.is_empty() {
-            let message = "error generating accessibility requirements: no available topology found".to_owned();
+            let message =
+                "error generating accessibility requirements: no available topology found".to_owned();
             return Err(Failure { message, reschedule: false });
         }
         let recorded = world.config.kubelet == KubeletModel::Recorded;
@@ -126,7 +127,8 @@ impl Provisioner {
 /// Where in the list of zones a claim begins: a hash of its name, and its ordinal (VOL-12). The provisioner of the
 /// recorded corpus hashes all that stands before the ordinal, the real one only the part after the last dash of that.
 fn zone_offset(claim: &str, recorded: bool) -> u64 {
-    let numbered = claim.rsplit_once('-').and_then(|(stem, digits)| Some((stem, digits.parse::<u32>().ok()?)));
+    let numbered =
+        claim.rsplit_once('-').and_then(|(stem, digits)| Some((stem, digits.parse::<u32>().ok()?)));
     let (stem, ordinal) = numbered.unwrap_or((claim, 0));
     let hashed = if recorded || numbered.is_none() { stem } else { stem.rsplit('-').next().unwrap_or(stem) };
     u64::from(fnv1_32(hashed.as_bytes()).wrapping_add(ordinal))
@@ -169,7 +171,10 @@ impl Csi {
             reschedule: false,
         };
         let class_name = world.store.name_of(class.meta.name);
-        let zone = self.provisioner.zone_for(world, &claim, class).and_then(|zone| self.room_in(world, &claim, zone));
+        let zone = self
+            .provisioner
+            .zone_for(world, &claim, class)
+            .and_then(|zone| self.room_in(world, &claim, zone));
         self.provisioner.claims.insert(id, work);
         world.emit(id, false, "Provisioning", |world| {
             let namespace = world.store.names.text(namespace);
@@ -227,7 +232,9 @@ impl Csi {
     }
 
     pub(super) fn provision_retry(&mut self, id: Id<Claim>, uid: Uid, world: &mut World) {
-        let Some(work) = self.provisioner.claims.get(&id).copied().filter(|work| work.uid == uid) else { return };
+        let Some(work) = self.provisioner.claims.get(&id).copied().filter(|work| work.uid == uid) else {
+            return;
+        };
         self.provisioner.claims.remove(&id);
         if work.reschedule {
             let unchanged =
@@ -246,7 +253,9 @@ impl Csi {
     /// The disk is there, and the volume object is written (VOL-13).
     pub(super) fn provisioned(&mut self, id: Id<Claim>, uid: Uid, world: &mut World) {
         self.cloud.created(uid);
-        let Some(work) = self.provisioner.claims.get(&id).copied().filter(|work| work.uid == uid) else { return };
+        let Some(work) = self.provisioner.claims.get(&id).copied().filter(|work| work.uid == uid) else {
+            return;
+        };
         let Some(disk) = self.cloud.created_for(uid) else { return };
         self.provisioner.claims.remove(&id);
         self.cloud.settled(uid);
@@ -297,7 +306,8 @@ impl Csi {
 
     /// One attempt to delete a released volume (VOL-16).
     pub(super) fn delete_volume(&mut self, id: Id<Volume>, uid: Uid, world: &mut World) {
-        let Some((_, failures)) = self.provisioner.deletions.get(&id).copied().filter(|(of, _)| *of == uid) else {
+        let Some((_, failures)) = self.provisioner.deletions.get(&id).copied().filter(|(of, _)| *of == uid)
+        else {
             return;
         };
         let view = world.view(Process::CsiController);
@@ -368,11 +378,9 @@ mod tests {
 
     #[test]
     fn zones_go_round_by_ordinal() {
-        for (claim, recorded, sequence) in [
-            ("data-web", false, [1, 0, 1]),
-            ("log-web", false, [1, 0, 1]),
-            ("data-web", true, [0, 1, 0]),
-        ] {
+        for (claim, recorded, sequence) in
+            [("data-web", false, [1, 0, 1]), ("log-web", false, [1, 0, 1]), ("data-web", true, [0, 1, 0])]
+        {
             let zones = [0, 1, 2].map(|n| zone_offset(&format!("{claim}-{n}"), recorded) % 2);
             assert_eq!(zones, sequence, "{claim} {recorded}");
         }

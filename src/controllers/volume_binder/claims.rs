@@ -112,7 +112,8 @@ impl VolumeBinder {
 
     /// A claim that was bound once (syncBoundClaim, VOL-8).
     fn sync_bound(&self, id: Id<Claim>, claim: &Claim, world: &World) -> Option<Job> {
-        let lost = |loss| (claim.phase != ClaimPhase::Lost).then_some(Job::Lost(id, claim.meta.revision, loss));
+        let lost =
+            |loss| (claim.phase != ClaimPhase::Lost).then_some(Job::Lost(id, claim.meta.revision, loss));
         match world.view(Process::ControllerManager).get(claim.volume) {
             None => lost(Loss::Gone),
             Some(volume) if !volume.claim.is_set() || volume.claim.uid == claim.meta.uid => {
@@ -159,7 +160,9 @@ impl VolumeBinder {
         let spec = view.store.claim_spec(claim.spec);
         let class = view.class(spec.class_word());
         let delayed = class.is_some_and(|class| class.binding == BindingMode::WaitForFirstConsumer);
-        if let Some(volume) = self.index.find(view, claim, delayed, |id, seen| self.volumes.is_fresh(id, seen)) {
+        if let Some(volume) =
+            self.index.find(view, claim, delayed, |id, seen| self.volumes.is_fresh(id, seen))
+        {
             return self.bind(id, claim, volume, world);
         }
         if spec.class.is_none()
@@ -212,7 +215,8 @@ impl VolumeBinder {
     }
 
     fn write_bind(&mut self, mut bind: Bind, world: &mut World) -> Option<Bind> {
-        let claim = world.store.get(bind.claim).filter(|claim| claim.meta.revision == bind.claim_base).copied()?;
+        let claim =
+            world.store.get(bind.claim).filter(|claim| claim.meta.revision == bind.claim_base).copied()?;
         world.store.get(bind.volume).filter(|volume| volume.meta.revision == bind.volume_base)?;
         let Meta { name, namespace, uid, .. } = claim.meta;
         let rule = Rule::vol(7);
@@ -222,7 +226,9 @@ impl VolumeBinder {
                 volume.bound_by_controller |= !volume.claim.is_set();
                 volume.claim = ClaimRef { name, namespace, uid };
             }),
-            BindStep::VolumePhase => world.update(bind.volume, rule, |volume| volume.phase = VolumePhase::Bound),
+            BindStep::VolumePhase => {
+                world.update(bind.volume, rule, |volume| volume.phase = VolumePhase::Bound)
+            }
             BindStep::ClaimVolume => world.update(bind.claim, rule, |claim| {
                 claim.bound_by_controller |= claim.volume.is_none();
                 claim.volume = bind.volume;
@@ -314,11 +320,13 @@ fn emit_external(id: Id<Claim>, provisioner: Sym, world: &mut World) {
 
 /// The annotation that hands a claim over commits.
 pub(super) fn hand_over(id: Id<Claim>, uid: Uid, world: &mut World) {
-    let Some(claim) = world.store.claims.get_uid(id, uid).copied().filter(|claim| !claim.provisioner_set) else {
+    let Some(claim) = world.store.claims.get_uid(id, uid).copied().filter(|claim| !claim.provisioner_set)
+    else {
         return;
     };
     let view = world.view(Process::ControllerManager);
-    let provisioner = view.class(view.store.claim_spec(claim.spec).class_word()).map(|class| class.provisioner);
+    let provisioner =
+        view.class(view.store.claim_spec(claim.spec).class_word()).map(|class| class.provisioner);
     world.update_uid(id, uid, Rule::vol(11), |claim| claim.provisioner_set = true);
     if let Some(provisioner) = provisioner {
         emit_external(id, provisioner, world);

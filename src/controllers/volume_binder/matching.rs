@@ -67,7 +67,13 @@ pub(super) fn mismatch(volume: &Volume, offered: &ClaimSpec, asked: &ClaimSpec) 
 
 impl Volumes {
     /// Takes note of how a volume changed.
-    pub(super) fn change(&mut self, view: View<'_>, id: Id<Volume>, old: Option<&Volume>, new: Option<&Volume>) {
+    pub(super) fn change(
+        &mut self,
+        view: View<'_>,
+        id: Id<Volume>,
+        old: Option<&Volume>,
+        new: Option<&Volume>,
+    ) {
         if let Some(old) = old {
             self.forget(view, id, old);
         }
@@ -127,14 +133,17 @@ impl Volumes {
                 && offered.modes.has(asked.modes)
                 && !volume.meta.is_terminating()
         };
-        let own = self.reserved_for((claim.meta.namespace, claim.meta.name)).find(|id| {
-            view.get(*id).is_some_and(|volume| names_claim(volume, claim) && fits(volume))
-        });
+        let own = self
+            .reserved_for((claim.meta.namespace, claim.meta.name))
+            .find(|id| view.get(*id).is_some_and(|volume| names_claim(volume, claim) && fits(volume)));
         if own.is_some() || delayed {
             return own;
         }
         let selected = |volume: &Volume| {
-            asked.selector.as_ref().is_none_or(|selector| view.store.labels_match(volume.meta.labels, selector))
+            asked
+                .selector
+                .as_ref()
+                .is_none_or(|selector| view.store.labels_match(volume.meta.labels, selector))
         };
         let ranks = self.free.get(&asked.class_word())?;
         let smallest = ranks.iter().find(|(.., id)| {

@@ -52,8 +52,12 @@ impl<T> Worker<T> {
         }
         if !self.armed {
             self.armed = true;
-            let hop =
-                world.draw(world.config.latency.queue_hop, Draw::Hop, u64::from(id.as_u32()), world.handled());
+            let hop = world.draw(
+                world.config.latency.queue_hop,
+                Draw::Hop,
+                u64::from(id.as_u32()),
+                world.handled(),
+            );
             world.after(hop, Event::Binder(event(world.epoch(Process::ControllerManager))));
         }
     }
@@ -266,7 +270,10 @@ impl VolumeBinder {
                     let claims: Vec<_> = self.pending.get(&class).into_iter().flatten().copied().collect();
                     claims.into_iter().for_each(|claim| self.claims.add(claim, BinderEvent::Claims, world));
                 }
-                resync.claims.into_iter().for_each(|claim| self.claims.add(claim, BinderEvent::Claims, world));
+                resync
+                    .claims
+                    .into_iter()
+                    .for_each(|claim| self.claims.add(claim, BinderEvent::Claims, world));
                 resync
                     .volumes
                     .into_iter()
