@@ -16,6 +16,9 @@ use crate::storage::{CloudCall, Csi, backoff, draw_key};
 use crate::world::{Actor, World};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How long a disk may be `attaching` before the driver calls it off (VOL-56, DEF-75).
+const STUCK_ATTACHING: Duration = Duration::from_secs(90);
+
 /// What the attacher is doing about an attachment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
@@ -23,6 +26,8 @@ enum Stage {
     Finalizer,
     /// ControllerPublish is running.
     Publishing,
+    /// ControllerPublish is running and does not return.
+    Hanging,
     /// It failed and is tried again later.
     Waiting,
     /// ControllerUnpublish is running.
@@ -119,11 +124,11 @@ impl Csi {
         match event {
             StorageEvent::Publish(id, uid) => self.write_finalizer(id, uid, world),
             StorageEvent::Published(id, uid) => self.published(id, uid, world),
-            StorageEvent::PublishRetry(id, uid) => {
-                if self.attacher.work(id, uid).is_some_and(|work| work.stage == Stage::Waiting) {
-                    self.publish(id, uid, world);
-                }
-            }
+            StorageEvent::PublishRetry(id, uid) => match self.attacher.work(id, uid).map(|work| work.stage) {
+                Some(Stage::Waiting) => self.publish(id, uid, world),
+                Some(Stage::Hanging) => self.call_off(id, uid, world),
+                _ => {}
+            },
             StorageEvent::Unpublished(id, uid) => self.unpublished(id, uid, world),
             StorageEvent::Unmounted(volume, node) => self.unmounted(volume, node, world),
             _ => {}
@@ -164,7 +169,13 @@ impl Csi {
                 let claim =
                     world.store.get(attachment.volume).map_or_else(Default::default, |v| v.claim.name);
                 let event = StorageEvent::Published(id, uid);
-                self.call(CloudCall::Attach, claim, draw_key(id.as_u32(), uid), event, world);
+                if !self.call(CloudCall::Attach, claim, draw_key(id.as_u32(), uid), event, world)
+                    && world.config.kubelet == KubeletModel::Realistic
+                    && let Some(work) = self.attacher.work(id, uid)
+                {
+                    work.stage = Stage::Hanging;
+                    world.background(STUCK_ATTACHING, Event::Storage(StorageEvent::PublishRetry(id, uid)));
+                }
             }
             at_once => {
                 if let (Some(work), Err(error)) = (self.attacher.work(id, uid), at_once) {
@@ -174,6 +185,17 @@ impl Csi {
                 world.after(delay, Event::Storage(StorageEvent::Published(id, uid)));
             }
         }
+    }
+
+    /// The driver gives up on an attachment that stays `attaching`: it detaches and fails the call (VOL-56).
+    fn call_off(&mut self, id: Id<Attachment>, uid: Uid, world: &mut World) {
+        self.cloud.attach_ends((id, uid), false);
+        self.hanging.retain(|hanging| hanging.event != StorageEvent::Published(id, uid));
+        if let Some(work) = self.attacher.work(id, uid) {
+            work.stage = Stage::Publishing;
+            work.error = AttachError::Stuck;
+        }
+        self.published(id, uid, world);
     }
 
     fn ask_to_attach(
@@ -200,7 +222,7 @@ impl Csi {
     /// ControllerPublish has returned: the cloud is as it is, and the sidecar writes it down if it still runs.
     fn published(&mut self, id: Id<Attachment>, uid: Uid, world: &mut World) {
         self.cloud.attach_ends((id, uid), true);
-        let publishing = |work: &&mut Work| work.stage == Stage::Publishing;
+        let publishing = |work: &&mut Work| matches!(work.stage, Stage::Publishing | Stage::Hanging);
         let Some(mut error) = self.attacher.work(id, uid).filter(publishing).map(|work| work.error) else {
             return;
         };

@@ -174,8 +174,8 @@ impl Csi {
     }
 
     /// Starts a call of the cloud for a claim's volume; `event` comes when it has returned and the sidecar has written
-    /// what follows. Nothing comes of a call that hangs.
-    fn call(&mut self, call: CloudCall, claim: Name, key: u64, event: StorageEvent, world: &mut World) {
+    /// what follows. False: it hangs.
+    fn call(&mut self, call: CloudCall, claim: Name, key: u64, event: StorageEvent, world: &mut World) -> bool {
         let matters = !world.config.behavior.volumes.is_empty() || !self.hindrances.is_empty();
         let claim = if matters { world.store.name_of(claim) } else { String::new() };
         let rule = world.config.behavior.volume(&claim);
@@ -188,15 +188,14 @@ impl Csi {
         match self.hindrance(call, &claim) {
             Some(Hindrance::Stuck) => {
                 self.hanging.push(Hanging { claim, call, event });
-                return;
+                return false;
             }
             Some(Hindrance::Slow(by)) => delay = delay + by,
             None => {}
         }
         let write = world.api_delay(world.actor);
-        if !delay.is_never() {
-            world.delay(delay + write, Event::Storage(event));
-        }
+        world.delay(delay + write, Event::Storage(event));
+        !delay.is_never()
     }
 }
 

@@ -144,6 +144,8 @@ pub enum AttachError {
     VolumeDeleted,
     /// There is no such disk.
     NoDisk,
+    /// The attachment hung in `attaching` and was called off (VOL-56).
+    Stuck,
 }
 
 impl AttachError {
@@ -170,6 +172,9 @@ impl AttachError {
             ),
             AttachError::VolumeDeleted => format!("PersistentVolume \"{volume}\" is marked for deletion"),
             AttachError::NoDisk => format!("rpc error: code = NotFound desc = Volume \"{handle}\" not found"),
+            AttachError::Stuck => {
+                format!("rpc error: code = Internal desc = {failed}: attachment of disk failed, timed out")
+            }
         }
     }
 }
