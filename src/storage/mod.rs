@@ -175,7 +175,14 @@ impl Csi {
 
     /// Starts a call of the cloud for a claim's volume; `event` comes when it has returned and the sidecar has written
     /// what follows. False: it hangs.
-    fn call(&mut self, call: CloudCall, claim: Name, key: u64, event: StorageEvent, world: &mut World) -> bool {
+    fn call(
+        &mut self,
+        call: CloudCall,
+        claim: Name,
+        key: u64,
+        event: StorageEvent,
+        world: &mut World,
+    ) -> bool {
         let matters = !world.config.behavior.volumes.is_empty() || !self.hindrances.is_empty();
         let claim = if matters { world.store.name_of(claim) } else { String::new() };
         let rule = world.config.behavior.volume(&claim);
