@@ -18,6 +18,8 @@ mod run;
 mod start;
 mod status;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod volumes;
 mod worker;
 
