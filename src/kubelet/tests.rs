@@ -326,9 +326,7 @@ fn a_failing_pull_backs_off() {
 #[test]
 fn a_node_refuses_what_does_not_fit() {
     let mut lab = Lab::new(Config::realistic());
-    let big = |cpu: &str| {
-        json!({"containers": [{"name": "main", "image": "web:v1", "resources": {"requests": {"cpu": cpu}}}]})
-    };
+    let big = |cpu: &str| json!({"containers": [{"name": "main", "image": "web:v1", "resources": {"requests": {"cpu": cpu}}}]});
     let fits = lab.pod_with("fits", big("3"));
     let not = lab.pod_with("not", big("2"));
     let elsewhere = lab.pod_with("elsewhere", json!({"nodeSelector": {"disk": "ssd"}}));
