@@ -68,7 +68,7 @@ pub struct Endpoint {
     pub serving: bool,
     /// conditions.terminating.
     pub terminating: bool,
-    /// hostname is the pod's name (SVC-4). A hostname of another text is looked up in the pod's spec.
+    /// It has a hostname (SVC-4): what the pod's spec says, for pods of a StatefulSet the pod's name.
     pub hostname: bool,
 }
 

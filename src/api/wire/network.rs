@@ -10,9 +10,6 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
-const SLICE_CONTROLLER: &str = "endpointslice-controller.k8s.io";
-const HEADLESS_LABEL: &str = "service.kubernetes.io/headless";
 
 impl Wire for Service {
     fn to_json(&self, store: &Store) -> Value {
@@ -55,16 +52,13 @@ fn service_port(store: &mut Store, port: &Value) -> ServicePort {
     }
 }
 
-/// The hostname an endpoint is known by in DNS: the pod's name, or what its spec says (SVC-4).
+/// The hostname an endpoint is known by in DNS, if it has one: what the pod's spec says (SVC-4).
 fn endpoint_hostname(store: &Store, endpoint: &Endpoint) -> Option<String> {
-    let pod = store.pods.last_known(endpoint.pod)?;
-    if endpoint.hostname {
-        return Some(store.name_of(pod.meta.name));
-    }
-    match store.pod_spec(pod.spec).hostname {
-        Hostname::Fixed(word) => Some(store.names.text(word).to_owned()),
-        Hostname::None | Hostname::PodName => None,
-    }
+    let pod = store.pods.last_known(endpoint.pod).filter(|_| endpoint.hostname)?;
+    Some(match store.pod_spec(pod.spec).hostname {
+        Hostname::Fixed(word) => store.names.text(word).to_owned(),
+        Hostname::None | Hostname::PodName => store.name_of(pod.meta.name),
+    })
 }
 
 fn endpoint_to_json(store: &Store, endpoint: &Endpoint) -> Value {
@@ -102,7 +96,7 @@ fn endpoint_from_json(store: &Store, namespace: crate::api::names::Sym, json: &V
         ready: condition("ready"),
         serving: condition("serving"),
         terminating: condition("terminating"),
-        hostname: text(json, "hostname") == target,
+        hostname: !text(json, "hostname").is_empty(),
     })
 }
 
@@ -111,11 +105,6 @@ impl Wire for EndpointSlice {
         let mut json = head::<EndpointSlice>(store, &self.meta);
         let service = store.services.last_known(self.service).filter(|_| !self.service.is_none());
         if let Some(service) = service {
-            json["metadata"]["labels"][SERVICE_LABEL] = store.name_of(service.meta.name).into();
-            json["metadata"]["labels"][MANAGED_BY] = SLICE_CONTROLLER.into();
-            if service.service_type == ServiceType::Headless {
-                json["metadata"]["labels"][HEADLESS_LABEL] = "".into();
-            }
             json["metadata"]["generateName"] = format!("{}-", store.name_of(service.meta.name)).into();
         }
         json["addressType"] = "IPv4".into();
@@ -135,8 +124,7 @@ impl Wire for EndpointSlice {
     }
 
     fn from_json(store: &mut Store, json: &Value) -> EndpointSlice {
-        let derived = |key: &str, _: &str| !matches!(key, SERVICE_LABEL | MANAGED_BY | HEADLESS_LABEL);
-        let meta = meta::from_json(store, EndpointSlice::KIND, json, derived);
+        let meta = meta::from_json(store, EndpointSlice::KIND, json, |_, _| true);
         let service = store.names.known_name(text_at(json, &["metadata", "labels", SERVICE_LABEL]));
         let endpoints = list(json, "endpoints").iter();
         EndpointSlice {

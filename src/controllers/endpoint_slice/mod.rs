@@ -360,8 +360,10 @@ impl Endpoints {
                 if current.meta.revision != *read {
                     return Err(Status::stale(resource, &name(world)));
                 }
+                let respecified = current.endpoints != content.endpoints || current.ports != content.ports;
                 world.update(*slice, rule, |slice| {
                     slice.meta.labels = content.labels;
+                    slice.meta.generation += u32::from(respecified);
                     slice.endpoints.clone_from(&content.endpoints);
                     slice.ports = content.ports.clone();
                 });
