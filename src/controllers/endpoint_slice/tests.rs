@@ -31,9 +31,11 @@ impl Bench {
     }
 
     fn service(&mut self, name: &str, selector: &Value, publish: bool) -> Id<Service> {
-        self.create(&json!({"metadata": {"name": name, "namespace": "default", "labels": {"team": "a"}}, "spec": {
+        self.create(
+            &json!({"metadata": {"name": name, "namespace": "default", "labels": {"team": "a"}}, "spec": {
             "clusterIP": "None", "selector": selector, "publishNotReadyAddresses": publish,
-            "ports": [{"port": 80, "targetPort": 80, "protocol": "TCP"}]}}))
+            "ports": [{"port": 80, "targetPort": 80, "protocol": "TCP"}]}}),
+        )
     }
 
     /// A pod of a StatefulSet whose service is `web`, on node-a.
@@ -106,7 +108,8 @@ impl Bench {
 
     /// The endpoints of a service as the recorded corpus writes them: `web-0:RS web-1:-`.
     fn endpoints(&self, service: Id<Service>) -> String {
-        let mut texts: Vec<_> = self.slices(service).iter().flat_map(|s| &s.endpoints).map(|e| self.text(e)).collect();
+        let mut texts: Vec<_> =
+            self.slices(service).iter().flat_map(|s| &s.endpoints).map(|e| self.text(e)).collect();
         texts.sort();
         texts.join(" ")
     }
@@ -194,8 +197,12 @@ fn hostnames_only_in_the_service_of_the_subdomain() {
     let json = slice.to_json(store);
     let name = json["metadata"]["name"].as_str().expect("a name");
     let letters = name.strip_prefix("web-").expect("the service's name");
-    assert!(letters.len() == 5 && letters.chars().all(|c| "bcdfghjklmnpqrstvwxz2456789".contains(c)), "{name}");
-    let labels = json!({"team": "a", SERVICE_NAME_LABEL: "web", MANAGED_BY_LABEL: MANAGED_BY, HEADLESS_LABEL: ""});
+    assert!(
+        letters.len() == 5 && letters.chars().all(|c| "bcdfghjklmnpqrstvwxz2456789".contains(c)),
+        "{name}"
+    );
+    let labels =
+        json!({"team": "a", SERVICE_NAME_LABEL: "web", MANAGED_BY_LABEL: MANAGED_BY, HEADLESS_LABEL: ""});
     assert_eq!(json["metadata"]["labels"], labels);
     assert_eq!(json["metadata"]["ownerReferences"][0]["name"], "web");
     assert_eq!(json["endpoints"][0]["hostname"], "web-0");
@@ -214,7 +221,8 @@ fn slices_of_at_most_a_hundred() {
     bench.settle();
     assert_eq!(bench.lens(web), [1, 100]);
     // A pod that leaves and one that comes at the same time share one write of one slice.
-    let writes = |bench: &Bench| bench.slices(web).iter().map(|slice| slice.meta.generation).collect::<Vec<_>>();
+    let writes =
+        |bench: &Bench| bench.slices(web).iter().map(|slice| slice.meta.generation).collect::<Vec<_>>();
     let before = writes(&bench);
     bench.world.remove(pods[0], Rule::NONE);
     bench.settle();
