@@ -1,1 +1,151 @@
-//! What must hold at every change.
+//! What must hold at every change, whatever happens: judged while a run goes on.
+//!
+//! Three kinds of judgement, never mixed. A *decision* is judged at the instant a controller makes it, from that
+//! controller's own view: a fault can make the view wrong, never the reasoning. The *API* is judged at each committed
+//! write. The *world*, what really runs and is attached, is judged where it changes. A finding is a bug of the
+//! simulator, not of the simulated cluster. Sentences and ids: `docs/semantics/invariants.md`.
+//!
+//! The checks are plain and recompute from the view; they are for tests and small clusters, and cost one branch when
+//! they are off.
+mod decisions;
+mod objects;
+mod storage;
+mod world;
+
+use crate::api::kind::Kind;
+use crate::api::objects::*;
+use crate::api::store::Change;
+use crate::kernel::Time;
+use crate::kubelet::Kubelets;
+use crate::storage::Csi;
+use crate::world::World;
+
+/// An invariant that was broken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// `INV-<number>`.
+    pub invariant: u8,
+    /// When.
+    pub time: Time,
+    /// The write it was seen at.
+    pub revision: Revision,
+    /// What was seen.
+    pub message: String,
+}
+
+/// Findings that are kept; one is enough to fail a run.
+const KEPT: usize = 16;
+
+/// Watches a cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Checker {
+    on: bool,
+    position: u64,
+    findings: Vec<Finding>,
+    /// How often each invariant was judged with a premise that was met: one that never was proves nothing.
+    judged: Vec<u64>,
+    /// Highest uid seen (INV-1).
+    last_uid: u32,
+    world: world::Seen,
+}
+
+impl Checker {
+    /// A checker that judges everything.
+    pub fn on() -> Checker {
+        Checker { on: true, judged: vec![0; 128], ..Checker::default() }
+    }
+
+    /// True if anything is judged.
+    pub fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// What was broken, first things first.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// How often an invariant was judged with a premise that was met.
+    pub fn judged(&self, invariant: u8) -> u64 {
+        self.judged.get(invariant as usize).copied().unwrap_or(0)
+    }
+
+    /// Judges what has happened since the last look.
+    pub fn look(&mut self, world: &mut World, kubelets: &Kubelets, csi: &Csi) {
+        for decision in world.take_decisions() {
+            let mut judge = Judge { checker: self, world, at: world.store.revision() };
+            decisions::judge(&mut judge, &decision);
+        }
+        let end = world.store.log_end();
+        let mut changed = false;
+        while self.position < end {
+            let change = world.store.log_entry(self.position).copied();
+            self.position += 1;
+            if let Some(change) = change {
+                changed = true;
+                self.change(&change, world, kubelets, csi);
+            }
+        }
+        let mut judge = Judge { checker: self, world, at: world.store.revision() };
+        world::judge(&mut judge, kubelets, changed);
+    }
+
+    fn change(&mut self, change: &Change, world: &World, kubelets: &Kubelets, csi: &Csi) {
+        let store = &world.store;
+        let mut judge = Judge { checker: self, world, at: change.revision };
+        objects::judge_uid(&mut judge, change);
+        match change.kind {
+            Kind::Pod => {
+                let (old, new) = store.before_and_after::<Pod>(change);
+                objects::judge_pod(&mut judge, change.id(), old, new);
+                storage::judge_pod(&mut judge, old, new);
+                world::judge_pod(&mut judge, change.id(), old, new, kubelets);
+            }
+            Kind::StatefulSet => {
+                let (old, new) = store.before_and_after::<StatefulSet>(change);
+                objects::judge_set(&mut judge, old, new);
+            }
+            Kind::Revision => {
+                let (old, new) = store.before_and_after::<ControllerRevision>(change);
+                objects::judge_revision(&mut judge, change.id(), old, new);
+            }
+            Kind::Claim => {
+                let (old, new) = store.before_and_after::<Claim>(change);
+                storage::judge_claim(&mut judge, change.id(), old, new);
+            }
+            Kind::Volume => {
+                let (old, new) = store.before_and_after::<Volume>(change);
+                storage::judge_volume(&mut judge, old, new);
+            }
+            Kind::Attachment => {
+                let (old, new) = store.before_and_after::<Attachment>(change);
+                storage::judge_attachment(&mut judge, change.id(), old, new, kubelets, csi);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// One judgement in progress.
+struct Judge<'a> {
+    checker: &'a mut Checker,
+    world: &'a World,
+    at: Revision,
+}
+
+impl Judge<'_> {
+    /// Notes that the premise of an invariant was met, and a finding if its conclusion was not.
+    fn holds(&mut self, invariant: u8, holds: bool, message: impl FnOnce() -> String) {
+        if let Some(count) = self.checker.judged.get_mut(invariant as usize) {
+            *count += 1;
+        }
+        if !holds && self.checker.findings.len() < KEPT {
+            let (time, revision) = (self.world.now(), self.at);
+            self.checker.findings.push(Finding { invariant, time, revision, message: message() });
+        }
+    }
+
+    fn name(&self, meta: &Meta) -> String {
+        self.world.store.name_of(meta.name)
+    }
+}
