@@ -2,14 +2,17 @@
 //!
 //! [`Cluster::step`] takes the earliest event and hands it to the process it belongs to: the table of contents of the
 //! simulator. Processes are plain values beside the [`World`] they act on; they meet only in its store.
+use crate::api::status::Status;
 use crate::config::Config;
 use crate::controllers::ControllerManager;
 use crate::event::{Event, Process};
+use crate::invariants::Checker;
 use crate::kernel::Time;
 use crate::kubelet::Kubelets;
 use crate::scheduler::Scheduler;
 use crate::storage::Csi;
 use crate::world::{Actor, World};
+use serde_json::json;
 
 /// A simulated cluster.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub struct Cluster {
     pub kubelets: Kubelets,
     /// The CSI driver, and the disks in the cloud.
     pub csi: Csi,
+    /// Judges every change, if it is on.
+    pub checker: Checker,
 }
 
 /// What a step did.
@@ -46,11 +51,54 @@ impl Cluster {
             scheduler: Scheduler::default(),
             kubelets: Kubelets::default(),
             csi: Csi::default(),
+            checker: Checker::default(),
         }
+    }
+
+    /// Creates what every cluster has before anything is applied: what the API server brings along, and the storage
+    /// classes of the EBS driver: `ebs`, the default one, and `ebs-immediate`.
+    ///
+    /// # Errors
+    /// What the API server says if something of it is already there.
+    pub fn bootstrap(&mut self) -> Result<(), Status> {
+        self.world.actor = Actor::User;
+        self.world.bootstrap()?;
+        for (name, binding, default) in
+            [("ebs", "WaitForFirstConsumer", "true"), ("ebs-immediate", "Immediate", "false")]
+        {
+            self.world.rest_create(json!({
+                "apiVersion": "storage.k8s.io/v1",
+                "kind": "StorageClass",
+                "metadata": {
+                    "name": name,
+                    "annotations": {"storageclass.kubernetes.io/is-default-class": default},
+                },
+                "provisioner": "ebs.csi.aws.com",
+                "parameters": {"type": "gp3"},
+                "reclaimPolicy": "Delete",
+                "volumeBindingMode": binding,
+                "allowVolumeExpansion": true,
+            }))?;
+        }
+        Ok(())
+    }
+
+    /// Judges every decision and change from now on.
+    pub fn check(&mut self) {
+        self.checker = Checker::on();
+        self.world.keep_decisions();
     }
 
     /// Handles the next thing that happens.
     pub fn step(&mut self) -> Stepped {
+        let stepped = self.dispatch();
+        if self.checker.is_on() {
+            self.checker.look(&mut self.world, &self.kubelets, &self.csi);
+        }
+        stepped
+    }
+
+    fn dispatch(&mut self) -> Stepped {
         let Some(event) = self.world.pop() else { return Stepped::Nothing };
         let world = &mut self.world;
         match event {

@@ -11,12 +11,12 @@
 //! - [`trace`], [`report`], [`cli`]: what a user reads.
 pub mod api;
 pub mod behavior;
-pub mod bootstrap;
 pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod conform;
 pub mod controllers;
+pub mod decision;
 pub mod event;
 pub mod fault;
 pub mod invariants;

@@ -7,6 +7,7 @@ use crate::cluster::{Cluster, Stepped};
 use crate::config::Config;
 use crate::event::{Event, Process};
 use crate::fault::Victims;
+use crate::invariants::Finding;
 use crate::kernel::{Duration, Time};
 use crate::kubectl::run::{self as kubectl, Output, Progress, Running};
 use crate::limits;
@@ -64,6 +65,8 @@ pub struct Outcome {
     pub ended: Ended,
     /// Steps that failed.
     pub failures: Vec<Failure>,
+    /// Invariants that were broken: bugs of the simulator.
+    pub findings: Vec<Finding>,
 }
 
 /// A command that was started in the background.
@@ -119,8 +122,9 @@ impl<'s> Play<'s> {
         if cluster.world.recorder.is_on() {
             cluster.world.events.turn_on();
         }
+        cluster.check();
         let wrong = |message| Failure { step: None, time: Time::ZERO, message, invalid: true };
-        crate::bootstrap::bootstrap(&mut cluster.world).map_err(|status| wrong(status.message))?;
+        cluster.bootstrap().map_err(|status| wrong(status.message))?;
         for node in &scenario.nodes {
             cluster.add_node(node, true).map_err(wrong)?;
         }
@@ -146,7 +150,8 @@ impl<'s> Play<'s> {
     /// Plays to the end.
     pub fn play(&mut self, watch: &mut dyn Watch) -> Outcome {
         let ended = self.play_on(watch).unwrap_or_else(|ended| ended);
-        Outcome { ended, failures: std::mem::take(&mut self.failures) }
+        let findings = self.cluster.checker.findings().to_vec();
+        Outcome { ended, failures: std::mem::take(&mut self.failures), findings }
     }
 
     /// Plays until a moment: the cluster is then as it was when everything up to and including it had happened.

@@ -23,6 +23,8 @@ pub(crate) enum Exit {
     Invalid = 2,
     /// A limit was reached, or the end came before an answer.
     Undecided = 3,
+    /// The simulator itself is wrong.
+    Bug = 70,
 }
 
 /// A command that could not be carried out.

@@ -199,6 +199,17 @@ fn verdict(
         out.flush()?;
         return Err(explain(scenario, failure).into());
     }
+    if let Some(finding) = outcome.findings.first() {
+        out.flush()?;
+        let when = clock(finding.time);
+        let text = format!(
+            "bug: INV-{} is broken at {when} (seed {}): {}\nPlease report it with the scenario file.",
+            finding.invariant,
+            options.play.seed.unwrap_or(scenario.seed),
+            escape(&finding.message)
+        );
+        return Err(Refusal { text, exit: Exit::Bug }.into());
+    }
     let now = clock(cluster.world.now());
     if talk {
         let events = cluster.world.handled();

@@ -7,6 +7,7 @@
 use crate::api::status::Status;
 use crate::api::store::Change;
 use crate::controllers::plan::{Plan, Step, Then, Wait};
+use crate::decision::{Decision, Deed};
 use crate::event::{Controller, Event, Process};
 use crate::kernel::{Duration, Time};
 use crate::rule::Rule;
@@ -33,6 +34,11 @@ pub trait Reconciler: Sized {
 
     /// Decides what to do about a key, from what its caches show now.
     fn reconcile(&mut self, key: u32, world: &mut World) -> Plan<Self::Call>;
+
+    /// What a plan does to pods, for those who judge decisions.
+    fn deeds(&self, _plan: &Plan<Self::Call>) -> Vec<Deed> {
+        Vec::new()
+    }
 
     /// Carries out one call.
     ///
@@ -267,6 +273,9 @@ impl<R: Reconciler> Runner<R> {
         }
         world.actor = R::ACTOR;
         let plan = self.controller.reconcile(key, world);
+        if R::CONTROLLER == Controller::StatefulSet {
+            world.decided(|| Decision { key, deeds: self.controller.deeds(&plan) });
+        }
         let index = key as usize;
         if index >= self.waits.len() {
             self.waits.resize(index + 1, None);

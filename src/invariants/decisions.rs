@@ -2,7 +2,7 @@
 use crate::api::names::Name;
 use crate::api::objects::*;
 use crate::api::store::{REVISION_LABEL, View};
-use crate::controllers::plan::{Decision, Deed};
+use crate::decision::{Decision, Deed};
 use crate::event::Process;
 use crate::invariants::Judge;
 use crate::kernel::{Id, Time};
@@ -40,12 +40,16 @@ impl Seen<'_> {
 
     fn is_updated(&self, pod: &Pod) -> bool {
         let store = self.view.store;
-        let label = store.names.known(REVISION_LABEL).and_then(|key| store.labels.value(pod.meta.labels, key));
+        let label =
+            store.names.known(REVISION_LABEL).and_then(|key| store.labels.value(pod.meta.labels, key));
         label.zip(self.update).is_some_and(|(label, name)| store.names.text(label) == store.name_of(name))
     }
 
     fn surplus(&self) -> impl DoubleEndedIterator<Item = (i64, &Pod)> {
-        self.pods.iter().filter(|(ordinal, _)| !self.in_range(**ordinal)).map(|(ordinal, pod)| (*ordinal, *pod))
+        self.pods
+            .iter()
+            .filter(|(ordinal, _)| !self.in_range(**ordinal))
+            .map(|(ordinal, pod)| (*ordinal, *pod))
     }
 
     fn rolling(&self) -> Option<RollingUpdate> {
@@ -66,20 +70,25 @@ pub(super) fn judge(judge: &mut Judge<'_>, decision: &Decision) {
     let view = world.view(Process::ControllerManager);
     let id: Id<StatefulSet> = Id::from_index(decision.key as usize);
     let Some(set) = view.get(id) else {
-        let acts = decision.deeds.iter().any(|deed| matches!(deed, Deed::CreatePod { .. } | Deed::DeletePod { .. }));
+        let acts =
+            decision.deeds.iter().any(|deed| matches!(deed, Deed::CreatePod { .. } | Deed::DeletePod { .. }));
         judge.holds(6, !acts, || "pods are touched for a set that is gone".into());
         return;
     };
     let pods = view
         .iter::<Pod>()
-        .filter(|(_, pod)| view.store.controller_of(pod.meta.owners).is_some_and(|owner| owner.uid == set.meta.uid))
+        .filter(|(_, pod)| {
+            view.store.controller_of(pod.meta.owners).is_some_and(|owner| owner.uid == set.meta.uid)
+        })
         .filter(|(_, pod)| pod.meta.name.stem() == stem_of(set, &view) && pod.meta.name.ordinal().is_some())
         .map(|(_, pod)| (i64::from(pod.meta.name.ordinal().unwrap_or(0)), pod))
         .collect();
     let revisions = world.store.revisions.iter().map(|(_, revision)| revision);
     let update = revisions
         .filter(|revision| revision.template == set.spec.template)
-        .filter(|revision| view.store.controller_of(revision.meta.owners).is_some_and(|o| o.uid == set.meta.uid))
+        .filter(|revision| {
+            view.store.controller_of(revision.meta.owners).is_some_and(|o| o.uid == set.meta.uid)
+        })
         .max_by_key(|revision| revision.number)
         .map(|revision| revision.meta.name);
     let seen = Seen { set, pods, now: world.now(), update, view };
@@ -99,9 +108,15 @@ fn stem_of(set: &StatefulSet, view: &View<'_>) -> crate::api::names::Sym {
 fn creations(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
     for deed in &decision.deeds {
         let Deed::CreatePod { ordinal, updated } = *deed else { continue };
-        judge.holds(4, ordinal < 0 || seen.in_range(ordinal), || format!("pod {ordinal} is created outside the range"));
-        judge.holds(6, !seen.set.meta.is_terminating(), || format!("pod {ordinal} is created for a dying set"));
-        judge.holds(7, !seen.pods.contains_key(&ordinal), || format!("pod {ordinal} is created while it exists"));
+        judge.holds(4, ordinal < 0 || seen.in_range(ordinal), || {
+            format!("pod {ordinal} is created outside the range")
+        });
+        judge.holds(6, !seen.set.meta.is_terminating(), || {
+            format!("pod {ordinal} is created for a dying set")
+        });
+        judge.holds(7, !seen.pods.contains_key(&ordinal), || {
+            format!("pod {ordinal} is created while it exists")
+        });
         if seen.set.is_ordered() {
             let before = seen.range().find(|lower| *lower < ordinal && !seen.is_healthy(*lower));
             judge.holds(9, ordinal < 0 || before.is_none(), || {
@@ -114,7 +129,9 @@ fn creations(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
         judge.holds(19, ordinal < 0 || updated != current, || {
             format!("pod {ordinal} is created at the {} revision", if updated { "update" } else { "current" })
         });
-        judge.holds(20, !(updated && below), || format!("pod {ordinal} below the partition is created updated"));
+        judge.holds(20, !(updated && below), || {
+            format!("pod {ordinal} below the partition is created updated")
+        });
     }
 }
 
@@ -125,7 +142,9 @@ fn scale_down(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
     let deleted: Vec<i64> = decision.deletions().filter(|ordinal| !seen.in_range(*ordinal)).collect();
     for ordinal in deleted {
         let bad = seen.range().find(|lower| !seen.is_healthy(*lower));
-        judge.holds(10, bad.is_none(), || format!("pod {ordinal} is scaled away while pod {bad:?} is not healthy"));
+        judge.holds(10, bad.is_none(), || {
+            format!("pod {ordinal} is scaled away while pod {bad:?} is not healthy")
+        });
         let higher = seen.surplus().rfind(|(other, _)| *other > ordinal).map(|(other, _)| other);
         judge.holds(10, higher.is_none(), || format!("pod {ordinal} is scaled away before pod {higher:?}"));
         let lowest_bad = seen.pods.iter().find(|(_, pod)| !seen.is_good(pod)).map(|(other, _)| *other);
@@ -157,18 +176,25 @@ fn updates(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
         let pod = seen.pods.get(&ordinal);
         let stale = pod.is_some_and(|pod| !seen.is_updated(pod) && !pod.is_terminating());
         let above = seen.index(ordinal) >= i64::from(rolling.partition);
-        judge.holds(11, stale && above, || format!("pod {ordinal} is deleted for an update it does not need"));
+        judge
+            .holds(11, stale && above, || format!("pod {ordinal} is deleted for an update it does not need"));
         judge.holds(20, above, || format!("pod {ordinal} below the partition is updated"));
         if !gate || rolling.max_unavailable.is_none() {
             let higher = seen.range().filter(|other| *other > ordinal).find(|other| {
                 !seen.pods.get(other).is_some_and(|pod| seen.is_updated(pod) && seen.is_good(pod))
             });
-            judge.holds(11, higher.is_none(), || format!("pod {ordinal} is updated before pod {higher:?} is done"));
+            judge.holds(11, higher.is_none(), || {
+                format!("pod {ordinal} is updated before pod {higher:?} is done")
+            });
         }
         if seen.set.is_ordered() {
             let bad = seen.range().find(|other| !seen.is_healthy(*other));
-            judge.holds(11, bad.is_none(), || format!("pod {ordinal} is updated while pod {bad:?} is not healthy"));
-            judge.holds(13, seen.surplus().next().is_none(), || format!("pod {ordinal} is updated before scaling is done"));
+            judge.holds(11, bad.is_none(), || {
+                format!("pod {ordinal} is updated while pod {bad:?} is not healthy")
+            });
+            judge.holds(13, seen.surplus().next().is_none(), || {
+                format!("pod {ordinal} is updated before scaling is done")
+            });
         }
     }
     let budget = match rolling.max_unavailable.filter(|_| gate) {
@@ -180,7 +206,9 @@ fn updates(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
     };
     let invariant = if gate { 12 } else { 11 };
     let count = i64::try_from(victims.len()).unwrap_or(i64::MAX);
-    judge.holds(invariant, count <= budget.max(0), || format!("{count} pods are deleted for an update, {budget} may be"));
+    judge.holds(invariant, count <= budget.max(0), || {
+        format!("{count} pods are deleted for an update, {budget} may be")
+    });
 }
 
 /// One destructive step at a time, finished pods, silence.
@@ -189,14 +217,19 @@ fn steps(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
     let deletes = decision.deletions().count();
     let gate = judge.world.config.gates.max_unavailable_stateful_set;
     if seen.set.is_ordered() && !gate && creates + deletes > 0 {
-        judge.holds(14, creates + deletes == 1, || format!("{creates} creates and {deletes} deletes in one sync"));
+        judge.holds(14, creates + deletes == 1, || {
+            format!("{creates} creates and {deletes} deletes in one sync")
+        });
     }
     for deed in &decision.deeds {
         if let Deed::DeletePod { ordinal, update: false } = *deed
             && seen.in_range(ordinal)
         {
-            let finished = seen.pods.get(&ordinal).is_some_and(|pod| pod.is_terminal() && !pod.is_terminating());
-            judge.holds(16, finished, || format!("pod {ordinal} in range is deleted although it has not finished"));
+            let finished =
+                seen.pods.get(&ordinal).is_some_and(|pod| pod.is_terminal() && !pod.is_terminating());
+            judge.holds(16, finished, || {
+                format!("pod {ordinal} in range is deleted although it has not finished")
+            });
         }
     }
     let status = &seen.set.status;
@@ -211,7 +244,9 @@ fn steps(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
             .iter()
             .all(|counter| *counter == seen.set.spec.replicas);
     if quiet {
-        judge.holds(27, creates + deletes == 0, || "pods are touched although everything is as it should be".into());
+        judge.holds(27, creates + deletes == 0, || {
+            "pods are touched although everything is as it should be".into()
+        });
     }
 }
 
@@ -232,5 +267,7 @@ fn parallel(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
         return;
     }
     let missing = seen.range().find(|ordinal| !seen.pods.contains_key(ordinal) && !created.contains(ordinal));
-    judge.holds(15, missing.is_none(), || format!("pod {missing:?} is missing and is not created with the others"));
+    judge.holds(15, missing.is_none(), || {
+        format!("pod {missing:?} is missing and is not created with the others")
+    });
 }

@@ -17,7 +17,7 @@ pub(super) fn judge_uid(judge: &mut Judge<'_>, change: &Change) {
 }
 
 /// INV-3, 5, 7, 28, 29, 49, 50.
-pub(super) fn judge_pod(judge: &mut Judge<'_>, _: Id<Pod>, old: Option<&Pod>, new: Option<&Pod>) {
+pub(super) fn judge_pod(judge: &mut Judge<'_>, old: Option<&Pod>, new: Option<&Pod>) {
     let Some(pod) = new else { return };
     let world = judge.world;
     let name = judge.name(&pod.meta);
@@ -27,7 +27,9 @@ pub(super) fn judge_pod(judge: &mut Judge<'_>, _: Id<Pod>, old: Option<&Pod>, ne
         None if world.actor == Actor::StatefulSetController => created(judge, pod, &name),
         None => {}
         Some(old) => {
-            judge.holds(7, old.meta.uid == pod.meta.uid, || format!("{name} became another object in one write"));
+            judge.holds(7, old.meta.uid == pod.meta.uid, || {
+                format!("{name} became another object in one write")
+            });
             transition(judge, old, pod, &name);
         }
     }
@@ -43,7 +45,8 @@ fn transition(judge: &mut Judge<'_>, old: &Pod, pod: &Pod, name: &str) {
     let forward = rank(pod.phase) >= rank(old.phase) && (!old.is_terminal() || pod.phase == old.phase);
     judge.holds(49, forward || by_hand, || format!("{name} went from {:?} to {:?}", old.phase, pod.phase));
     if old.is_terminating() {
-        let kept = pod.is_terminating() && pod.meta.deleted <= old.meta.deleted && pod.meta.grace <= old.meta.grace;
+        let kept =
+            pod.is_terminating() && pod.meta.deleted <= old.meta.deleted && pod.meta.grace <= old.meta.grace;
         judge.holds(50, kept, || format!("the deletion of {name} was taken back or put off"));
     }
     let bound = old.node.is_none() || pod.node == old.node;
@@ -76,7 +79,8 @@ fn created(judge: &mut Judge<'_>, pod: &Pod, name: &str) {
         let sticky = world.store.names.text(stem) == expected;
         judge.holds(28, sticky, || format!("{name} uses a claim other than {expected}-{ordinal}"));
         let claim_name = crate::api::names::Name::numbered(stem, ordinal);
-        let seen = view.find::<Claim>(pod.meta.namespace, claim_name).map(|(_, claim)| !claim.meta.is_terminating());
+        let seen =
+            view.find::<Claim>(pod.meta.namespace, claim_name).map(|(_, claim)| !claim.meta.is_terminating());
         let there = world.store.claims.find(pod.meta.namespace, claim_name).is_some();
         let first = seen.unwrap_or(there);
         judge.holds(29, first, || format!("{name} was created before its claim {expected}-{ordinal}"));
@@ -97,10 +101,14 @@ pub(super) fn judge_set(judge: &mut Judge<'_>, old: Option<&StatefulSet>, new: O
         let grown = status.observed_generation >= old.status.observed_generation
             && status.observed_generation <= set.meta.generation;
         judge.holds(26, grown, || format!("observedGeneration of {name} went back or ahead"));
-        if old.status.current_revision != status.current_revision && old.status.current_revision != Default::default() {
+        if old.status.current_revision != status.current_revision
+            && old.status.current_revision != Default::default()
+        {
             let promoted = matches!(set.spec.strategy, UpdateStrategy::RollingUpdate(_))
                 && status.current_revision == status.update_revision;
-            judge.holds(22, promoted, || format!("currentRevision of {name} moved before the update was complete"));
+            judge.holds(22, promoted, || {
+                format!("currentRevision of {name} moved before the update was complete")
+            });
         }
     }
     let spec_changed = !std::sync::Arc::ptr_eq(&old.spec, &set.spec);
@@ -123,7 +131,8 @@ pub(super) fn judge_revision(
         return;
     }
     let store = &world.store;
-    let owner_of = |revision: &ControllerRevision| store.controller_of(revision.meta.owners).map(|owner| owner.uid);
+    let owner_of =
+        |revision: &ControllerRevision| store.controller_of(revision.meta.owners).map(|owner| owner.uid);
     if let (None, Some(new)) = (old, new) {
         let siblings = store.revisions.iter().filter(|(other, revision)| {
             *other != id && owner_of(revision).is_some() && owner_of(revision) == owner_of(new)
@@ -134,16 +143,18 @@ pub(super) fn judge_revision(
             twin |= sibling.data == new.data;
         }
         let name = judge.name(&new.meta);
-        judge.holds(21, new.number > highest, || format!("{name} has number {}, not above {highest}", new.number));
+        judge.holds(21, new.number > highest, || {
+            format!("{name} has number {}, not above {highest}", new.number)
+        });
         judge.holds(23, !twin, || format!("{name} was created although an equal revision exists"));
     }
     if let (Some(gone), None) = (old, new) {
         let name = judge.name(&gone.meta);
         let live = store.stateful_sets.iter().any(|(_, set)| {
             Some(set.meta.uid) == owner_of(gone)
-                && (set.status.current_revision == gone.meta.name || set.status.update_revision == gone.meta.name)
+                && (set.status.current_revision == gone.meta.name
+                    || set.status.update_revision == gone.meta.name)
         });
         judge.holds(21, !live, || format!("{name} was forgotten although the set still names it"));
     }
 }
-

@@ -6,7 +6,6 @@ use crate::api::store::Store;
 use crate::event::Process;
 use crate::invariants::Judge;
 use crate::kernel::Id;
-use crate::kubelet::Kubelets;
 use crate::storage::Csi;
 use crate::world::Actor;
 
@@ -33,8 +32,10 @@ pub(super) fn judge_pod(judge: &mut Judge<'_>, old: Option<&Pod>, new: Option<&P
     }
     let zone = store.nodes.last_known(pod.node).map(|node| node.zone);
     let spec = store.pod_spec(pod.spec);
-    let zones: Vec<_> =
-        claims_of(spec, pod).filter_map(|claim| volume_of(store, pod.meta.namespace, claim)).map(|(_, v)| v.zone).collect();
+    let zones: Vec<_> = claims_of(spec, pod)
+        .filter_map(|claim| volume_of(store, pod.meta.namespace, claim))
+        .map(|(_, v)| v.zone)
+        .collect();
     let name = judge.name(&pod.meta);
     for volume_zone in zones {
         let fits = volume_zone.is_empty() || Some(volume_zone) == zone;
@@ -43,14 +44,16 @@ pub(super) fn judge_pod(judge: &mut Judge<'_>, old: Option<&Pod>, new: Option<&P
 }
 
 /// INV-30, 33, 34, 35.
-pub(super) fn judge_claim(judge: &mut Judge<'_>, id: Id<Claim>, old: Option<&Claim>, new: Option<&Claim>) {
+pub(super) fn judge_claim(judge: &mut Judge<'_>, old: Option<&Claim>, new: Option<&Claim>) {
     let world = judge.world;
     let (actor, store) = (world.actor, &world.store);
     let Some(before) = old else { return };
     let name = judge.name(&before.meta);
     let dying = new.is_none_or(|claim| claim.meta.is_terminating()) && !before.meta.is_terminating();
     if dying {
-        judge.holds(30, actor != Actor::StatefulSetController, || format!("the set controller deleted claim {name}"));
+        judge.holds(30, actor != Actor::StatefulSetController, || {
+            format!("the set controller deleted claim {name}")
+        });
         if actor == Actor::GarbageCollector {
             let owned = !before.meta.owners.is_empty();
             judge.holds(33, owned, || format!("claim {name} was collected although nothing owned it"));
@@ -63,9 +66,13 @@ pub(super) fn judge_claim(judge: &mut Judge<'_>, id: Id<Claim>, old: Option<&Cla
                 && claims_of(store.pod_spec(pod.spec), pod).any(|claim| claim == before.meta.name)
         });
         let by_hand = actor == Actor::User;
-        judge.holds(34, user.is_none() || by_hand, || format!("claim {name} went while a pod on a node uses it"));
+        judge.holds(34, user.is_none() || by_hand, || {
+            format!("claim {name} went while a pod on a node uses it")
+        });
     }
-    if let Some(claim) = new.filter(|claim| claim.phase == ClaimPhase::Bound && before.phase != ClaimPhase::Bound) {
+    if let Some(claim) =
+        new.filter(|claim| claim.phase == ClaimPhase::Bound && before.phase != ClaimPhase::Bound)
+    {
         let paired = store.volumes.get(claim.volume).is_some_and(|volume| volume.claim.uid == claim.meta.uid);
         judge.holds(35, paired, || format!("claim {name} is bound to a volume that is not bound to it"));
     }
@@ -75,7 +82,6 @@ pub(super) fn judge_claim(judge: &mut Judge<'_>, id: Id<Claim>, old: Option<&Cla
     {
         judge.holds(35, claim.volume == before.volume, || format!("claim {name} changed its volume"));
     }
-    let _ = id;
 }
 
 /// INV-35, 37.
@@ -86,9 +92,12 @@ pub(super) fn judge_volume(judge: &mut Judge<'_>, old: Option<&Volume>, new: Opt
     let name = judge.name(&volume.meta);
     match old {
         None if world.actor == Actor::Provisioner => {
-            let Some((_, claim)) = store.claims.find(volume.claim.namespace, volume.claim.name) else { return };
+            let Some((_, claim)) = store.claims.find(volume.claim.namespace, volume.claim.name) else {
+                return;
+            };
             let class = store.claim_spec(claim.spec).class_word();
-            let class = store.classes.iter().find(|(_, c)| store.name_of(c.meta.name) == store.names.text(class));
+            let class =
+                store.classes.iter().find(|(_, c)| store.name_of(c.meta.name) == store.names.text(class));
             if class.is_some_and(|(_, class)| class.binding == BindingMode::WaitForFirstConsumer) {
                 let node = store.nodes.last_known(claim.selected_node);
                 let right = node.is_some_and(|node| node.zone == volume.zone || volume.zone.is_empty());
@@ -96,7 +105,8 @@ pub(super) fn judge_volume(judge: &mut Judge<'_>, old: Option<&Volume>, new: Opt
             }
         }
         Some(old) if old.claim.is_set() && !old.claim.uid.is_none() && world.actor != Actor::User => {
-            let kept = volume.claim.uid == old.claim.uid || !volume.claim.is_set() || volume.claim.uid.is_none();
+            let kept =
+                volume.claim.uid == old.claim.uid || !volume.claim.is_set() || volume.claim.uid.is_none();
             judge.holds(35, kept, || format!("{name} was bound again by itself"));
         }
         _ => {}
@@ -109,7 +119,6 @@ pub(super) fn judge_attachment(
     id: Id<Attachment>,
     old: Option<&Attachment>,
     new: Option<&Attachment>,
-    _: &Kubelets,
     csi: &Csi,
 ) {
     let world = judge.world;
@@ -122,13 +131,16 @@ pub(super) fn judge_attachment(
             .map(|(volume, node)| volume.zone.is_empty() || volume.zone == node.zone);
         let name = judge.name(&attachment.meta);
         judge.holds(38, zones.unwrap_or(true), || format!("{name}: attached outside the zone of the volume"));
-        let others = store.attachments.iter().filter(|(other, a)| *other != id && a.volume == attachment.volume && a.attached);
-        let shared = store.volumes.last_known(attachment.volume).is_some_and(|volume| {
-            store.claim_spec(volume.spec).modes.allows_many_nodes()
-        });
+        let shared = store
+            .volumes
+            .last_known(attachment.volume)
+            .is_some_and(|volume| store.claim_spec(volume.spec).modes.allows_many_nodes());
         let disk = store.volumes.last_known(attachment.volume).map_or(0, |volume| volume.disk);
-        let really = csi.attached_to(disk).is_none_or(|node| node == attachment.node);
-        let _ = others.count();
+        let really = csi
+            .cloud
+            .disk(disk)
+            .and_then(|disk| disk.state.node())
+            .is_none_or(|node| node == attachment.node);
         judge.holds(39, really || shared, || format!("{name}: the disk is attached to another machine"));
     }
     if world.actor != Actor::AttachDetach {
@@ -136,13 +148,20 @@ pub(super) fn judge_attachment(
     }
     if let (None, Some(created)) = (old, new) {
         let other = store.attachments.iter().find(|(other, a)| {
-            *other != id && a.volume == created.volume && a.node != created.node && a.attached && !a.meta.is_terminating()
+            *other != id
+                && a.volume == created.volume
+                && a.node != created.node
+                && a.attached
+                && !a.meta.is_terminating()
         });
-        let shared = store.volumes.last_known(created.volume).is_some_and(|volume| {
-            store.claim_spec(volume.spec).modes.allows_many_nodes()
-        });
+        let shared = store
+            .volumes
+            .last_known(created.volume)
+            .is_some_and(|volume| store.claim_spec(volume.spec).modes.allows_many_nodes());
         let name = judge.name(&created.meta);
-        judge.holds(40, other.is_none() || shared, || format!("{name}: attach asked for before the detach elsewhere"));
+        judge.holds(40, other.is_none() || shared, || {
+            format!("{name}: attach asked for before the detach elsewhere")
+        });
     }
     let dying = new.is_none_or(|a| a.meta.is_terminating());
     if let Some(before) = old.filter(|old| dying && !old.meta.is_terminating()) {
@@ -160,16 +179,18 @@ fn safe_detach(judge: &mut Judge<'_>, attachment: &Attachment) {
         pod.node == attachment.node
             && !done
             && claims_of(view.store.pod_spec(pod.spec), pod).any(|claim| {
-                view.find::<Claim>(pod.meta.namespace, claim).is_some_and(|(_, claim)| claim.volume == attachment.volume)
+                view.find::<Claim>(pod.meta.namespace, claim)
+                    .is_some_and(|(_, claim)| claim.volume == attachment.volume)
             })
     });
     let who = wanting.map(|(_, pod)| view.store.name_of(pod.meta.name));
     judge.holds(42, who.is_none(), || format!("{name} is detached while {who:?} still wants it"));
     let Some(node) = view.get(attachment.node) else { return };
     let in_use = node.volumes_in_use.contains(&attachment.volume);
-    let out_of_service = node.taints.iter().any(|taint| {
-        view.store.names.text(taint.key) == "node.kubernetes.io/out-of-service"
-    });
+    let out_of_service = node
+        .taints
+        .iter()
+        .any(|taint| view.store.names.text(taint.key) == "node.kubernetes.io/out-of-service");
     let safe = !in_use || node.ready != NodeReady::True || out_of_service;
     judge.holds(41, safe, || format!("{name} is detached while a ready node has it mounted"));
 }

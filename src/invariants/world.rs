@@ -18,7 +18,13 @@ pub(super) struct Seen {
 }
 
 /// INV-51, and the licences of INV-2: a pod's object goes.
-pub(super) fn judge_pod(judge: &mut Judge<'_>, id: Id<Pod>, old: Option<&Pod>, new: Option<&Pod>, kubelets: &Kubelets) {
+pub(super) fn judge_pod(
+    judge: &mut Judge<'_>,
+    id: Id<Pod>,
+    old: Option<&Pod>,
+    new: Option<&Pod>,
+    kubelets: &Kubelets,
+) {
     let (Some(gone), None) = (old, new) else { return };
     let uid = gone.meta.uid;
     let running = kubelets.is_running(id, uid);
@@ -33,7 +39,7 @@ pub(super) fn judge_pod(judge: &mut Judge<'_>, id: Id<Pod>, old: Option<&Pod>, n
 }
 
 /// INV-2, INV-43: what runs now.
-pub(super) fn judge(judge: &mut Judge<'_>, kubelets: &Kubelets, _: bool) {
+pub(super) fn judge(judge: &mut Judge<'_>, kubelets: &Kubelets) {
     let store = &judge.world.store;
     let now: Vec<(Id<Node>, Id<Pod>, Uid)> = kubelets.running().collect();
     let keys: BTreeSet<(u32, u32)> = now.iter().map(|(_, pod, uid)| (pod.as_u32(), uid.0)).collect();

@@ -7,38 +7,38 @@ use std::fmt;
 
 /// A generated scenario.
 #[derive(Clone)]
-pub struct Case {
-    pub cluster: Cluster,
-    pub set: Set,
-    pub steps: Vec<Step>,
-    pub seed: u64,
+pub(crate) struct Case {
+    pub(crate) cluster: Cluster,
+    pub(crate) set: Set,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) seed: u64,
 }
 
 #[derive(Clone, Debug)]
-pub struct Cluster {
-    pub nodes: u32,
-    pub zones: u32,
-    pub max_unavailable_gate: bool,
-    pub start_ms: u32,
-    pub ready_ms: u32,
-    pub stop_ms: u32,
+pub(crate) struct Cluster {
+    pub(crate) nodes: u32,
+    pub(crate) zones: u32,
+    pub(crate) max_unavailable_gate: bool,
+    pub(crate) start_ms: u32,
+    pub(crate) ready_ms: u32,
+    pub(crate) stop_ms: u32,
 }
 
 #[derive(Clone, Debug)]
-pub struct Set {
-    pub replicas: u32,
-    pub parallel: bool,
-    pub strategy: Strategy,
-    pub min_ready: u32,
-    pub start: u32,
-    pub claims: bool,
-    pub when_deleted_delete: bool,
-    pub when_scaled_delete: bool,
-    pub history: u32,
+pub(crate) struct Set {
+    pub(crate) replicas: u32,
+    pub(crate) parallel: bool,
+    pub(crate) strategy: Update,
+    pub(crate) min_ready: u32,
+    pub(crate) start: u32,
+    pub(crate) claims: bool,
+    pub(crate) when_deleted_delete: bool,
+    pub(crate) when_scaled_delete: bool,
+    pub(crate) history: u32,
 }
 
 #[derive(Clone, Debug)]
-pub enum Strategy {
+pub(crate) enum Update {
     Default,
     Bare,
     OnDelete,
@@ -47,7 +47,7 @@ pub enum Strategy {
 }
 
 #[derive(Clone, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     Scale(u32),
     Image(u32),
     Partition(u32),
@@ -76,7 +76,7 @@ pub enum Step {
     Then(Box<Step>),
 }
 
-pub fn case() -> impl proptest::strategy::Strategy<Value = Case> {
+pub(crate) fn case() -> impl proptest::strategy::Strategy<Value = Case> {
     (cluster(), set(), prop::collection::vec(step(), 0..10), any::<u64>())
         .prop_map(|(cluster, set, steps, seed)| Case { cluster, set, steps, seed })
 }
@@ -96,26 +96,27 @@ fn cluster() -> impl proptest::strategy::Strategy<Value = Cluster> {
 
 fn set() -> impl proptest::strategy::Strategy<Value = Set> {
     let strategy = prop_oneof![
-        3 => Just(Strategy::Default),
-        1 => Just(Strategy::Bare),
-        1 => Just(Strategy::OnDelete),
-        2 => (0..4u32).prop_map(Strategy::Partition),
-        2 => (1..4u32).prop_map(Strategy::MaxUnavailable),
+        3 => Just(Update::Default),
+        1 => Just(Update::Bare),
+        1 => Just(Update::OnDelete),
+        2 => (0..4u32).prop_map(Update::Partition),
+        2 => (1..4u32).prop_map(Update::MaxUnavailable),
     ];
     let policy = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    (0..5u32, strategy, prop_oneof![Just(0), Just(2u32)], prop_oneof![Just(0), Just(2u32)], policy, 0..3u32).prop_map(
-        |(replicas, strategy, min_ready, start, (parallel, claims, deleted, scaled), history)| Set {
-            replicas,
-            parallel,
-            strategy,
-            min_ready,
-            start,
-            claims,
-            when_deleted_delete: deleted,
-            when_scaled_delete: scaled,
-            history,
-        },
-    )
+    (0..5u32, strategy, prop_oneof![Just(0), Just(2u32)], prop_oneof![Just(0), Just(2u32)], policy, 0..3u32)
+        .prop_map(|(replicas, strategy, min_ready, start, (parallel, claims, deleted, scaled), history)| {
+            Set {
+                replicas,
+                parallel,
+                strategy,
+                min_ready,
+                start,
+                claims,
+                when_deleted_delete: deleted,
+                when_scaled_delete: scaled,
+                history,
+            }
+        })
 }
 
 fn step() -> impl proptest::strategy::Strategy<Value = Step> {
@@ -159,11 +160,15 @@ impl fmt::Debug for Case {
 
 impl Case {
     /// The scenario file.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let c = &self.cluster;
-        let mut text = String::from("apiVersion: stsim/v1alpha1\nkind: Scenario\nmetadata: {name: generated}\nspec:\n");
+        let mut text =
+            String::from("apiVersion: stsim/v1alpha1\nkind: Scenario\nmetadata: {name: generated}\nspec:\n");
         text += &format!("  seed: {}\n  until: 40m\n  cluster:\n", self.seed);
-        text += &format!("    featureGates: {{MaxUnavailableStatefulSet: {}}}\n    nodes:\n", c.max_unavailable_gate);
+        text += &format!(
+            "    featureGates: {{MaxUnavailableStatefulSet: {}}}\n    nodes:\n",
+            c.max_unavailable_gate
+        );
         for node in 0..c.nodes {
             text += &format!("    - {{name: node-{node}, zone: zone-{}}}\n", node % c.zones);
         }
@@ -188,13 +193,13 @@ impl Case {
         let policy = if s.parallel { "Parallel" } else { "OrderedReady" };
         let keep = |delete: bool| if delete { "Delete" } else { "Retain" };
         let strategy = match &s.strategy {
-            Strategy::Default => String::new(),
-            Strategy::Bare => "  updateStrategy: {type: RollingUpdate}\n".into(),
-            Strategy::OnDelete => "  updateStrategy: {type: OnDelete}\n".into(),
-            Strategy::Partition(n) => {
+            Update::Default => String::new(),
+            Update::Bare => "  updateStrategy: {type: RollingUpdate}\n".into(),
+            Update::OnDelete => "  updateStrategy: {type: OnDelete}\n".into(),
+            Update::Partition(n) => {
                 format!("  updateStrategy: {{type: RollingUpdate, rollingUpdate: {{partition: {n}}}}}\n")
             }
-            Strategy::MaxUnavailable(n) => {
+            Update::MaxUnavailable(n) => {
                 format!("  updateStrategy: {{type: RollingUpdate, rollingUpdate: {{maxUnavailable: {n}}}}}\n")
             }
         };
@@ -212,7 +217,12 @@ impl Case {
              {{whenDeleted: {}, whenScaled: {}}}\n{strategy}  selector:\n    matchLabels: {{app: web}}\n  template:\n    \
              metadata:\n      labels: {{app: web}}\n    spec:\n      containers:\n      - {{name: web, image: \"web:v1\"}}\n\
              {claims}",
-            s.replicas, s.min_ready, s.history, s.start, keep(s.when_deleted_delete), keep(s.when_scaled_delete)
+            s.replicas,
+            s.min_ready,
+            s.history,
+            s.start,
+            keep(s.when_deleted_delete),
+            keep(s.when_scaled_delete)
         )
     }
 
@@ -228,7 +238,9 @@ impl Case {
                 r#"patch statefulset web --type=merge -p {{"spec":{{"updateStrategy":{{"type":"RollingUpdate","rollingUpdate":{{"partition":{n}}}}}}}}}"#
             )),
             Step::DeletePod(n) => kubectl(format!("delete pod {} --wait=false", pod(n))),
-            Step::ForceDeletePod(n) => kubectl(format!("delete pod {} --force --grace-period=0 --wait=false", pod(n))),
+            Step::ForceDeletePod(n) => {
+                kubectl(format!("delete pod {} --force --grace-period=0 --wait=false", pod(n)))
+            }
             Step::CrashPod(n) => fault("crash", format!("pod/{}", pod(n))),
             Step::FailPod(n) => fault("fail", format!("pod/{}", pod(n))),
             Step::Unready(n) => fault("unready", format!("pod/{}", pod(n))),

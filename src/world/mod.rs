@@ -4,12 +4,17 @@
 //! for events in the future, and writes through [`World::create`], [`World::update`] and [`World::delete`]. Each write
 //! is one change of the log: it carries who wrote, by which rule, and the change that led to it, and it wakes the
 //! watches. Nothing else in the simulator changes the store.
+mod actor;
+
+pub use actor::{Actor, Draw};
+
 use crate::api::kind::Kind;
 use crate::api::names::Uid;
 use crate::api::objects::*;
 use crate::api::status::Status;
 use crate::api::store::{Change, Store, Stored, Verb, View};
 use crate::config::Config;
+use crate::decision::Decision;
 use crate::event::{Event, Process};
 use crate::kernel::{Chooser, Duration, Id, Latency, Queue, Scheduled, Time, Timer};
 use crate::limits;
@@ -19,127 +24,6 @@ use crate::trace::record::Recorder;
 
 mod mounts;
 pub use mounts::Mounts;
-
-/// Who writes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-#[repr(u8)]
-pub enum Actor {
-    /// kubectl, or the scenario itself.
-    #[default]
-    User,
-    /// statefulset-controller.
-    StatefulSetController,
-    /// deployment-controller.
-    DeploymentController,
-    /// replicaset-controller.
-    ReplicaSetController,
-    /// disruption controller.
-    DisruptionController,
-    /// endpointslice-controller.
-    EndpointSliceController,
-    /// node-controller (node lifecycle).
-    NodeController,
-    /// taint-eviction-controller.
-    TaintEviction,
-    /// pod garbage collector.
-    PodGc,
-    /// garbage collector of owners and dependents.
-    GarbageCollector,
-    /// persistentvolume-controller and the protection controllers.
-    VolumeController,
-    /// attachdetach-controller.
-    AttachDetach,
-    /// default-scheduler.
-    Scheduler,
-    /// A kubelet.
-    Kubelet,
-    /// external-provisioner.
-    Provisioner,
-    /// external-attacher.
-    Attacher,
-}
-
-impl Actor {
-    /// The name events and the timeline show.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Actor::User => "kubectl",
-            Actor::StatefulSetController => "statefulset-controller",
-            Actor::DeploymentController => "deployment-controller",
-            Actor::ReplicaSetController => "replicaset-controller",
-            Actor::DisruptionController => "controllermanager",
-            Actor::EndpointSliceController => "endpoint-slice-controller",
-            Actor::NodeController => "node-controller",
-            Actor::TaintEviction => "taint-eviction-controller",
-            Actor::PodGc => "pod-garbage-collector",
-            Actor::GarbageCollector => "garbage-collector-controller",
-            Actor::VolumeController => "persistentvolume-controller",
-            Actor::AttachDetach => "attachdetach-controller",
-            Actor::Scheduler => "default-scheduler",
-            Actor::Kubelet => "kubelet",
-            Actor::Provisioner => "ebs.csi.aws.com",
-            Actor::Attacher => "external-attacher ebs.csi.aws.com",
-        }
-    }
-
-    /// The process it runs in, if it is one that can be stopped.
-    pub fn process(self) -> Option<Process> {
-        match self {
-            Actor::User | Actor::Kubelet => None,
-            Actor::Scheduler => Some(Process::Scheduler),
-            Actor::Provisioner | Actor::Attacher => Some(Process::CsiController),
-            _ => Some(Process::ControllerManager),
-        }
-    }
-}
-
-/// What a keyed draw is for. Each purpose has its own stream, so a new draw disturbs no other (INV-83).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
-pub enum Draw {
-    /// Duration of an API write.
-    ApiWrite = 1,
-    /// Lag of a watch.
-    Watch,
-    /// Queue hop.
-    Hop,
-    /// A scheduling decision's duration.
-    Decision,
-    /// Tie between nodes (SCHED-26).
-    NodeTie,
-    /// Phase of a periodic loop (DEF-C1).
-    Phase,
-    /// Sandbox.
-    Sandbox,
-    /// Container start.
-    Start,
-    /// Image pull.
-    Pull,
-    /// Readiness.
-    Ready,
-    /// Container stop.
-    Stop,
-    /// Container exit.
-    Exit,
-    /// Provisioning.
-    Provision,
-    /// Attaching.
-    Attach,
-    /// Detaching.
-    Detach,
-    /// Staging and publishing.
-    Mount,
-    /// Back-off jitter.
-    Jitter,
-    /// Random letters in names.
-    Name,
-    /// Order among equals where the real one is unspecified.
-    Order,
-    /// Order of DNS answers, choice of a backend.
-    Answer,
-    /// uids and volume handles as text.
-    Identity,
-}
 
 /// The lease of a node. A renewal that changes nothing is no event: what matters is when renewals stopped or began.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -241,6 +125,8 @@ pub struct World {
     pub mounts: Mounts,
     /// A limit was reached: the run ends.
     pub exceeded: Option<Limit>,
+    /// Decisions made since the last look, kept only while something judges them.
+    decisions: Option<Vec<Decision>>,
     queue: Queue<Event>,
     watchers: [Watcher; Process::ALL.len()],
     foreground: usize,
@@ -273,6 +159,7 @@ impl World {
             leases: Vec::new(),
             mounts: Mounts::default(),
             exceeded: None,
+            decisions: None,
             queue: Queue::new(),
             watchers: std::array::from_fn(|_| watcher.clone()),
             foreground: 0,
@@ -768,6 +655,25 @@ impl World {
         let key = u64::from(id.as_u32()) << 32 | u64::from(uid.0);
         let lag = self.draw(self.config.latency.watch, Draw::Watch, key, u64::from(self.store.revision().0));
         self.after(lag, Event::Kubelet(event));
+    }
+
+    // ---- Judging ---------------------------------------------------------------------------------------------------
+
+    /// Keeps decisions from now on.
+    pub fn keep_decisions(&mut self) {
+        self.decisions = Some(Vec::new());
+    }
+
+    /// Notes a decision, if anybody judges them.
+    pub(crate) fn decided(&mut self, decision: impl FnOnce() -> Decision) {
+        if let Some(decisions) = &mut self.decisions {
+            decisions.push(decision());
+        }
+    }
+
+    /// Takes the decisions made since the last look.
+    pub(crate) fn take_decisions(&mut self) -> Vec<Decision> {
+        self.decisions.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     // ---- Telling ---------------------------------------------------------------------------------------------------
