@@ -11,25 +11,25 @@ pub struct Status {
     pub reason: &'static str,
     /// The server's sentence.
     pub message: String,
-    /// What exactly is wrong with which object, where the message says so in one breath; kubectl lists it.
-    pub invalid: Option<Box<Invalid>>,
+    /// What exactly is wrong with which object; kubectl lists the causes of a 422.
+    pub details: Option<Box<Details>>,
 }
 
-/// The details of a 422.
+/// What a refusal is about, beyond its message.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Invalid {
+pub struct Details {
     /// Kind of the object, without group; empty: the request as a whole.
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// One sentence for each mistake: `spec.replicas: Invalid value: -1: must be ...`.
-    pub errors: Vec<String>,
+    /// One sentence for each cause: `spec.replicas: Invalid value: -1: must be ...`.
+    pub causes: Vec<String>,
 }
 
 impl Status {
     /// A refusal.
     pub fn new(code: u16, reason: &'static str, message: String) -> Status {
-        Status { code, reason, message, invalid: None }
+        Status { code, reason, message, details: None }
     }
     /// 404.
     pub fn not_found(resource: &str, name: &str) -> Status {
@@ -64,8 +64,8 @@ impl Status {
         };
         let dot = if group.is_empty() { "" } else { "." };
         let message = format!("{kind}{dot}{group} \"{name}\" is invalid: {text}");
-        let invalid = Invalid { kind: kind.to_owned(), name: name.to_owned(), errors };
-        Status { invalid: Some(Box::new(invalid)), ..Status::new(422, "Invalid", message) }
+        let details = Details { kind: kind.to_owned(), name: name.to_owned(), causes: errors };
+        Status { details: Some(Box::new(details)), ..Status::new(422, "Invalid", message) }
     }
     /// 403.
     pub fn forbidden(message: String) -> Status {

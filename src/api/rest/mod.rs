@@ -6,6 +6,8 @@
 //! storage. One request is one moment: the latency of the API is the caller's.
 mod create;
 mod defaults;
+mod delete;
+mod update;
 
 use crate::api::kind::Kind;
 use crate::api::manifest;
@@ -315,5 +317,117 @@ impl World {
         if let (Some(condition), Some(event)) = (condition, said.max_by_key(|event| event.last)) {
             condition["message"] = event.message.as_str().into();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    pub(super) fn world() -> World {
+        let mut world = World::new(1, Config::recorded());
+        world.bootstrap().expect("an empty world");
+        world
+    }
+
+    pub(super) fn created(world: &mut World, manifest: Value) -> ObjectRef {
+        world.rest_create(manifest.clone()).unwrap_or_else(|error| panic!("{error}: {manifest}"))
+    }
+
+    #[test]
+    fn lists_are_in_etcds_order() {
+        let mut world = world();
+        for (kind, name, namespace) in [
+            ("ConfigMap", "b", "default"),
+            ("ConfigMap", "a-10", "default"),
+            ("ConfigMap", "a-9", "default"),
+            ("Secret", "a", "default"),
+            ("ConfigMap", "z", "kube-system"),
+        ] {
+            let metadata = json!({"name": name, "namespace": namespace});
+            created(&mut world, json!({"apiVersion": "v1", "kind": kind, "metadata": metadata}));
+        }
+        let maps = manifest::find_kind("v1", "ConfigMap").expect("known");
+        let names = |namespace| {
+            let found = world.rest_list(maps, namespace).into_iter();
+            found
+                .map(|object| world.rest_get(object).expect("there")["metadata"]["name"].clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(Some("default")), ["a-10", "a-9", "b"]);
+        assert_eq!(names(None), ["a-10", "a-9", "b", "z"]);
+        assert_eq!(names(Some("nosuch")), [""; 0]);
+        assert!(world.rest_find(maps, "default", "a").is_none());
+        let secret = world.rest_find(manifest::find_kind("v1", "Secret").expect("known"), "default", "a");
+        assert_eq!(secret.map(|object| world.rest_resource(object).name()), Some("secrets".into()));
+        assert_eq!(world.rest_list(Kind::Service, None).len(), 1);
+    }
+
+    #[test]
+    fn names_are_taken_or_generated() {
+        let mut world = world();
+        let map = |metadata: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata});
+        created(&mut world, map(json!({"name": "a"})));
+        let refused = world.rest_create(map(json!({"name": "a"}))).expect_err("taken");
+        assert_eq!((refused.code, refused.message.as_str()), (409, "configmaps \"a\" already exists"));
+        let refused =
+            world.rest_create(map(json!({"name": "a", "namespace": "x"}))).expect_err("no namespace");
+        assert_eq!(refused.message, "namespaces \"x\" not found");
+        let [one, two] = [(); 2].map(|()| created(&mut world, map(json!({"generateName": "a-"}))));
+        let name = |object| world.rest_get(object).expect("there")["metadata"]["name"].to_string();
+        assert_ne!(name(one), name(two));
+        assert_eq!(name(one).len(), "\"a-xxxxx\"".len());
+        let unknown = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}, "dat": {}});
+        let refused = world.rest_create(unknown).expect_err("strict");
+        assert_eq!(
+            refused.message,
+            "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: unknown field \
+             \"dat\""
+        );
+    }
+
+    #[test]
+    fn defaults_of_workloads() {
+        let mut world = world();
+        let selector = json!({"matchLabels": {"app": "web"}});
+        let template = json!({
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "web", "image": "web:v1"}]},
+        });
+        let mut spec_of = |kind: &str, name: &str, more: Value| {
+            let mut spec = json!({"selector": selector, "template": template});
+            for (field, value) in more.as_object().into_iter().flatten() {
+                spec[field] = value.clone();
+            }
+            let manifest =
+                json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+            let object = created(&mut world, manifest);
+            world.rest_get(object).expect("there")["spec"].clone()
+        };
+        // STS-1, STS-2, STS-3.
+        let set = spec_of("StatefulSet", "a", json!({}));
+        assert_eq!((&set["replicas"], &set["revisionHistoryLimit"]), (&json!(1), &json!(10)));
+        assert_eq!(set["podManagementPolicy"], "OrderedReady");
+        assert_eq!(
+            set["updateStrategy"],
+            json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}})
+        );
+        assert_eq!(
+            set["persistentVolumeClaimRetentionPolicy"],
+            json!({"whenDeleted": "Retain", "whenScaled": "Retain"})
+        );
+        let set = spec_of("StatefulSet", "b", json!({"updateStrategy": {"type": "RollingUpdate"}}));
+        assert_eq!(set["updateStrategy"], json!({"type": "RollingUpdate"}));
+        let gated = json!({"updateStrategy": {"rollingUpdate": {"maxUnavailable": 2}}});
+        let set = spec_of("StatefulSet", "c", gated);
+        assert_eq!(set["updateStrategy"]["rollingUpdate"], json!({"partition": 0}));
+        // DEP-1.
+        let deployment = spec_of("Deployment", "a", json!({"strategy": {"type": "RollingUpdate"}}));
+        assert_eq!(
+            deployment["strategy"],
+            json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}})
+        );
+        assert_eq!(deployment["progressDeadlineSeconds"], 600);
     }
 }

@@ -7,3 +7,13 @@ use serde_json::Value;
 pub fn create(_store: &Store, _kind: Kind, _object: &Value) -> Vec<String> {
     Vec::new()
 }
+
+/// What is wrong with a change of metadata and spec; empty if nothing.
+pub fn update(_store: &Store, _kind: Kind, _old: &Value, _new: &Value) -> Vec<String> {
+    Vec::new()
+}
+
+/// What is wrong with a change of status; empty if nothing.
+pub fn update_status(_kind: Kind, _old: &Value, _new: &Value) -> Vec<String> {
+    Vec::new()
+}

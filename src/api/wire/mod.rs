@@ -29,6 +29,20 @@ pub trait Wire: Noted {
     fn from_json(store: &mut Store, json: &Value) -> Self;
     /// Takes over from `old` what is not part of metadata and spec, and so is not changed by a write of these.
     fn keep_status(&mut self, old: &Self);
+    /// Takes over from `old` how the same spec is held: shared, by the same number.
+    fn keep_spec(&mut self, _old: &Self) {}
+    /// Takes over what of metadata only the server writes.
+    fn keep_identity(&mut self, old: &Meta) {
+        let meta = self.meta_mut();
+        *meta = Meta {
+            labels: meta.labels,
+            annotations: meta.annotations,
+            owners: meta.owners,
+            other_finalizers: meta.other_finalizers,
+            finalizers: meta.finalizers,
+            ..*old
+        };
+    }
 }
 
 /// apiVersion, kind and metadata.

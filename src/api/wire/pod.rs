@@ -241,6 +241,11 @@ impl Wire for Pod {
         }
     }
 
+    fn keep_spec(&mut self, old: &Pod) {
+        self.spec = old.spec;
+        self.node = old.node;
+    }
+
     fn keep_status(&mut self, old: &Pod) {
         let mut flags = old.flags;
         for identity in [PodFlags::NAME_LABEL, PodFlags::INDEX_LABEL] {

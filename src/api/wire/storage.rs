@@ -179,6 +179,11 @@ impl Wire for Claim {
         }
     }
 
+    fn keep_spec(&mut self, old: &Claim) {
+        self.spec = old.spec;
+        self.volume = old.volume;
+    }
+
     fn keep_status(&mut self, old: &Claim) {
         self.phase = old.phase;
     }
@@ -290,6 +295,10 @@ impl Wire for Volume {
             bound_by_controller: annotation(BOUND_BY_CONTROLLER) == "yes",
             spec: intern_volume_shape(store, spec),
         }
+    }
+
+    fn keep_spec(&mut self, old: &Volume) {
+        *self = Volume { spec: old.spec, claim: old.claim, zone: old.zone, disk: old.disk, ..*self };
     }
 
     fn keep_status(&mut self, old: &Volume) {

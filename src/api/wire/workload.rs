@@ -207,6 +207,10 @@ impl Wire for StatefulSet {
         }
     }
 
+    fn keep_spec(&mut self, old: &StatefulSet) {
+        self.spec = old.spec.clone();
+    }
+
     fn keep_status(&mut self, old: &StatefulSet) {
         self.status = old.status;
     }
@@ -366,6 +370,10 @@ impl Wire for Deployment {
         }
     }
 
+    fn keep_spec(&mut self, old: &Deployment) {
+        self.spec = old.spec.clone();
+    }
+
     fn keep_status(&mut self, old: &Deployment) {
         self.status = old.status.clone();
     }
@@ -417,6 +425,10 @@ impl Wire for ReplicaSet {
                 conditions: conditions_from(store, status),
             },
         }
+    }
+
+    fn keep_spec(&mut self, old: &ReplicaSet) {
+        self.spec = old.spec.clone();
     }
 
     fn keep_status(&mut self, old: &ReplicaSet) {
