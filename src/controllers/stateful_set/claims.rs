@@ -1,0 +1,223 @@
+//! Claims of a set's pods: which are there, and who is to own them (STS-19 to STS-34).
+//!
+//! Follows the claim half of pkg/controller/statefulset/stateful_pod_control.go and stateful_set_utils.go. Everything
+//! here is a pure function of what the informer cache shows; the calls are made in `calls.rs`.
+use super::calls::Ordinal;
+use super::identity::Frame;
+use crate::api::kind::Kind;
+use crate::api::labels::Owner;
+use crate::api::names::{Name, Uid};
+use crate::api::objects::{Claim, Retention};
+use crate::api::store::View;
+use crate::kernel::Id;
+
+/// The claim of each template for a pod, as the cache shows it.
+pub(super) fn of_ordinal<'a>(
+    frame: &'a Frame,
+    cache: View<'a>,
+    ordinal: Ordinal,
+) -> impl Iterator<Item = (usize, Option<(Id<Claim>, &'a Claim)>)> {
+    (0..frame.claim_stems.len()).map(move |template| {
+        let name = frame.known_claim_name(&cache.store.names, template, ordinal);
+        (template, name.and_then(|name| cache.find::<Claim>(frame.namespace, name)))
+    })
+}
+
+/// A claim that is being deleted blocks its pod (STS-22): the first such.
+pub(super) fn terminating(frame: &Frame, cache: View<'_>, ordinal: Ordinal) -> Option<Id<Claim>> {
+    let mut claims = of_ordinal(frame, cache, ordinal).filter_map(|(_, claim)| claim);
+    claims.find(|(_, claim)| claim.meta.is_terminating()).map(|(id, _)| id)
+}
+
+/// A claim that an earlier pod of this name still owns (STS-32): the first such. Asked only before a pod is created,
+/// and only if claims go with a scale-down.
+pub(super) fn stale(frame: &Frame, cache: View<'_>, ordinal: Ordinal) -> Option<Id<Claim>> {
+    if frame.spec.when_scaled == Retention::Retain {
+        return None;
+    }
+    let pod = PodRef::not_created(frame, cache, ordinal);
+    let mut claims = of_ordinal(frame, cache, ordinal).filter_map(|(_, claim)| claim);
+    claims
+        .find(|(_, claim)| is_stale(cache.store.owners.get(claim.meta.owners), |owner| pod.is_named(owner), pod.uid))
+        .map(|(id, _)| id)
+}
+
+/// The pod a claim may be owned by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PodRef {
+    pub(super) name: Option<Name>,
+    /// [`Uid::NONE`] for a pod that is not created yet.
+    pub(super) uid: Uid,
+    /// Not in range: being scaled away.
+    pub(super) condemned: bool,
+}
+
+impl PodRef {
+    /// The in-range pod of this ordinal before it exists.
+    pub(super) fn not_created(frame: &Frame, cache: View<'_>, ordinal: Ordinal) -> PodRef {
+        PodRef { name: frame.known_pod_name(&cache.store.names, ordinal), uid: Uid::NONE, condemned: false }
+    }
+
+    fn is_named(&self, owner: &Owner) -> bool {
+        owner.kind == Kind::Pod && Some(owner.name) == self.name
+    }
+}
+
+fn is_set_named(frame: &Frame, owner: &Owner) -> bool {
+    owner.kind == Kind::StatefulSet && owner.name == frame.name
+}
+
+fn is_stale(owners: &[Owner], matches: impl Fn(&Owner) -> bool, uid: Uid) -> bool {
+    owners.iter().find(|owner| matches(owner)).is_some_and(|owner| owner.uid != uid)
+}
+
+/// The references are as the retention policy wants them, or not to be touched (STS-27, STS-33).
+pub(super) fn owners_match(frame: &Frame, owners: &[Owner], pod: PodRef) -> bool {
+    if is_stale(owners, |owner| is_set_named(frame, owner), frame.uid)
+        || is_stale(owners, |owner| pod.is_named(owner), pod.uid)
+    {
+        return true;
+    }
+    let owned_by = |uid: Uid| owners.iter().any(|owner| owner.uid == uid);
+    if has_unexpected_controller(frame, owners, pod) {
+        return !owned_by(frame.uid) && !owned_by(pod.uid);
+    }
+    let ours = owners.iter().find(|owner| owner.uid == frame.uid || owner.uid == pod.uid);
+    if ours.is_some_and(|owner| !owner.controller) {
+        return false;
+    }
+    let (by_set, by_pod) = wanted(frame, pod);
+    by_set == owned_by(frame.uid) && by_pod == owned_by(pod.uid)
+}
+
+/// Whether the set and whether the pod is to own the claim: the table of STS-27.
+fn wanted(frame: &Frame, pod: PodRef) -> (bool, bool) {
+    match (frame.spec.when_scaled, frame.spec.when_deleted) {
+        (Retention::Retain, Retention::Retain) => (false, false),
+        (Retention::Retain, Retention::Delete) => (true, false),
+        (Retention::Delete, Retention::Retain) => (false, pod.condemned),
+        (Retention::Delete, Retention::Delete) => (!pod.condemned, pod.condemned),
+    }
+}
+
+/// Somebody else controls the claim, or a set or pod of the same name and another uid does (STS-33).
+pub(super) fn has_unexpected_controller(frame: &Frame, owners: &[Owner], pod: PodRef) -> bool {
+    if (frame.spec.when_scaled, frame.spec.when_deleted) == (Retention::Retain, Retention::Retain) {
+        return false;
+    }
+    owners.iter().any(|owner| {
+        if is_set_named(frame, owner) {
+            owner.uid != frame.uid
+        } else if pod.is_named(owner) {
+            owner.uid != pod.uid
+        } else {
+            owner.controller
+        }
+    })
+}
+
+/// The references as they should be (STS-27, STS-33).
+pub(super) fn rewritten(frame: &Frame, owners: &[Owner], pod: PodRef) -> Vec<Owner> {
+    let mut kept: Vec<Owner> = owners
+        .iter()
+        .copied()
+        .filter(|owner| !is_set_named(frame, owner) && !pod.is_named(owner))
+        .collect();
+    if has_unexpected_controller(frame, owners, pod) {
+        return kept;
+    }
+    let (by_set, by_pod) = wanted(frame, pod);
+    if by_set {
+        kept.push(frame.owner());
+    }
+    if by_pod && let Some(name) = pod.name {
+        kept.push(Owner { kind: Kind::Pod, controller: true, block: true, name, uid: pod.uid });
+    }
+    kept
+}
+
+/// What the claims of an existing pod ask for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Needs {
+    /// Some are missing, going, or wrongly owned: a Pending pod is helped (STS-23).
+    pub(super) repair: bool,
+    /// Some are wrongly owned (STS-28).
+    pub(super) owners: bool,
+}
+
+/// Looks at all claims of a pod.
+pub(super) fn needs(frame: &Frame, cache: View<'_>, ordinal: Ordinal, pod: PodRef) -> Needs {
+    let mut needs = Needs::default();
+    for (_, claim) in of_ordinal(frame, cache, ordinal) {
+        let Some((_, claim)) = claim else {
+            needs.repair = true;
+            continue;
+        };
+        let owners = cache.store.owners.get(claim.meta.owners);
+        let matches = owners_match(frame, owners, pod);
+        needs.owners |= !matches;
+        needs.repair |=
+            !matches || claim.meta.is_terminating() || has_unexpected_controller(frame, owners, pod);
+    }
+    needs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{SetOptions, set};
+    use super::*;
+    use crate::config::Config;
+    use crate::world::World;
+    use Retention::{Delete, Retain};
+
+    fn frame(when_scaled: Retention, when_deleted: Retention) -> (World, Frame) {
+        let mut world = World::new(1, Config::recorded());
+        let id = set(&mut world, "web", &SetOptions { when_scaled, when_deleted, ..SetOptions::default() });
+        let object = world.store.get(id).cloned().unwrap();
+        (World::new(1, Config::recorded()), Frame::new(&mut world.store.names, id, &object, "web"))
+    }
+
+    /// The table of STS-27.
+    #[test]
+    fn owners_by_policy() {
+        let cases = [
+            (Retain, Retain, false, false, false),
+            (Retain, Retain, true, false, false),
+            (Retain, Delete, false, true, false),
+            (Retain, Delete, true, true, false),
+            (Delete, Retain, false, false, false),
+            (Delete, Retain, true, false, true),
+            (Delete, Delete, false, true, false),
+            (Delete, Delete, true, false, true),
+        ];
+        for (scaled, deleted, condemned, by_set, by_pod) in cases {
+            let (_, frame) = frame(scaled, deleted);
+            let pod = PodRef { name: Some(Name::numbered(frame.stem, 0)), uid: Uid(900), condemned };
+            let owners = rewritten(&frame, &[], pod);
+            let has = |uid| owners.iter().any(|owner| owner.uid == uid && owner.controller && owner.block);
+            assert_eq!((has(frame.uid), has(pod.uid)), (by_set, by_pod), "{scaled:?} {deleted:?} {condemned}");
+            assert!(owners_match(&frame, &owners, pod));
+            assert_eq!(owners_match(&frame, &[], pod), owners.is_empty());
+        }
+    }
+
+    /// STS-33: upstream TestStatefulPodControlUpdatePodClaimForRetentionPolicy.
+    #[test]
+    fn foreign_and_stale_owners_are_left_alone() {
+        let (_, frame) = frame(Delete, Delete);
+        let pod = PodRef { name: Some(Name::numbered(frame.stem, 0)), uid: Uid(900), condemned: false };
+        let foreign =
+            Owner { kind: Kind::Inert, controller: true, block: true, name: frame.name, uid: Uid(77) };
+        assert!(has_unexpected_controller(&frame, &[foreign], pod));
+        assert!(owners_match(&frame, &[foreign], pod), "nothing of ours on it: left alone");
+        let both = [frame.owner(), foreign];
+        assert!(!owners_match(&frame, &both, pod));
+        assert_eq!(rewritten(&frame, &both, pod), [foreign]);
+
+        let stale = Owner { uid: Uid(5), ..frame.owner() };
+        assert!(owners_match(&frame, &[stale], pod), "a set of the same name and another uid");
+        let plain = Owner { controller: false, ..frame.owner() };
+        assert!(!owners_match(&frame, &[plain], pod), "an owner that does not control is rewritten");
+        assert_eq!(rewritten(&frame, &[plain], pod), [frame.owner()]);
+    }
+}

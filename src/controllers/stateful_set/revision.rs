@@ -1,0 +1,185 @@
+//! Revisions: which one new pods get, when one is made, and which are forgotten (STS-35 to STS-47).
+//!
+//! Follows getStatefulSetRevisions, setMatchesLatestExistingRevision and truncateHistory of stateful_set_control.go,
+//! and pkg/controller/history. The template is rendered and hashed when it has changed, not in every sync.
+use super::view::SetView;
+use crate::api::names::{Name, Sym};
+use crate::api::objects::{ControllerRevision, StatefulSet, TemplateId};
+use crate::api::store::View;
+use crate::api::template_defaults::default_pod_template;
+use crate::api::template_hash::{revision_data, revision_hash, revision_name};
+use crate::event::Process;
+use crate::kernel::Id;
+use crate::world::World;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A revision as pods refer to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Target {
+    /// Value of the label `controller-revision-hash`.
+    pub(super) label: Sym,
+    pub(super) name: Name,
+    pub(super) template: TemplateId,
+}
+
+/// What has to be done for the update revision to be there (STS-39).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Pending {
+    /// It is the last of the list already.
+    Nothing,
+    /// An older revision is the same: its number rises (STS-46).
+    Renumber(Id<ControllerRevision>),
+    /// It is new.
+    Create,
+}
+
+/// Both revisions of a sync, and what goes with them.
+#[derive(Clone, Debug)]
+pub(super) struct Choice {
+    pub(super) current: Target,
+    pub(super) update: Target,
+    pub(super) pending: Pending,
+    /// `.revision` of the update revision if it is created or renumbered.
+    pub(super) number: i64,
+    /// `.data` of the update revision if it is created.
+    pub(super) data: Arc<str>,
+    pub(super) collisions: i32,
+    /// Ownerless revisions to be adopted (STS-88).
+    pub(super) adopt: Vec<Id<ControllerRevision>>,
+    /// Revisions to be deleted at the end (STS-43).
+    pub(super) expired: Vec<Id<ControllerRevision>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Listed<'a> {
+    id: Id<ControllerRevision>,
+    label: Sym,
+    revision: &'a ControllerRevision,
+}
+
+impl Listed<'_> {
+    fn target(&self) -> Target {
+        Target { label: self.label, name: self.revision.meta.name, template: self.revision.template }
+    }
+}
+
+/// Chooses the update and the current revision of a set. `orphans`: ownerless revisions in its namespace.
+pub(super) fn choose(
+    view: &mut SetView,
+    set: &StatefulSet,
+    orphans: Vec<Id<ControllerRevision>>,
+    world: &mut World,
+) -> Choice {
+    let data = candidate(view, set.spec.template, world);
+    let labels: Vec<Sym> = orphans.iter().map(|id| revision_label(*id, world)).collect();
+    let collisions = set.status.collisions.unwrap_or(0);
+    let text = world.store.name_of(set.meta.name);
+    let hashed = revision_name(&text, &revision_hash(&data, collisions));
+    let new = Target {
+        label: world.store.names.word(&hashed),
+        name: world.store.names.name(&hashed),
+        template: set.spec.template,
+    };
+    let gate = world.config.gates.semantic_revision_comparison;
+    let cache = world.view(Process::ControllerManager);
+    let (listed, adopt) = list(view, cache, orphans.into_iter().zip(labels));
+    let number = listed.last().map_or(1, |last| last.revision.number + 1);
+    let (update, pending) = match listed.iter().rposition(|listed| *listed.revision.data == *data) {
+        Some(last) if last + 1 == listed.len() => (listed[last].target(), Pending::Nothing),
+        Some(older) => (listed[older].target(), Pending::Renumber(listed[older].id)),
+        None => match listed.last().filter(|last| gate && means_the_same(view, last, set.spec.template, &data)) {
+            Some(last) => (last.target(), Pending::Nothing),
+            None => (new, Pending::Create),
+        },
+    };
+    let named = |listed: &&Listed<'_>| listed.revision.meta.name == set.status.current_revision;
+    let current = listed.iter().find(named).map_or(update, Listed::target);
+    let expired = expired(view, &listed, set.spec.history_limit, [current.label, update.label]);
+    Choice { current, update, pending, number, data, collisions, adopt, expired }
+}
+
+/// The data of a revision of the present template (STS-35, STS-39).
+fn candidate(view: &mut SetView, template: TemplateId, world: &World) -> Arc<str> {
+    if let Some((of, data)) = &view.candidate
+        && *of == template
+    {
+        return data.clone();
+    }
+    let data: Arc<str> = revision_data(&world.store.template(template).json).into();
+    view.candidate = Some((template, data.clone()));
+    data
+}
+
+/// The name of a revision as a label's value.
+pub(super) fn revision_label(id: Id<ControllerRevision>, world: &mut World) -> Sym {
+    let name = world.store.revisions.last_known(id).map(|revision| revision.meta.name);
+    let text = world.store.name_of(name.unwrap_or_default());
+    world.store.names.word(&text)
+}
+
+/// The revisions of the set in order (STS-37, STS-38), and those of them that have no owner yet.
+fn list<'a>(
+    view: &SetView,
+    cache: View<'a>,
+    orphans: impl Iterator<Item = (Id<ControllerRevision>, Sym)>,
+) -> (Vec<Listed<'a>>, Vec<Id<ControllerRevision>>) {
+    let selected = |id: Id<ControllerRevision>, label: Sym| {
+        let revision = cache.get(id)?;
+        let matches = cache.store.labels_match(revision.meta.labels, &view.frame.spec.selector);
+        matches.then_some(Listed { id, label, revision })
+    };
+    let mut listed: Vec<Listed<'_>> =
+        view.owned_revisions.iter().filter_map(|owned| selected(owned.id, owned.label)).collect();
+    let orphans: Vec<Listed<'_>> = orphans.filter_map(|(id, label)| selected(id, label)).collect();
+    let adopt = orphans.iter().map(|orphan| orphan.id).collect();
+    listed.extend(orphans);
+    listed.sort_by(|a, b| {
+        let key = |listed: &Listed<'_>| (listed.revision.number, listed.revision.meta.created);
+        let text = |listed: &Listed<'_>| cache.store.names.text(listed.label);
+        key(a).cmp(&key(b)).then_with(|| text(a).cmp(text(b)))
+    });
+    (listed, adopt)
+}
+
+/// The last revision, written differently, stands for the same template (STS-47).
+fn means_the_same(view: &mut SetView, last: &Listed<'_>, template: TemplateId, data: &str) -> bool {
+    let version = last.revision.meta.revision;
+    if let Some((of, id, at, verdict)) = view.semantic
+        && (of, id, at) == (template, last.id, version)
+    {
+        return verdict;
+    }
+    let verdict = rewritten(&last.revision.data).is_some_and(|text| text == data);
+    view.semantic = Some((template, last.id, version, verdict));
+    verdict
+}
+
+/// The data of a revision as it would be written now: its template read, defaulted and written again.
+fn rewritten(data: &str) -> Option<String> {
+    let mut value: Value = serde_json::from_str(data).ok()?;
+    let mut template = value.pointer_mut("/spec/template")?.take();
+    template.as_object_mut()?.remove("$patch");
+    if let Some(metadata) = template.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|_, value| !value.is_null());
+    }
+    default_pod_template(&mut template);
+    Some(revision_data(&template))
+}
+
+/// The oldest of what nothing refers to, down to the history limit (STS-43). A negative limit keeps all.
+fn expired(
+    view: &SetView,
+    listed: &[Listed<'_>],
+    limit: i32,
+    live: [Sym; 2],
+) -> Vec<Id<ControllerRevision>> {
+    let Ok(limit) = usize::try_from(limit) else { return Vec::new() };
+    let history: Vec<_> = listed
+        .iter()
+        .filter(|listed| !live.contains(&listed.label) && !view.is_in_use(listed.label))
+        .map(|listed| listed.id)
+        .collect();
+    let surplus = history.len().saturating_sub(limit);
+    history.into_iter().take(surplus).collect()
+}
