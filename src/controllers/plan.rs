@@ -30,6 +30,8 @@ pub enum Then {
     Done,
     /// Looks again after this long.
     After(Duration),
+    /// Looks again at this instant; at once if it has passed by then.
+    At(Time),
     /// Failed without a call: tries again with back-off (STS-105).
     Retry,
 }
@@ -68,6 +70,8 @@ pub enum WaitOn {
     Node(Id<Node>),
     /// A refused call to succeed at the next try.
     Retry,
+    /// The garbage collector to have collected what it owns.
+    Dependents,
 }
 
 /// Calls, and what comes after them.

@@ -353,8 +353,10 @@ impl<R: Reconciler> Runner<R> {
             }
         } else {
             self.queue.key(key).failures = 0;
-            if let Then::After(delay) = running.plan.then {
-                self.queue.add_after(key, delay, world);
+            match running.plan.then {
+                Then::After(delay) => self.queue.add_after(key, delay, world),
+                Then::At(time) => self.queue.add_at(key, time.max(world.now()), false, world),
+                Then::Done | Then::Retry => {}
             }
         }
         self.queue.done(key, world);

@@ -207,7 +207,12 @@ impl Underway {
             Call::RenumberRevision(id) => {
                 let number = self.choice.number;
                 let done = world.update(id, rule, |revision| revision.number = number);
-                let gone = || Status::not_found(Kind::Revision.resource(), &world.store.name_of(self.choice.update.name));
+                let gone = || {
+                    Status::not_found(
+                        Kind::Revision.resource(),
+                        &world.store.name_of(self.choice.update.name),
+                    )
+                };
                 let done = done.map(|_| Done::Quietly).ok_or_else(gone);
                 self.early(done)
             }
@@ -421,8 +426,7 @@ impl Underway {
         world: &mut World,
     ) -> Outcome {
         let cache = world.view(Process::ControllerManager);
-        let Some(name) =
-            self.frame.known_claim_name(&world.store.names, usize::from(template), ordinal)
+        let Some(name) = self.frame.known_claim_name(&world.store.names, usize::from(template), ordinal)
         else {
             return Ok(Done::Quietly);
         };
@@ -624,7 +628,9 @@ impl Underway {
             let set = world.store.names.text(self.frame.stem);
             match result {
                 Ok(()) => format!("{verb} Pod {set}-{ordinal} in StatefulSet {set} successful"),
-                Err(error) => format!("{verb} Pod {set}-{ordinal} in StatefulSet {set} failed error: {error}"),
+                Err(error) => {
+                    format!("{verb} Pod {set}-{ordinal} in StatefulSet {set} failed error: {error}")
+                }
             }
         });
     }
@@ -664,7 +670,12 @@ fn wrote(revision: Option<Revision>) -> Done {
 }
 
 /// What the API server would have against the labels and the host name of a new pod (STS-5, STUCK-13, STUCK-15).
-pub(super) fn refused(names: &crate::api::names::Interner, name: Name, ordinal: Ordinal, revision: Sym) -> bool {
+pub(super) fn refused(
+    names: &crate::api::names::Interner,
+    name: Name,
+    ordinal: Ordinal,
+    revision: Sym,
+) -> bool {
     ordinal == Ordinal::NONE || names.len_of(name) > MAX_LABEL || names.text(revision).len() > MAX_LABEL
 }
 
@@ -677,15 +688,17 @@ fn refusal(world: &World, name: Name, ordinal: Ordinal, revision: Sym) -> Result
     let mut errors = Vec::new();
     for value in [&ordinal.to_string(), names.text(revision), &text] {
         let found = label_value_errors(value);
-        errors.extend(found.into_iter().map(|why| format!("metadata.labels: Invalid value: {value:?}: {why}")));
+        errors
+            .extend(found.into_iter().map(|why| format!("metadata.labels: Invalid value: {value:?}: {why}")));
     }
     if text.len() > MAX_LABEL {
-        errors.push(format!("spec.hostname: Invalid value: {text:?}: must be no more than {MAX_LABEL} bytes"));
+        errors
+            .push(format!("spec.hostname: Invalid value: {text:?}: must be no more than {MAX_LABEL} bytes"));
     }
     Err(Status::invalid(Kind::Pod, &text, &errors))
 }
 
-fn new_pod(meta: Meta, spec: PodSpecId, flags: PodFlags) -> Pod {
+pub(super) fn new_pod(meta: Meta, spec: PodSpecId, flags: PodFlags) -> Pod {
     Pod {
         meta,
         spec,
@@ -701,4 +714,21 @@ fn new_pod(meta: Meta, spec: PodSpecId, flags: PodFlags) -> Pod {
         reason: PodReason::None,
         disruption: Disruption::None,
     }
+}
+
+fn admitted_claim(world: &mut World, spec: ClaimSpecId) -> ClaimSpecId {
+    crate::api::admission::admit_claim_spec(&mut world.store, spec)
+}
+
+fn pod_spec(world: &mut World, frame: &Frame, template: TemplateId) -> Result<PodSpecId, Status> {
+    let World { store, config, .. } = world;
+    let spec = &frame.spec;
+    crate::api::admission::pod_spec_for_set(
+        store,
+        config,
+        template,
+        &spec.claims,
+        frame.stem,
+        spec.service_name,
+    )
 }

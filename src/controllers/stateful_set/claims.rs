@@ -38,7 +38,9 @@ pub(super) fn stale(frame: &Frame, cache: View<'_>, ordinal: Ordinal) -> Option<
     let pod = PodRef::not_created(frame, cache, ordinal);
     let mut claims = of_ordinal(frame, cache, ordinal).filter_map(|(_, claim)| claim);
     claims
-        .find(|(_, claim)| is_stale(cache.store.owners.get(claim.meta.owners), |owner| pod.is_named(owner), pod.uid))
+        .find(|(_, claim)| {
+            is_stale(cache.store.owners.get(claim.meta.owners), |owner| pod.is_named(owner), pod.uid)
+        })
         .map(|(id, _)| id)
 }
 
@@ -118,11 +120,8 @@ pub(super) fn has_unexpected_controller(frame: &Frame, owners: &[Owner], pod: Po
 
 /// The references as they should be (STS-27, STS-33).
 pub(super) fn rewritten(frame: &Frame, owners: &[Owner], pod: PodRef) -> Vec<Owner> {
-    let mut kept: Vec<Owner> = owners
-        .iter()
-        .copied()
-        .filter(|owner| !is_set_named(frame, owner) && !pod.is_named(owner))
-        .collect();
+    let mut kept: Vec<Owner> =
+        owners.iter().copied().filter(|owner| !is_set_named(frame, owner) && !pod.is_named(owner)).collect();
     if has_unexpected_controller(frame, owners, pod) {
         return kept;
     }
@@ -195,7 +194,11 @@ mod tests {
             let pod = PodRef { name: Some(Name::numbered(frame.stem, 0)), uid: Uid(900), condemned };
             let owners = rewritten(&frame, &[], pod);
             let has = |uid| owners.iter().any(|owner| owner.uid == uid && owner.controller && owner.block);
-            assert_eq!((has(frame.uid), has(pod.uid)), (by_set, by_pod), "{scaled:?} {deleted:?} {condemned}");
+            assert_eq!(
+                (has(frame.uid), has(pod.uid)),
+                (by_set, by_pod),
+                "{scaled:?} {deleted:?} {condemned}"
+            );
             assert!(owners_match(&frame, &owners, pod));
             assert_eq!(owners_match(&frame, &[], pod), owners.is_empty());
         }

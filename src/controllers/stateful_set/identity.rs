@@ -187,7 +187,9 @@ pub(super) fn storage_matches(frame: &Frame, store: &Store, pod: &Pod) -> bool {
             used.volume == template.name
                 && match used.claim {
                     ClaimName::PerOrdinal(of) => of == *stem,
-                    ClaimName::Fixed(name) => name.stem() == *stem && name.ordinal() == pod.meta.name.ordinal(),
+                    ClaimName::Fixed(name) => {
+                        name.stem() == *stem && name.ordinal() == pod.meta.name.ordinal()
+                    }
                 }
         })
     })

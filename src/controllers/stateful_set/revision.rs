@@ -88,10 +88,12 @@ pub(super) fn choose(
     let (update, pending) = match listed.iter().rposition(|listed| *listed.revision.data == *data) {
         Some(last) if last + 1 == listed.len() => (listed[last].target(), Pending::Nothing),
         Some(older) => (listed[older].target(), Pending::Renumber(listed[older].id)),
-        None => match listed.last().filter(|last| gate && means_the_same(view, last, set.spec.template, &data)) {
-            Some(last) => (last.target(), Pending::Nothing),
-            None => (new, Pending::Create),
-        },
+        None => {
+            match listed.last().filter(|last| gate && means_the_same(view, last, set.spec.template, &data)) {
+                Some(last) => (last.target(), Pending::Nothing),
+                None => (new, Pending::Create),
+            }
+        }
     };
     let named = |listed: &&Listed<'_>| listed.revision.meta.name == set.status.current_revision;
     let current = listed.iter().find(named).map_or(update, Listed::target);
@@ -168,12 +170,7 @@ fn rewritten(data: &str) -> Option<String> {
 }
 
 /// The oldest of what nothing refers to, down to the history limit (STS-43). A negative limit keeps all.
-fn expired(
-    view: &SetView,
-    listed: &[Listed<'_>],
-    limit: i32,
-    live: [Sym; 2],
-) -> Vec<Id<ControllerRevision>> {
+fn expired(view: &SetView, listed: &[Listed<'_>], limit: i32, live: [Sym; 2]) -> Vec<Id<ControllerRevision>> {
     let Ok(limit) = usize::try_from(limit) else { return Vec::new() };
     let history: Vec<_> = listed
         .iter()

@@ -15,7 +15,8 @@ pub(super) fn computed(
     unnumbered: bool,
 ) -> StatefulSetStatus {
     let mut tally: Tally = view.tally;
-    let (mut current, mut updated) = (view.alive_at(choice.current.label), view.alive_at(choice.update.label));
+    let (mut current, mut updated) =
+        (view.alive_at(choice.current.label), view.alive_at(choice.update.label));
     for slot in view.unnumbered.values().filter(|_| unnumbered) {
         tally.count(slot, 1);
         let alive = !slot.any(flag::TERMINATING);
@@ -75,7 +76,8 @@ mod tests {
     /// STS-76: what is worth a write.
     #[test]
     fn only_counters_revisions_and_a_newer_generation_are_written() {
-        let stored = StatefulSetStatus { observed_generation: 3, replicas: 2, ready: 2, ..Default::default() };
+        let stored =
+            StatefulSetStatus { observed_generation: 3, replicas: 2, ready: 2, ..Default::default() };
         let mut names = Interner::default();
         let cases = [
             (StatefulSetStatus { collisions: Some(4), ..stored }, false),

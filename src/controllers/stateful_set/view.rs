@@ -62,7 +62,13 @@ impl Slot {
 }
 
 /// What of a pod is looked at, from one look at its object and its claims.
-pub(super) fn examine(frame: &Frame, cache: View<'_>, pod: (Id<Pod>, &Pod), revision: Sym, now: Time) -> Slot {
+pub(super) fn examine(
+    frame: &Frame,
+    cache: View<'_>,
+    pod: (Id<Pod>, &Pod),
+    revision: Sym,
+    now: Time,
+) -> Slot {
     let (id, pod) = pod;
     let ordinal = frame.member(cache.store, pod.meta.name).unwrap_or(Ordinal::NONE);
     let condemned = ordinal.number().and_then(|number| frame.index_of(number)).is_none();
@@ -439,7 +445,7 @@ impl SetView {
     }
 
     /// Pods that have become available by `now`; they are to be filed again.
-    pub(super) fn due(&mut self, now: Time) -> Vec<Id<Pod>> {
+    pub(super) fn due(&self, now: Time) -> Vec<Id<Pod>> {
         let mut due = Vec::new();
         for (at, pod) in &self.future {
             if Time::from_secs(u64::from(*at)) > now {
