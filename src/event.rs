@@ -189,7 +189,7 @@ pub enum BinderEvent {
     Deadline(u32),
     /// Attached pairs are compared with their VolumeAttachments (VOL-37).
     Verify(u32),
-    /// A pair has been unwanted for as long as an unmount may take (VOL-45). Numbers as for `Pair`.
+    /// A pair has been unwanted for as long as an unmount may take (VOL-45): its number, epoch of the manager.
     Overdue(u32, u32),
     /// The protection controllers look at a claim (VOL-18).
     ProtectClaim(Id<Claim>, Uid),

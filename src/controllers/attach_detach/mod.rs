@@ -1,0 +1,440 @@
+//! The attach/detach controller: has volumes attached where pods want them, and detached where none does any more
+//! (VOL-27 to VOL-38, VOL-45 to VOL-47).
+//!
+//! Follows `pkg/controller/volume/attachdetach`. Its loop of 100 ms is simulated only at ticks at which a pair that
+//! something has happened to is looked at: detaches first, then attaches, then node status (VOL-29). A volume without a
+//! disk in the cloud needs no attaching (VOL-26). Left out: the populator's rounds of 1 and 3 min, which repair what
+//! events have missed, and the node annotation of old kubelets.
+mod operations;
+mod pairs;
+
+use crate::api::kind::Kind;
+use crate::api::names::{Name, Sym, Uid};
+use crate::api::objects::*;
+use crate::api::store::{Change, View};
+use crate::controllers::claim_users::{ClaimUsers, claims_of};
+use crate::event::{BinderEvent, Event, Process};
+use crate::kernel::{Duration, Id, Time};
+use crate::world::{Actor, World};
+use pairs::{Actual, Key, Operation, OperationKind, Pairs};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// The taint that says a node will not come back (VOL-46).
+const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
+/// Phase of the loop (DEF-C1).
+const LOOP: u64 = 0x6164_636c;
+/// Phase of the loop that verifies attachments.
+const VERIFY_LOOP: u64 = 0x6164_6376;
+/// Period of that loop (DEF-64).
+const VERIFY_PERIOD: Duration = Duration::from_secs(60);
+
+/// The volumes a pod wants on its node.
+#[derive(Clone, Debug)]
+struct Wants {
+    uid: Uid,
+    node: Id<Node>,
+    volumes: Box<[Id<Volume>]>,
+    /// All its claims were bound when it was looked at.
+    complete: bool,
+}
+
+/// See the module documentation.
+#[derive(Clone, Debug, Default)]
+pub struct AttachDetach {
+    pairs: Pairs,
+    wants: FxHashMap<Id<Pod>, Wants>,
+    /// Pairs to look at in the next pass, each with the change that led to it.
+    dirty: BTreeMap<Key, Revision>,
+    pass_armed: bool,
+    /// The loop waits for its own writes of node status.
+    busy_until: Time,
+    /// Nodes whose volumesAttached is to be written at the end of the next pass.
+    to_report: BTreeSet<Id<Node>>,
+    deadlines: VecDeque<(Time, u32, u32)>,
+    deadline_armed: bool,
+    /// Attached pairs whose VolumeAttachment no longer says so.
+    suspects: BTreeSet<Key>,
+    verify_armed: bool,
+    tokens: u32,
+}
+
+/// The pod's containers are over as far as volumes go: earlier than "deleted" (IsPodTerminated, VOL-28).
+fn is_terminated(pod: &Pod) -> bool {
+    pod.is_terminal() || (pod.is_terminating() && !pod.containers.is_running())
+}
+
+/// The volume behind a claim, if the claim is bound and the volume is one that is attached (VOL-27, VOL-26).
+/// `Err`: the claim is not bound yet.
+fn volume_of(view: View<'_>, pod: &Pod, claim: Name) -> Result<Option<Id<Volume>>, ()> {
+    let claim = view.find::<Claim>(pod.meta.namespace, claim).map(|(_, claim)| claim);
+    let claim = claim.filter(|claim| claim.phase == ClaimPhase::Bound).ok_or(())?;
+    let volume = view.get(claim.volume).filter(|volume| volume.claim.uid == claim.meta.uid).ok_or(())?;
+    Ok((volume.disk != 0).then_some(claim.volume))
+}
+
+impl AttachDetach {
+    /// Hears of a change that the watches of the controller manager show.
+    pub fn observe(&mut self, change: &Change, users: &ClaimUsers, world: &mut World) {
+        match change.kind {
+            Kind::Pod => self.pod_changed(change.id(), world),
+            Kind::Claim => self.claim_changed(change, users, world),
+            Kind::Node => self.node_changed(change, world),
+            Kind::Attachment => self.attachment_changed(change, world),
+            _ => {}
+        }
+    }
+
+    // ---- Desired state ---------------------------------------------------------------------------------------------
+
+    fn pod_changed(&mut self, id: Id<Pod>, world: &mut World) {
+        let view = world.view(Process::ControllerManager);
+        let pod = view.get(id).copied().filter(|pod| {
+            pod.is_bound() && !is_terminated(pod) && !view.store.pod_spec(pod.spec).claims.is_empty()
+        });
+        let known = self.wants.get(&id).map(|wants| (wants.uid, wants.node));
+        if known == pod.map(|pod| (pod.meta.uid, pod.node)) {
+            return;
+        }
+        self.remove_pod(id, world);
+        if let Some(pod) = pod {
+            self.add_pod(id, &pod, world);
+        }
+    }
+
+    fn add_pod(&mut self, id: Id<Pod>, pod: &Pod, world: &mut World) {
+        let view = world.view(Process::ControllerManager);
+        let found: Vec<_> = claims_of(view, pod).map(|claim| volume_of(view, pod, claim)).collect();
+        let complete = found.iter().all(Result::is_ok);
+        let mut volumes: Vec<Id<Volume>> = found.into_iter().flatten().flatten().collect();
+        volumes.sort_unstable();
+        volumes.dedup();
+        for volume in &volumes {
+            let key = (*volume, pod.node);
+            let slot = self.pairs.add(key);
+            if let Some(pair) = self.pairs.get_mut(slot) {
+                pair.pods.push(id);
+            }
+            self.look_at(key, world);
+        }
+        let wants = Wants { uid: pod.meta.uid, node: pod.node, volumes: volumes.into(), complete };
+        self.wants.insert(id, wants);
+    }
+
+    fn remove_pod(&mut self, id: Id<Pod>, world: &mut World) {
+        let Some(wants) = self.wants.remove(&id) else { return };
+        for volume in wants.volumes {
+            let key = (volume, wants.node);
+            let Some(slot) = self.pairs.slot(key) else { continue };
+            if let Some(pair) = self.pairs.get_mut(slot) {
+                pair.pods.retain(|pod| *pod != id);
+                if pair.pods.is_empty() {
+                    pair.multi_attach_told = false;
+                }
+            }
+            self.look_at(key, world);
+            self.pairs.forget_if_idle(slot);
+        }
+    }
+
+    /// Pods that came to a node before their claim was bound are looked at again.
+    fn claim_changed(&mut self, change: &Change, users: &ClaimUsers, world: &mut World) {
+        let (old, new) = world.store.before_and_after::<Claim>(change);
+        let bound = |claim: Option<&Claim>| claim.is_some_and(|claim| claim.phase == ClaimPhase::Bound);
+        let Some(claim) = new.filter(|_| !bound(old) && bound(new)) else { return };
+        let view = world.view(Process::ControllerManager);
+        for pod in users.of_claim(view, claim) {
+            if self.wants.get(&pod).is_some_and(|wants| !wants.complete) {
+                self.remove_pod(pod, world);
+                self.pod_changed(pod, world);
+            }
+        }
+    }
+
+    // ---- What it hears of nodes and attachments --------------------------------------------------------------------
+
+    /// volumesInUse says what is mounted (VOL-32); readiness and taints decide about force (VOL-45, VOL-46).
+    fn node_changed(&mut self, change: &Change, world: &mut World) {
+        let id = change.id::<Node>();
+        let (_, new) = world.store.before_and_after::<Node>(change);
+        let in_use = new.map(|node| node.volumes_in_use.clone());
+        for volume in self.pairs.volumes_of(id) {
+            let Some(slot) = self.pairs.slot((volume, id)) else { continue };
+            let Some(pair) = self.pairs.get_mut(slot) else { continue };
+            if let Some(in_use) = &in_use {
+                pair.mounted = in_use.binary_search(&volume).is_ok();
+            }
+            if pair.operation == Operation::None && (pair.pods.is_empty() || pair.actual != Actual::Attached) {
+                self.look_at((volume, id), world);
+            }
+        }
+    }
+
+    fn attachment_changed(&mut self, change: &Change, world: &mut World) {
+        let (old, new) = world.store.before_and_after::<Attachment>(change);
+        let Some(Attachment { volume, node, .. }) = new.or(old).copied() else { return };
+        let lost = new.is_none_or(|attachment| !attachment.attached);
+        let Some(slot) = self.pairs.slot((volume, node)) else { return };
+        self.attachment_seen(slot, world);
+        let settled = |pair: &pairs::Pair| {
+            pair.actual == Actual::Attached && pair.operation == Operation::None
+        };
+        if lost && self.pairs.get(slot).is_some_and(settled) {
+            self.suspect((volume, node), world);
+        }
+    }
+
+    /// The next round of verification will look at this pair (VOL-37).
+    fn suspect(&mut self, key: Key, world: &mut World) {
+        self.suspects.insert(key);
+        if !std::mem::replace(&mut self.verify_armed, true) {
+            let epoch = world.epoch(Process::ControllerManager);
+            let tick = world.next_tick(VERIFY_PERIOD, VERIFY_LOOP, epoch, world.now());
+            world.at(tick, Event::Binder(BinderEvent::Verify(epoch)));
+        }
+    }
+
+    /// Attached pairs whose VolumeAttachment is gone or not attached count as detached (VOL-37).
+    fn verify(&mut self, world: &mut World) {
+        self.verify_armed = false;
+        for key in std::mem::take(&mut self.suspects) {
+            let Some(slot) = self.pairs.slot(key).filter(|_| !is_seen_attached(world, key)) else { continue };
+            if self.pairs.get(slot).is_some_and(|pair| pair.operation == Operation::None) {
+                self.to_report.insert(key.1);
+                self.detached(slot, world);
+            }
+        }
+    }
+
+    // ---- The loop --------------------------------------------------------------------------------------------------
+
+    /// Something has happened to a pair: the next pass of the loop looks at it (VOL-29).
+    fn look_at(&mut self, key: Key, world: &mut World) {
+        self.dirty.insert(key, world.cause);
+        if std::mem::replace(&mut self.pass_armed, true) {
+            return;
+        }
+        let epoch = world.epoch(Process::ControllerManager);
+        let from = self.busy_until.max(world.now());
+        let tick = world.next_tick(world.config.timers.attach_detach_loop, LOOP, epoch, from);
+        world.at(tick, Event::Binder(BinderEvent::Pass(epoch)));
+    }
+
+    /// One pass: detaches, attaches, node status. The writes of node status that detaches need hold the loop up.
+    fn pass(&mut self, world: &mut World) {
+        self.pass_armed = false;
+        let dirty = std::mem::take(&mut self.dirty);
+        let mut done = world.now();
+        for (key, cause) in &dirty {
+            world.cause = *cause;
+            done = self.consider_detach(*key, done, world);
+        }
+        for (key, cause) in &dirty {
+            world.cause = *cause;
+            self.consider_attach(*key, done, world);
+        }
+        for node in std::mem::take(&mut self.to_report) {
+            done = done + world.api_delay(Actor::AttachDetach);
+            let epoch = world.epoch(Process::ControllerManager);
+            world.at(done, Event::Binder(BinderEvent::Report(node, epoch)));
+        }
+        self.busy_until = done;
+    }
+
+    /// A volume that may be on one node only has one operation at a time over all its pairs (VOL-35).
+    fn is_busy(&self, key: Key, many_nodes: bool) -> bool {
+        self.pairs
+            .of_volume(key.0)
+            .any(|(_, pair)| pair.operation != Operation::None && (!many_nodes || pair.node == key.1))
+    }
+
+    /// Detaches a pair that is attached and unwanted, if it may (VOL-31). The time at which the loop goes on.
+    fn consider_detach(&mut self, key: Key, from: Time, world: &mut World) -> Time {
+        let now = world.now();
+        let many = allows_many_nodes(world, key.0);
+        let Some(slot) = self.pairs.slot(key).filter(|_| !self.is_busy(key, many)) else { return from };
+        let Some(pair) = self.pairs.get_mut(slot) else { return from };
+        let unwanted = pair.pods.is_empty() && pair.actual != Actual::Detached;
+        if !unwanted || pair.is_backing_off(OperationKind::Detach, now) {
+            return from;
+        }
+        if pair.unwanted_since.is_never() {
+            pair.unwanted_since = now;
+        }
+        let longest = world.config.timers.max_wait_for_unmount;
+        let (healthy, out_of_service) = node_state(world, key.1);
+        let epoch = world.epoch(Process::ControllerManager);
+        let overdue = now.elapsed_since(pair.unwanted_since) > longest;
+        let forced = overdue && !healthy;
+        if pair.mounted && !forced && !out_of_service {
+            if !overdue && pair.timer.is_none() {
+                // "Longer than": the loop finds the time over at the first tick after it (DEF-C4).
+                let over = pair.unwanted_since + longest + Duration::from_nanos(1);
+                pair.timer = Some(world.timer(over, Event::Binder(BinderEvent::Overdue(slot, epoch))));
+            }
+            return from;
+        }
+        if let Some(timer) = pair.timer.take() {
+            world.cancel(timer);
+        }
+        pair.reported = false;
+        self.begin(slot, Operation::Unreport(!forced && !out_of_service), from, world)
+    }
+
+    /// Attaches a pair that is wanted and not attached, if it may (VOL-30, VOL-34).
+    fn consider_attach(&mut self, key: Key, from: Time, world: &mut World) {
+        let now = world.now();
+        let many = allows_many_nodes(world, key.0);
+        let Some(slot) = self.pairs.slot(key).filter(|_| !self.is_busy(key, many)) else { return };
+        let Some(pair) = self.pairs.get_mut(slot).filter(|pair| !pair.pods.is_empty()) else { return };
+        if pair.actual != Actual::Detached {
+            pair.unwanted_since = Time::NEVER;
+            if let Some(timer) = pair.timer.take() {
+                world.cancel(timer);
+            }
+        }
+        if pair.actual == Actual::Attached || world.view(Process::ControllerManager).get(key.1).is_none() {
+            return;
+        }
+        let told = pair.multi_attach_told;
+        let backing_off = pair.is_backing_off(OperationKind::Attach, now);
+        let elsewhere = |pair: &pairs::Pair| pair.node != key.1 && pair.actual == Actual::Attached;
+        if !many && self.pairs.of_volume(key.0).any(|(_, pair)| elsewhere(pair)) {
+            if !told {
+                self.tell_multi_attach(slot, world);
+            }
+        } else if !backing_off {
+            self.begin(slot, Operation::Create, from, world);
+        }
+    }
+
+    /// One event per pair says that the volume is held by another node (reportMultiAttachError, VOL-34).
+    fn tell_multi_attach(&mut self, slot: u32, world: &mut World) {
+        let Some(pair) = self.pairs.get_mut(slot) else { return };
+        pair.multi_attach_told = true;
+        let (key, waiting) = (pair.key(), pair.pods.clone());
+        let others = self.pairs.of_volume(key.0).filter(|(_, pair)| pair.node != key.1);
+        let others: Vec<Id<Pod>> = others
+            .filter(|(_, pair)| pair.actual == Actual::Attached)
+            .flat_map(|(_, pair)| pair.pods.iter().copied())
+            .collect();
+        for pod in waiting {
+            world.emit(pod, true, "FailedAttachVolume", |world| multi_attach_text(world, key.0, pod, &others));
+        }
+    }
+
+    // ---- Life ------------------------------------------------------------------------------------------------------
+
+    /// Something of its own is due.
+    pub fn handle(&mut self, event: BinderEvent, world: &mut World) {
+        let epoch = world.epoch(Process::ControllerManager);
+        match event {
+            BinderEvent::Pass(of) if of == epoch => self.pass(world),
+            BinderEvent::Pair(slot, token) => self.step(slot, token, world),
+            BinderEvent::Report(node, of) if of == epoch => self.report(node, world),
+            BinderEvent::Deadline(of) if of == epoch => self.deadline(world),
+            BinderEvent::Verify(of) if of == epoch => self.verify(world),
+            BinderEvent::Overdue(slot, of) if of == epoch => {
+                if let Some(pair) = self.pairs.get_mut(slot) {
+                    pair.timer = None;
+                    let key = pair.key();
+                    self.look_at(key, world);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The controller manager has started and listed everything: the state is rebuilt from node status and
+    /// VolumeAttachments; all waits begin anew (VOL-38).
+    pub fn restart(&mut self, world: &mut World) {
+        *self = AttachDetach::default();
+        // Numbers of events of earlier lives are not used again.
+        self.tokens = world.epoch(Process::ControllerManager) << 24;
+        let first_token = self.tokens;
+        let view = world.view(Process::ControllerManager);
+        let attached: Vec<(Key, bool)> = view
+            .iter::<Node>()
+            .flat_map(|(id, node)| {
+                let in_use = |volume: &Id<Volume>| node.volumes_in_use.binary_search(volume).is_ok();
+                node.volumes_attached.iter().map(move |volume| ((*volume, id), in_use(volume)))
+            })
+            .collect();
+        let attachments: Vec<Key> =
+            view.iter::<Attachment>().map(|(_, attachment)| (attachment.volume, attachment.node)).collect();
+        let pods: Vec<Id<Pod>> =
+            view.iter::<Pod>().filter(|(_, pod)| pod.is_bound()).map(|(id, _)| id).collect();
+        for (key, mounted) in attached {
+            let slot = self.pairs.add(key);
+            if let Some(pair) = self.pairs.get_mut(slot) {
+                (pair.actual, pair.reported, pair.mounted) = (Actual::Attached, true, mounted);
+            }
+        }
+        for key in attachments {
+            let slot = self.pairs.add(key);
+            let in_use = world.store.nodes.last_known(key.1).map(|node| node.volumes_in_use.clone());
+            if let Some(pair) = self.pairs.get_mut(slot).filter(|pair| pair.actual == Actual::Detached) {
+                pair.actual = Actual::Uncertain;
+                pair.mounted = in_use.is_none_or(|in_use| in_use.binary_search(&key.0).is_ok());
+            }
+        }
+        for key in self.pairs.keys() {
+            if let Some(pair) = self.pairs.slot(key).and_then(|slot| self.pairs.get_mut(slot)) {
+                pair.token = first_token;
+            }
+            self.look_at(key, world);
+            if !is_seen_attached(world, key) {
+                self.suspect(key, world);
+            }
+        }
+        pods.into_iter().for_each(|id| self.pod_changed(id, world));
+    }
+}
+
+/// The volume may be on several nodes at once: the guard is off (VOL-25).
+fn allows_many_nodes(world: &World, volume: Id<Volume>) -> bool {
+    world.store.volumes.last_known(volume).is_some_and(|volume| {
+        let modes = world.store.claim_spec(volume.spec).modes;
+        modes.0 == 0 || modes.allows_many_nodes()
+    })
+}
+
+/// The watch shows a VolumeAttachment of the pair that is attached.
+fn is_seen_attached(world: &World, key: Key) -> bool {
+    let name = Name::of_attachment(key.0.as_u32(), key.1.as_u32());
+    let found = world.view(Process::ControllerManager).find::<Attachment>(Sym::EMPTY, name);
+    found.is_some_and(|(_, attachment)| attachment.attached)
+}
+
+/// Whether a node is Ready, and whether it carries the out-of-service taint. A missing node is neither.
+fn node_state(world: &World, node: Id<Node>) -> (bool, bool) {
+    let Some(node) = world.view(Process::ControllerManager).get(node) else { return (false, false) };
+    let key = world.store.names.known(OUT_OF_SERVICE);
+    let out_of_service = node.taints.iter().any(|taint| Some(taint.key) == key);
+    (node.ready == NodeReady::True, out_of_service)
+}
+
+fn multi_attach_text(world: &World, volume: Id<Volume>, pod: Id<Pod>, others: &[Id<Pod>]) -> String {
+    let store = &world.store;
+    let name = store.volumes.last_known(volume).map(|volume| volume.meta.name);
+    let name = store.name_of(name.unwrap_or_default());
+    let namespace = |pod: Id<Pod>| store.pods.last_known(pod).map(|pod| pod.meta.namespace);
+    let local: Vec<String> = others
+        .iter()
+        .filter(|other| namespace(**other) == namespace(pod))
+        .filter_map(|other| store.pods.last_known(*other))
+        .map(|other| store.name_of(other.meta.name))
+        .collect();
+    let foreign = others.len() - local.len();
+    let why = match (local.is_empty(), foreign) {
+        (true, 0) => {
+            "Volume is already exclusively attached to one node and can't be attached to another".to_owned()
+        }
+        (true, n) => format!("Volume is already used by {n} pod(s) in different namespaces"),
+        (false, 0) => format!("Volume is already used by pod(s) {}", local.join(", ")),
+        (false, n) => {
+            format!("Volume is already used by pod(s) {} and {n} pod(s) in different namespaces", local.join(", "))
+        }
+    };
+    format!("Multi-Attach error for volume \"{name}\" {why}")
+}
