@@ -164,7 +164,8 @@ impl AttachDetach {
             if let Some(in_use) = &in_use {
                 pair.mounted = in_use.binary_search(&volume).is_ok();
             }
-            if pair.operation == Operation::None && (pair.pods.is_empty() || pair.actual != Actual::Attached) {
+            if pair.operation == Operation::None && (pair.pods.is_empty() || pair.actual != Actual::Attached)
+            {
                 self.look_at((volume, id), world);
             }
         }
@@ -176,9 +177,8 @@ impl AttachDetach {
         let lost = new.is_none_or(|attachment| !attachment.attached);
         let Some(slot) = self.pairs.slot((volume, node)) else { return };
         self.attachment_seen(slot, world);
-        let settled = |pair: &pairs::Pair| {
-            pair.actual == Actual::Attached && pair.operation == Operation::None
-        };
+        let settled =
+            |pair: &pairs::Pair| pair.actual == Actual::Attached && pair.operation == Operation::None;
         if lost && self.pairs.get(slot).is_some_and(settled) {
             self.suspect((volume, node), world);
         }
@@ -319,7 +319,8 @@ impl AttachDetach {
             .flat_map(|(_, pair)| pair.pods.iter().copied())
             .collect();
         for pod in waiting {
-            world.emit(pod, true, "FailedAttachVolume", |world| multi_attach_text(world, key.0, pod, &others));
+            world
+                .emit(pod, true, "FailedAttachVolume", |world| multi_attach_text(world, key.0, pod, &others));
         }
     }
 
@@ -433,7 +434,10 @@ fn multi_attach_text(world: &World, volume: Id<Volume>, pod: Id<Pod>, others: &[
         (true, n) => format!("Volume is already used by {n} pod(s) in different namespaces"),
         (false, 0) => format!("Volume is already used by pod(s) {}", local.join(", ")),
         (false, n) => {
-            format!("Volume is already used by pod(s) {} and {n} pod(s) in different namespaces", local.join(", "))
+            format!(
+                "Volume is already used by pod(s) {} and {n} pod(s) in different namespaces",
+                local.join(", ")
+            )
         }
     };
     format!("Multi-Attach error for volume \"{name}\" {why}")

@@ -186,9 +186,11 @@ impl AttachDetach {
     /// node.status.volumesAttached is written, then the node is looked at once more (VOL-31 steps 3 and 4).
     fn unreport(&mut self, slot: u32, verify: bool, volume: Id<Volume>, node: Id<Node>, world: &mut World) {
         self.report(node, world);
-        let in_use = world.store.nodes.get(node).is_some_and(|node| {
-            verify && node.volumes_in_use.binary_search(&volume).is_ok()
-        });
+        let in_use = world
+            .store
+            .nodes
+            .get(node)
+            .is_some_and(|node| verify && node.volumes_in_use.binary_search(&volume).is_ok());
         if !in_use {
             self.begin(slot, Operation::Delete, world.now(), world);
             return;
