@@ -41,7 +41,8 @@ fn open(root: &Path) -> BTreeMap<String, String> {
 
 fn judge(path: &Path) -> Result<(), String> {
     let text = std::fs::read(path).expect("the scenario can be read");
-    let scenario = read(&path.to_string_lossy(), &text, &mut NoFiles).map_err(|unreadable| unreadable.render())?;
+    let scenario =
+        read(&path.to_string_lossy(), &text, &mut NoFiles).map_err(|unreadable| unreadable.render())?;
     let trace = std::fs::read_to_string(path.with_extension("trace.json")).expect("the trace can be read");
     let agreed = Agreed::parse(&trace)?;
     for seed in 0..seeds() {

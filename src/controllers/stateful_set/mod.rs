@@ -28,6 +28,7 @@ use crate::api::status::Status;
 use crate::api::store::{Change, Verb};
 use crate::controllers::plan::{Plan, Then, Wait, WaitOn};
 use crate::controllers::runner::{Reconciler, WorkQueue};
+use crate::decision::Deed;
 use crate::event::{Controller, Process};
 use crate::kernel::{Duration, Id};
 use crate::rule::Rule;
@@ -118,6 +119,18 @@ impl Reconciler for StatefulSets {
             self.memory(key).underway = Some(underway);
         }
         plan
+    }
+
+    fn deeds(&self, plan: &Plan<Call>) -> Vec<Deed> {
+        let ordinal = |ordinal: Ordinal| ordinal.number().map_or(-1, i64::from);
+        let deed = |call: &Call| match *call {
+            Call::CreatePod(which, revision) => {
+                Some(Deed::CreatePod { ordinal: ordinal(which), updated: revision == Which::Update })
+            }
+            Call::DeletePod(which, update) => Some(Deed::DeletePod { ordinal: ordinal(which), update }),
+            _ => None,
+        };
+        plan.steps.iter().filter_map(|step| deed(&step.call)).collect()
     }
 
     fn execute(&mut self, key: u32, call: &Call, rule: Rule, world: &mut World) -> Result<(), Status> {
