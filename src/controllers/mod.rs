@@ -10,6 +10,7 @@ pub mod disruption;
 pub mod endpoint_slice;
 pub mod garbage_collector;
 pub mod node_lifecycle;
+pub mod node_pods;
 pub mod plan;
 pub mod pod_gc;
 pub mod protection;
@@ -17,6 +18,7 @@ pub mod replica_set;
 pub mod runner;
 pub mod stateful_set;
 pub mod taint_eviction;
+pub mod ticks;
 pub mod volume_binder;
 
 use crate::api::store::Change;
@@ -37,6 +39,8 @@ pub struct ControllerManager {
     pub disruption: Runner<disruption::Budgets>,
     /// endpointslice-controller.
     pub endpoint_slice: Runner<endpoint_slice::Endpoints>,
+    /// Which pods are bound to which node: the index of the shared pod informer.
+    pub node_pods: node_pods::NodePods,
     /// node-lifecycle-controller.
     pub node_lifecycle: node_lifecycle::NodeLifecycle,
     /// taint-eviction-controller.
@@ -84,9 +88,10 @@ impl ControllerManager {
     /// Every controller hears of a change.
     pub fn observe(&mut self, change: &Change, world: &mut World) {
         each!(self, controller => controller.observe(change, world));
+        self.node_pods.observe(change, world);
         self.node_lifecycle.observe(change, world);
-        self.taint_eviction.observe(change, world);
-        self.pod_gc.observe(change, world);
+        self.taint_eviction.observe(change, &self.node_pods, world);
+        self.pod_gc.observe(change, &self.node_pods, world);
         self.claim_users.observe(change, world);
         self.volume_binder.observe(change, world);
         self.attach_detach.observe(change, &self.claim_users, world);
@@ -149,11 +154,11 @@ impl ControllerManager {
             }
             NodesEvent::PodGc(_) | NodesEvent::PodGcCall(..) => {
                 world.actor = Actor::PodGc;
-                self.pod_gc.handle(event, world);
+                self.pod_gc.handle(event, &self.node_pods, world);
             }
             _ => {
                 world.actor = Actor::NodeController;
-                self.node_lifecycle.handle(event, world);
+                self.node_lifecycle.handle(event, &self.node_pods, world);
             }
         }
     }
@@ -189,9 +194,10 @@ impl ControllerManager {
     /// The process is back and has listed everything; each controller rebuilds what it keeps from its view.
     pub fn restart(&mut self, world: &mut World) {
         each!(self, controller => controller.restart(world));
+        self.node_pods.restart(world);
         self.node_lifecycle.restart(world);
-        self.taint_eviction.restart(world);
-        self.pod_gc.restart(world);
+        self.taint_eviction.restart(&self.node_pods, world);
+        self.pod_gc.restart(&self.node_pods, world);
         self.claim_users.restart(world);
         self.volume_binder.restart(world);
         self.attach_detach.restart(world);
