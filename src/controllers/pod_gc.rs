@@ -156,7 +156,9 @@ impl PodGc {
     /// Something of its own is due.
     pub fn handle(&mut self, event: NodesEvent, pods: &NodePods, world: &mut World) {
         match event {
-            NodesEvent::PodGc(epoch) if epoch == world.epoch(Process::ControllerManager) => self.run(pods, world),
+            NodesEvent::PodGc(epoch) if epoch == world.epoch(Process::ControllerManager) => {
+                self.run(pods, world)
+            }
             NodesEvent::PodGcCall(pod, call, epoch) if epoch == world.epoch(Process::ControllerManager) => {
                 self.call(pod, call, world);
             }
@@ -185,7 +187,8 @@ impl PodGc {
                 out_of_service.push(id);
             }
         }
-        let due: Vec<Id<Node>> = self.missing.iter().filter(|(_, due)| **due <= now).map(|(node, _)| *node).collect();
+        let due: Vec<Id<Node>> =
+            self.missing.iter().filter(|(_, due)| **due <= now).map(|(node, _)| *node).collect();
         for pod in terminal.into_iter().chain(out_of_service) {
             self.collect(pod, GcCall::Fail, world);
         }

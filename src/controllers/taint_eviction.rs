@@ -194,7 +194,8 @@ impl TaintEviction {
         *self = TaintEviction::default();
         world.actor = Actor::TaintEviction;
         let view = world.view(Process::ControllerManager);
-        let nodes: Vec<Id<Node>> = view.iter::<Node>().filter(|(_, n)| is_tainted(n)).map(|(id, _)| id).collect();
+        let nodes: Vec<Id<Node>> =
+            view.iter::<Node>().filter(|(_, n)| is_tainted(n)).map(|(id, _)| id).collect();
         for node in nodes {
             self.node_changed(node, pods, world);
         }

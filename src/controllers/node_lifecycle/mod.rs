@@ -88,7 +88,8 @@ impl NodeLifecycle {
         let Some(old) = old else {
             let new = new.clone();
             self.meets(node, &new, world);
-            let next = self.ticks.after(world.config.timers.node_monitor_period, MONITOR_LOOP, world.now(), world);
+            let next =
+                self.ticks.after(world.config.timers.node_monitor_period, MONITOR_LOOP, world.now(), world);
             self.look_at(node, next, world);
             return;
         };
@@ -105,7 +106,8 @@ impl NodeLifecycle {
         let lost = keys.is_tainted(&old) && !keys.is_tainted(&new) && record.seen != NodeReady::True;
         let left_over = new.ready == NodeReady::True && keys.is_tainted(&new);
         if record.seen != new.ready || lost || left_over {
-            let next = self.ticks.after(world.config.timers.node_monitor_period, MONITOR_LOOP, world.now(), world);
+            let next =
+                self.ticks.after(world.config.timers.node_monitor_period, MONITOR_LOOP, world.now(), world);
             self.look_at(node, next, world);
         }
     }
@@ -199,7 +201,8 @@ impl NodeLifecycle {
     fn lease_changed(&mut self, node: Id<Node>, world: &mut World) {
         let timers = world.config.timers;
         let lease = world.leases.get(node.index()).copied().unwrap_or_default();
-        let created = world.store.nodes.get(node).filter(|n| n.ready == NodeReady::Missing).map(|n| n.meta.created);
+        let created =
+            world.store.nodes.get(node).filter(|n| n.ready == NodeReady::Missing).map(|n| n.meta.created);
         let mut ticks = self.ticks;
         let Some(record) = self.record(node) else { return };
         if let Some(timer) = record.timer.take() {

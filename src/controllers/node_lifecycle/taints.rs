@@ -35,9 +35,8 @@ impl Keys {
         if wanted.iter().all(|(key, wanted)| has(*key) == *wanted) {
             return None;
         }
-        let off = |taint: &&Taint| {
-            taint.effect != Effect::NoSchedule || !wanted.contains(&(taint.key, false))
-        };
+        let off =
+            |taint: &&Taint| taint.effect != Effect::NoSchedule || !wanted.contains(&(taint.key, false));
         let mut taints: Vec<Taint> = node.taints.iter().filter(off).copied().collect();
         for (key, _) in wanted.into_iter().filter(|(key, wanted)| *wanted && !has(*key)) {
             taints.push(Taint { key, value: Sym::EMPTY, effect: Effect::NoSchedule, added: Seconds::NEVER });
