@@ -101,17 +101,28 @@ impl Caller<'_> {
     fn adopt(&mut self, id: Id<Pod>, uid: Uid, rule: Rule) -> Result<(), Status> {
         let name = |world: &World, name: Name| world.store.name_of(name);
         let Some(set) = self.world.store.replica_sets.get(self.id) else {
-            return Err(Status::not_found(Kind::ReplicaSet.resource(), &name(self.world, self.set.meta.name)));
+            return Err(Status::not_found(
+                Kind::ReplicaSet.resource(),
+                &name(self.world, self.set.meta.name),
+            ));
         };
         if set.meta.uid != self.set.meta.uid || set.meta.is_terminating() {
             let text = name(self.world, self.set.meta.name);
             return Err(Status::internal(format!("ReplicaSet {text} has just been deleted or replaced")));
         }
         // A pod that is gone by now is none of the set's, and that is no error.
-        let Some(owners) = self.world.store.pods.get_uid(id, uid).map(|pod| pod.meta.owners) else { return Ok(()) };
+        let Some(owners) = self.world.store.pods.get_uid(id, uid).map(|pod| pod.meta.owners) else {
+            return Ok(());
+        };
         if self.world.store.controller_of(owners).is_some() {
-            let text = self.world.store.pods.last_known(id).map_or_else(String::new, |p| name(self.world, p.meta.name));
-            let why = "metadata.ownerReferences: Invalid value: Only one reference can have Controller set to true";
+            let text = self
+                .world
+                .store
+                .pods
+                .last_known(id)
+                .map_or_else(String::new, |p| name(self.world, p.meta.name));
+            let why =
+                "metadata.ownerReferences: Invalid value: Only one reference can have Controller set to true";
             return Err(Status::invalid(Kind::Pod, &text, &[why.into()]));
         }
         let owners = self.world.store.owners.with(owners, self.reference());
@@ -221,8 +232,9 @@ impl Caller<'_> {
         }
         match outcome {
             Ok(_) => {
-                self.world
-                    .emit(self.id, false, "SuccessfulDelete", |world| format!("Deleted pod: {}", pod_name(world, id)));
+                self.world.emit(self.id, false, "SuccessfulDelete", |world| {
+                    format!("Deleted pod: {}", pod_name(world, id))
+                });
                 Ok(())
             }
             // Somebody else was faster.

@@ -52,7 +52,12 @@ impl Look<'_> {
         for (pods, adopt) in [(&claimed.release, false), (&claimed.adopt, true)] {
             for id in pods {
                 let uid = self.view.get(*id).map_or(Uid::NONE, |pod| pod.meta.uid);
-                plan.call_in(0, 0, Rule::rs(2), if adopt { Call::Adopt(*id, uid) } else { Call::Release(*id, uid) });
+                plan.call_in(
+                    0,
+                    0,
+                    Rule::rs(2),
+                    if adopt { Call::Adopt(*id, uid) } else { Call::Release(*id, uid) },
+                );
             }
         }
         let counts = claimed.counts;
@@ -172,4 +177,3 @@ fn create(plan: &mut Plan<Call>, count: u32) {
         batch *= 2;
     }
 }
-

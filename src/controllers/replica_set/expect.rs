@@ -43,11 +43,6 @@ impl Expectations {
     pub(super) fn are_satisfied(&self, now: Time) -> bool {
         (self.creates == 0 && self.deletes.is_empty()) || now > self.since + TIMEOUT
     }
-
-    /// When open expectations are given up.
-    pub(super) fn end(&self) -> Time {
-        self.since + TIMEOUT
-    }
 }
 
 #[cfg(test)]
@@ -69,8 +64,8 @@ mod tests {
         open.deleted(pods[0]);
         open.deleted(pods[0]);
         open.created(1);
-        assert!(!open.are_satisfied(open.end()));
-        assert!(open.are_satisfied(open.end() + Duration::from_nanos(1)));
+        assert!(!open.are_satisfied(start + TIMEOUT));
+        assert!(open.are_satisfied(start + TIMEOUT + Duration::from_nanos(1)));
         open.deleted(pods[1]);
         assert!(open.are_satisfied(start));
     }

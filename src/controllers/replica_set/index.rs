@@ -167,7 +167,11 @@ pub(super) fn number(n: u32) -> i32 {
 /// True if `labels` has every pair of `wanted`.
 pub(super) fn carries(store: &Store, labels: LabelsId, wanted: LabelsId) -> bool {
     labels == wanted
-        || store.labels.get(wanted).iter().all(|(key, value)| store.labels.value(labels, *key) == Some(*value))
+        || store
+            .labels
+            .get(wanted)
+            .iter()
+            .all(|(key, value)| store.labels.value(labels, *key) == Some(*value))
 }
 
 /// The managing owner of a pod, if it is a ReplicaSet.
@@ -221,7 +225,12 @@ impl Index {
             (Some(set), None) => {
                 let memory = self.set_mut(set.meta.uid);
                 // A successor of the name starts clean.
-                let pods = Set { known: false, expectations: Expectations::default(), written: None, ..std::mem::take(memory) };
+                let pods = Set {
+                    known: false,
+                    expectations: Expectations::default(),
+                    written: None,
+                    ..std::mem::take(memory)
+                };
                 *memory = pods;
                 self.forget_if_empty(set.meta.uid);
             }

@@ -10,6 +10,8 @@ mod expect;
 mod index;
 mod rank;
 #[cfg(test)]
+pub(in crate::controllers) mod testing;
+#[cfg(test)]
 mod tests;
 
 use crate::api::kind::Kind;
@@ -23,12 +25,12 @@ use crate::event::{Controller, Process};
 use crate::kernel::{Duration, Id};
 use crate::rule::Rule;
 use crate::world::{Actor, World};
-use std::collections::BTreeMap;
 pub use calls::Call;
 use calls::Caller;
 use decide::Look;
 pub use index::Counts;
 use index::{Index, owner};
+use std::collections::BTreeMap;
 
 /// The ReplicaSet controller.
 #[derive(Clone, Debug, Default)]
@@ -60,10 +62,14 @@ impl Reconciler for ReplicaSets {
     fn reconcile(&mut self, key: u32, world: &mut World) -> Plan<Call> {
         let id = Id::<ReplicaSet>::from_index(key as usize);
         let (now, seen) = (world.now(), world.seen(Process::ControllerManager));
-        let Some(set) = world.view(Process::ControllerManager).get(id).cloned() else { return Plan::default() };
+        let Some(set) = world.view(Process::ControllerManager).get(id).cloned() else {
+            return Plan::default();
+        };
         let uid = set.meta.uid;
         let memory = self.index.set_mut(uid);
-        if world.config.gates.stale_controller_consistency && memory.written.is_some_and(|written| written > seen) {
+        if world.config.gates.stale_controller_consistency
+            && memory.written.is_some_and(|written| written > seen)
+        {
             let wait = Some(Wait { rule: Rule::rs(1), on: WaitOn::OwnWrites });
             return Plan { then: Then::Retry, wait, ..Plan::default() };
         }
@@ -161,7 +167,8 @@ impl ReplicaSets {
 }
 
 fn pod_updated(old: &Pod, pod: &Pod, queue: &mut WorkQueue, world: &mut World) {
-    let (before, after) = (world.store.controller_of(old.meta.owners), world.store.controller_of(pod.meta.owners));
+    let (before, after) =
+        (world.store.controller_of(old.meta.owners), world.store.controller_of(pod.meta.owners));
     let (owner_changed, managed) = (before != after, after.is_some());
     if owner_changed && let Some((id, _)) = resolve(old, world) {
         queue.add(id.as_u32(), world);

@@ -103,3 +103,150 @@ fn merge_sort(mut items: Vec<Candidate>, now: Time) -> Vec<Candidate> {
     }
     items
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::names::Uid;
+    use crate::api::objects::*;
+    use proptest::prelude::*;
+
+    const NOW: Time = Time::from_secs(10_000);
+
+    fn pod() -> Pod {
+        let mut flags = PodFlags::default();
+        flags.set(PodFlags::READY, true);
+        Pod {
+            meta: Meta { created: Seconds(1000), ..Meta::default() },
+            spec: PodSpecId(0),
+            node: Id::from_index(1),
+            nominated: Id::NONE,
+            ip: Ip::NONE,
+            ready_since: Seconds(1000),
+            started: Seconds(1000),
+            restarts: 0,
+            containers: Containers::Running,
+            phase: Phase::Running,
+            flags,
+            reason: PodReason::None,
+            disruption: Disruption::None,
+        }
+    }
+
+    fn candidate(number: usize, pod: Pod, cost: i32, neighbours: u32) -> Candidate {
+        Candidate { id: Id::from_index(number), pod, cost, neighbours, uid: format!("{number:04}") }
+    }
+
+    /// RS-5, one pair per criterion; the first of each pair goes first though its uid is the higher one.
+    #[test]
+    fn every_criterion_decides() {
+        let change = |change: fn(&mut Pod)| {
+            let mut pod = pod();
+            change(&mut pod);
+            pod
+        };
+        let unready = |change: fn(&mut Pod)| {
+            let mut pod = pod();
+            pod.flags.set(PodFlags::READY, false);
+            change(&mut pod);
+            pod
+        };
+        let same = |pod: Pod| (pod, 0, 1);
+        let table = [
+            ("unassigned", same(change(|p| p.node = Id::NONE)), same(change(|p| p.phase = Phase::Pending))),
+            ("pending", same(change(|p| p.phase = Phase::Pending)), same(unready(|_| {}))),
+            ("not ready", same(unready(|_| {})), (pod(), -5, 1)),
+            ("cheaper", (pod(), -1, 1), (pod(), 0, 9)),
+            ("crowded node", (pod(), 0, 2), same(change(|p| p.ready_since = Seconds(9_999)))),
+            (
+                "ready later",
+                same(change(|p| p.ready_since = Seconds(9_999))),
+                same(change(|p| p.restarts = 7)),
+            ),
+            (
+                "restarted",
+                same(change(|p| p.restarts = 1)),
+                same(change(|p| p.meta.created = Seconds(9_999))),
+            ),
+            ("younger", same(change(|p| p.meta.created = Seconds(9_999))), same(pod())),
+            (
+                "unready: the ready time says nothing",
+                same(unready(|p| p.meta.created = Seconds(9_999))),
+                same(unready(|p| p.ready_since = Seconds(9_999))),
+            ),
+        ];
+        for (name, first, second) in table {
+            let candidates =
+                [(7, first), (3, second)].map(|(n, (pod, cost, near))| candidate(n, pod, cost, near));
+            assert_eq!(choose(candidates.to_vec(), 1, NOW), [Id::from_index(7)], "{name}");
+        }
+    }
+
+    /// Ages are compared in powers of two of nanoseconds; in one bucket the uid decides, not the age.
+    #[test]
+    fn ages_are_coarse() {
+        let ready = |since| Pod { ready_since: Seconds(since), ..pod() };
+        let first = |a: u32, b: u32| {
+            let candidates = [candidate(1, ready(a), 0, 1), candidate(2, ready(b), 0, 1)];
+            choose(candidates.to_vec(), 1, NOW)[0].index()
+        };
+        // 4000 s and 4300 s: both between 2^41 and 2^42 ns; 4000 s and 4500 s are not.
+        assert_eq!((first(6_000, 5_700), first(5_700, 6_000)), (1, 1));
+        assert_eq!((first(6_000, 5_500), first(5_500, 6_000)), (1, 2));
+        // Not in the past: before all others.
+        assert_eq!(first(9_999, 10_000), 2);
+    }
+
+    #[test]
+    fn costs_are_read_strictly() {
+        for (text, cost) in [
+            ("5", Some(5)),
+            ("-5", Some(-5)),
+            ("0", Some(0)),
+            ("+5", None),
+            ("05", None),
+            ("", None),
+            ("x", None),
+            ("2147483648", None),
+        ] {
+            assert_eq!(deletion_cost(text), cost, "{text}");
+        }
+    }
+
+    #[test]
+    fn all_go_without_an_order() {
+        let candidates = [5, 2, 9].map(|n| candidate(n, pod(), 0, 1));
+        let ids: Vec<_> = choose(candidates.to_vec(), 3, NOW).iter().map(|id| id.index()).collect();
+        assert_eq!(ids, [5, 2, 9]);
+    }
+
+    proptest! {
+        /// Whatever the pods are, nothing is lost, and no pod that goes is better placed by a strict criterion than
+        /// one that stays.
+        #[test]
+        fn worse_pods_go_first(
+            pods in prop::collection::vec((any::<bool>(), 0..3u8, any::<bool>(), 0..3i32, 0..9_999u32, 0..3u32), 1..40),
+            count in 0..40usize,
+        ) {
+            let candidates: Vec<_> = pods.iter().enumerate().map(|(n, (bound, phase, ready, cost, since, restarts))| {
+                let mut pod = pod();
+                pod.meta.uid = Uid(n as u32);
+                pod.node = if *bound { Id::from_index(1) } else { Id::NONE };
+                pod.phase = if *phase == 0 { Phase::Pending } else { Phase::Running };
+                pod.flags.set(PodFlags::READY, *ready);
+                pod.ready_since = Seconds(*since);
+                pod.restarts = *restarts;
+                candidate(n, pod, *cost, 1)
+            }).collect();
+            let gone = choose(candidates.clone(), count, NOW);
+            prop_assert_eq!(gone.len(), count.min(candidates.len()));
+            let strict = |c: &Candidate| (c.pod.is_bound(), phase_rank(c.pod.phase), c.pod.is_ready(), c.cost);
+            let stays = |c: &&Candidate| !gone.contains(&c.id);
+            let best_gone = candidates.iter().filter(|c| gone.contains(&c.id)).map(strict).max();
+            let worst_kept = candidates.iter().filter(stays).map(strict).min();
+            if let (Some(gone), Some(kept)) = (best_gone, worst_kept) {
+                prop_assert!(gone <= kept);
+            }
+        }
+    }
+}
