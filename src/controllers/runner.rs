@@ -176,14 +176,14 @@ impl WorkQueue {
 
 /// A token bucket, in exact nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
+pub(super) struct Bucket {
     /// When the bucket would be full again.
     full_at: Time,
 }
 
 impl Bucket {
     /// Takes a token; the instant at which it is to be had.
-    fn take(&mut self, now: Time, per_second: u64, burst: u64) -> Time {
+    pub(super) fn take(&mut self, now: Time, per_second: u64, burst: u64) -> Time {
         if per_second == 0 {
             return now;
         }
