@@ -26,15 +26,42 @@ const LISTED: usize = 8;
 macro_rules! with_type {
     ($kind:expr, $type:ident => $body:expr, else $other:expr) => {
         match $kind {
-            Kind::Pod => { type $type = Pod; $body }
-            Kind::Claim => { type $type = Claim; $body }
-            Kind::Service => { type $type = Service; $body }
-            Kind::StatefulSet => { type $type = StatefulSet; $body }
-            Kind::Deployment => { type $type = Deployment; $body }
-            Kind::ReplicaSet => { type $type = ReplicaSet; $body }
-            Kind::Revision => { type $type = ControllerRevision; $body }
-            Kind::EndpointSlice => { type $type = EndpointSlice; $body }
-            Kind::Budget => { type $type = Budget; $body }
+            Kind::Pod => {
+                type $type = Pod;
+                $body
+            }
+            Kind::Claim => {
+                type $type = Claim;
+                $body
+            }
+            Kind::Service => {
+                type $type = Service;
+                $body
+            }
+            Kind::StatefulSet => {
+                type $type = StatefulSet;
+                $body
+            }
+            Kind::Deployment => {
+                type $type = Deployment;
+                $body
+            }
+            Kind::ReplicaSet => {
+                type $type = ReplicaSet;
+                $body
+            }
+            Kind::Revision => {
+                type $type = ControllerRevision;
+                $body
+            }
+            Kind::EndpointSlice => {
+                type $type = EndpointSlice;
+                $body
+            }
+            Kind::Budget => {
+                type $type = Budget;
+                $body
+            }
             _ => $other,
         }
     };
@@ -110,10 +137,10 @@ impl GarbageCollector {
             return;
         }
         let new = !self.sets.contains_key(&owners.index());
-        let set = self.sets.entry(owners.index()).or_insert_with(|| Dependents {
-            listed: Some(Vec::new()),
-            ..Dependents::default()
-        });
+        let set = self
+            .sets
+            .entry(owners.index())
+            .or_insert_with(|| Dependents { listed: Some(Vec::new()), ..Dependents::default() });
         *set.counts.entry(thing.0).or_default() += 1;
         if set.listed.as_ref().is_some_and(|listed| listed.len() >= LISTED) {
             set.listed = None;
@@ -181,7 +208,8 @@ impl GarbageCollector {
     fn look_for_owners(&mut self, thing: Thing, meta: &Meta, world: &mut World) {
         let Some(set) = self.sets.get_mut(&meta.owners.index()).filter(|set| !set.alive) else { return };
         let view = world.view(Process::ControllerManager);
-        set.alive = view.store.owners.get(meta.owners).iter().all(|o| find(view, meta.namespace, o).is_some());
+        set.alive =
+            view.store.owners.get(meta.owners).iter().all(|o| find(view, meta.namespace, o).is_some());
         if !set.alive {
             self.enqueue(thing, meta.uid, 2, world);
         }
@@ -304,7 +332,13 @@ impl GarbageCollector {
         world.delete(id, DeleteOptions { uid: Some(uid), grace: None, propagation }, rule).ok();
     }
 
-    fn drop_references<T: Stored + Noted>(&mut self, id: Id<T>, owners: &[Uid], rule: Rule, world: &mut World) {
+    fn drop_references<T: Stored + Noted>(
+        &mut self,
+        id: Id<T>,
+        owners: &[Uid],
+        rule: Rule,
+        world: &mut World,
+    ) {
         let Some(before) = T::table(&world.store).get(id).map(|object| object.meta().owners) else { return };
         let after = owners.iter().fold(before, |set, owner| world.store.owners.without(set, *owner));
         if after != before {
@@ -383,7 +417,13 @@ fn uid_of(world: &World, (kind, index): Thing) -> Option<Uid> {
     with_type!(kind, T => of::<T>(view, index), else None)
 }
 
-fn drop_finalizer<T: Stored + Noted>(id: Id<T>, uid: Uid, finalizer: Finalizers, rule: Rule, world: &mut World) {
+fn drop_finalizer<T: Stored + Noted>(
+    id: Id<T>,
+    uid: Uid,
+    finalizer: Finalizers,
+    rule: Rule,
+    world: &mut World,
+) {
     world.update_uid(id, uid, rule, |object| {
         let meta = object.meta_mut();
         meta.finalizers = meta.finalizers.without(finalizer);

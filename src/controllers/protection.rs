@@ -92,7 +92,8 @@ impl Protection {
             BinderEvent::VolumeFinalizer(id, uid) => {
                 if world.store.volumes.get_uid(id, uid).is_some_and(is_free) {
                     world.update_uid(id, uid, Rule::vol(19), |volume| {
-                        volume.meta.finalizers = volume.meta.finalizers.without(Finalizers::VOLUME_PROTECTION);
+                        volume.meta.finalizers =
+                            volume.meta.finalizers.without(Finalizers::VOLUME_PROTECTION);
                     });
                 }
             }
