@@ -1,1 +1,12 @@
-//! Services and DNS: cluster DNS with its records, and a resolver.
+//! Names and virtual addresses: what a client that wants to reach pods gets.
+//!
+//! [`service`] says which pods a connection to a ClusterIP may reach (kube-proxy), [`dns`] which records the cluster's
+//! DNS server has, [`lookup`] what becomes of a name inside a pod (hosts file, search path), [`resolver`] what caches
+//! on the way still believe. All of it reads Services and EndpointSlices as the reader's watch shows them, and nothing
+//! writes: records are not objects, they are a view of the slices.
+pub mod dns;
+pub mod lookup;
+pub mod resolver;
+pub mod service;
+#[cfg(test)]
+mod testing;

@@ -1,7 +1,9 @@
 //! Services, EndpointSlices and PodDisruptionBudgets.
 use crate::api::names::{Name, Sym, Uid};
 use crate::api::objects::{IntOrPercent, Ip, Meta, Node, Pod, Seconds};
+use crate::api::pod_spec::Hostname;
 use crate::api::selector::Selector;
+use crate::api::store::Store;
 use crate::kernel::Id;
 use serde_json::Value;
 use std::sync::Arc;
@@ -70,6 +72,17 @@ pub struct Endpoint {
     pub terminating: bool,
     /// It has a hostname (SVC-4): what the pod's spec says, for pods of a StatefulSet the pod's name.
     pub hostname: bool,
+}
+
+impl Endpoint {
+    /// The hostname, if it has one: what the pod's spec says (SVC-4).
+    pub fn hostname_text(&self, store: &Store) -> Option<String> {
+        let pod = store.pods.last_known(self.pod).filter(|_| self.hostname)?;
+        Some(match store.pod_spec(pod.spec).hostname {
+            Hostname::Fixed(word) => store.names.text(word).to_owned(),
+            Hostname::None | Hostname::PodName => store.name_of(pod.meta.name),
+        })
+    }
 }
 
 /// discovery.k8s.io/v1 EndpointSlice.

@@ -2,7 +2,6 @@
 use super::fields::{at, count, flag, int, int32, list, object, pairs, text, text_at, texts};
 use super::{Wire, head, meta, unless_empty, without_nulls};
 use crate::api::objects::*;
-use crate::api::pod_spec::Hostname;
 use crate::api::selector::Selector;
 use crate::api::store::Store;
 use crate::kernel::Id;
@@ -52,25 +51,15 @@ fn service_port(store: &mut Store, port: &Value) -> ServicePort {
     }
 }
 
-/// The hostname an endpoint is known by in DNS, if it has one: what the pod's spec says (SVC-4).
-fn endpoint_hostname(store: &Store, endpoint: &Endpoint) -> Option<String> {
-    let pod = store.pods.last_known(endpoint.pod).filter(|_| endpoint.hostname)?;
-    Some(match store.pod_spec(pod.spec).hostname {
-        Hostname::Fixed(word) => store.names.text(word).to_owned(),
-        Hostname::None | Hostname::PodName => store.name_of(pod.meta.name),
-    })
-}
-
 fn endpoint_to_json(store: &Store, endpoint: &Endpoint) -> Value {
     let pod = store.pods.last_known(endpoint.pod);
     let node = store.nodes.last_known(endpoint.node).filter(|_| !endpoint.node.is_none());
-    let hostname = endpoint_hostname(store, endpoint);
     without_nulls(json!({
         "addresses": [endpoint.ip.render()],
         "conditions": {
             "ready": endpoint.ready, "serving": endpoint.serving, "terminating": endpoint.terminating,
         },
-        "hostname": hostname,
+        "hostname": endpoint.hostname_text(store),
         "nodeName": node.map(|node| store.name_of(node.meta.name)),
         "zone": node.map_or(Value::Null, |node| unless_empty(store.names.text(node.zone))),
         "targetRef": pod.map(|pod| json!({

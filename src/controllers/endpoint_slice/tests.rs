@@ -156,7 +156,7 @@ fn conditions_follow_the_pod() {
         (|b, _, p1| b.terminate(p1), "web-0:RS web-1:ST", "web-0:RS web-1:RST", "web-1:ST"),
         (|b, p0, _| b.start(p0, 1, false), "web-0:- web-1:ST", "web-0:R web-1:RST", "web-1:ST"),
         (|b, _, p1| b.set(p1, |pod| pod.phase = Phase::Failed), "web-0:-", "web-0:R", ""),
-        (|b, p0, p1| [p0, p1].into_iter().for_each(|p| drop(b.world.remove(p, Rule::NONE))), "", "", ""),
+        (|b, p0, p1| [p0, p1].into_iter().for_each(|p| _ = b.world.remove(p, Rule::NONE)), "", "", ""),
     ];
     for (change, of_web, of_all, of_one) in table {
         change(&mut bench, p0, p1);
