@@ -351,7 +351,9 @@ impl<'a> Zone<'a> {
     fn reverse(&self, name: &str, address: &str, record_type: RecordType) -> Answer {
         let mut labels: Vec<&str> = address.split('.').collect();
         labels.reverse();
-        let Some(ip) = Ip::parse(&labels.join(".")).filter(|ip| *ip != Ip::NONE) else { return self.refusal() };
+        let Some(ip) = Ip::parse(&labels.join(".")).filter(|ip| *ip != Ip::NONE) else {
+            return self.refusal();
+        };
         let services: Vec<_> = self.view.iter::<Service>().collect();
         let mut names: Vec<String> = services
             .iter()
@@ -378,7 +380,8 @@ impl<'a> Zone<'a> {
         let store = self.view.store;
         let in_scope = |service: &Service| namespace.is_empty() || service.meta.namespace == namespace;
         let mut services: Vec<_> = self.view.iter::<Service>().filter(|(_, s)| in_scope(s)).collect();
-        let key = |service: &Service| (store.names.text(service.meta.namespace), store.name_of(service.meta.name));
+        let key =
+            |service: &Service| (store.names.text(service.meta.namespace), store.name_of(service.meta.name));
         services.sort_by_cached_key(|(_, service)| key(service));
         let mut records = Vec::new();
         for (id, service) in services {
@@ -513,8 +516,14 @@ mod tests {
         let lb = net.service("lb", &json!({"clusterIP": "10.96.45.100", "ports": ports}));
         net.service("empty", &json!({"clusterIP": "None", "ports": ports}));
         net.service("outside", &json!({"type": "ExternalName", "externalName": "db.example.com"}));
-        net.service("inside", &json!({"type": "ExternalName", "externalName": "lb.default.svc.cluster.local"}));
-        net.service("loop", &json!({"type": "ExternalName", "externalName": "loop.default.svc.cluster.local"}));
+        net.service(
+            "inside",
+            &json!({"type": "ExternalName", "externalName": "lb.default.svc.cluster.local"}),
+        );
+        net.service(
+            "loop",
+            &json!({"type": "ExternalName", "externalName": "loop.default.svc.cluster.local"}),
+        );
         for number in 0..3u32 {
             let pod = net.pod(&format!("web-{number}"), "web");
             let ip = Ip::parse(&format!("10.0.0.{}", number + 1)).expect("an address").0;

@@ -50,7 +50,8 @@ pub fn search(name: &str, namespace: &str, mut ask: impl FnMut(&str) -> Answer) 
             best = Some(answer);
         }
     }
-    let answer = best.unwrap_or(Answer { rcode: Rcode::NxDomain, records: Vec::new(), ttl: Default::default() });
+    let answer =
+        best.unwrap_or(Answer { rcode: Rcode::NxDomain, records: Vec::new(), ttl: Default::default() });
     Lookup { answer, asked }
 }
 

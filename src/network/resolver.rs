@@ -48,10 +48,8 @@ impl Keeps {
     /// No cache.
     pub const NOTHING: Keeps = Keeps { success: Keep::Nothing, denial: Keep::Nothing };
     /// A JVM with default settings (DNS-14).
-    pub const JVM: Keeps = Keeps {
-        success: Keep::Fixed(Duration::from_secs(30)),
-        denial: Keep::Fixed(Duration::from_secs(10)),
-    };
+    pub const JVM: Keeps =
+        Keeps { success: Keep::Fixed(Duration::from_secs(30)), denial: Keep::Fixed(Duration::from_secs(10)) };
 }
 
 /// How DNS is set up in a cluster (DNS-12).

@@ -103,7 +103,8 @@ mod tests {
             for (number, (ready, serving, terminating)) in endpoints.iter().enumerate() {
                 let pod = net.pod(&format!("web-{number}"), "web");
                 net.endpoint(web, pod, number as u32, |endpoint| {
-                    (endpoint.ready, endpoint.serving, endpoint.terminating) = (*ready, *serving, *terminating);
+                    (endpoint.ready, endpoint.serving, endpoint.terminating) =
+                        (*ready, *serving, *terminating);
                 });
             }
             let found: Vec<_> = eligible(net.view(), web).iter().map(|e| e.ip.0 as usize).collect();

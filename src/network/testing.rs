@@ -77,7 +77,8 @@ impl Net {
     /// Changes the endpoints of a service.
     pub(super) fn edit(&mut self, service: Id<Service>, change: impl FnOnce(&mut Vec<Endpoint>)) {
         let all = self.world.store.slices.iter();
-        let slice = all.filter(|(_, slice)| slice.service == service).map(|(id, _)| id).next().expect("a slice");
+        let slice =
+            all.filter(|(_, slice)| slice.service == service).map(|(id, _)| id).next().expect("a slice");
         self.world.update(slice, Rule::NONE, |slice| change(&mut slice.endpoints));
     }
 }
