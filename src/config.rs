@@ -210,6 +210,16 @@ pub enum KubeletModel {
     Recorded,
 }
 
+/// How the scheduler chooses among nodes of equal score.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum NodeTies {
+    /// By lot, the same for the same seed (SCHED-26).
+    #[default]
+    Seeded,
+    /// The first in the scheduler's list of nodes, as the real one mostly does (SCHED-25).
+    First,
+}
+
 /// Everything a run can be tuned by.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -221,6 +231,8 @@ pub struct Config {
     pub gates: Gates,
     /// How kubelets behave.
     pub kubelet: KubeletModel,
+    /// Choice among nodes of equal score.
+    pub node_ties: NodeTies,
     /// Requests a second of each controller's client (STS-106); 0: no limit.
     pub client_qps: u32,
     /// Burst of that.
@@ -253,7 +265,8 @@ impl Config {
     /// The set-up of the recorded corpus: fast constant delays, lease and monitor of one second, no client limits.
     pub fn recorded() -> Config {
         let constant = |ms| Latency::Constant(Duration::from_millis(ms));
-        let mut config = Config { kubelet: KubeletModel::Recorded, ..Config::default() };
+        let mut config =
+            Config { kubelet: KubeletModel::Recorded, node_ties: NodeTies::First, ..Config::default() };
         let timers = &mut config.timers;
         timers.lease_renew_period = secs(1);
         timers.node_status_update_frequency = Duration::ZERO;

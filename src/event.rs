@@ -206,14 +206,21 @@ pub enum BinderEvent {
 pub enum SchedulerEvent {
     /// The next scheduling cycle (SCHED-1).
     Cycle(u32),
-    /// A pod's back-off is over (SCHED-6).
+    /// A pod's back-off after an error is over (SCHED-6).
     BackoffOver(Id<Pod>, Uid),
     /// Pods that have been unschedulable for long are flushed (SCHED-5).
     Flush(u32),
-    /// A binding cycle looks whether the pod's claims are bound (SCHED-20).
-    PreBind(Id<Pod>, Uid),
-    /// The binding reaches the API server (SCHED-21).
-    Bind(Id<Pod>, Uid),
+    /// A binding cycle with claims goes on: it writes, or looks whether the claims are bound (SCHED-20). The number
+    /// is that of the binding cycle.
+    PreBind(Id<Pod>, u32),
+    /// The oldest binding cycle that waits for claims may have waited too long (DEF-59).
+    BindTimeout(u32),
+    /// The binding reaches the API server (SCHED-21). The number is that of the binding cycle.
+    Bind(Id<Pod>, u32),
+    /// The condition of a pod that was not scheduled is written (SCHED-3).
+    Verdict(Id<Pod>, Uid),
+    /// A victim of preemption is marked, or deleted if it is marked (SCHED-27).
+    Evict(Id<Pod>, Uid),
 }
 
 /// What happens on nodes.

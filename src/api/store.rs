@@ -15,7 +15,7 @@ use crate::kernel::hash::{inverse, mix64, unmix64};
 use crate::kernel::{Id, Time};
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 const CHUNK: usize = 1024;
@@ -384,6 +384,8 @@ pub struct Store {
     pub namespaces: Table<Namespace>,
     /// Everything that nothing acts on.
     pub inert: Table<Inert>,
+    /// Messages of condition PodScheduled, of the pods where it is False.
+    pub pod_messages: BTreeMap<(Id<Pod>, Uid), Sym>,
     log: VecDeque<Change>,
     /// Number of the first entry of `log`.
     log_base: u64,

@@ -1,0 +1,225 @@
+//! The filter: which reasons keep a pod away from a node.
+//!
+//! Follows `schedule_one.go` (findNodesThatPassFilters) and the filter plugins in their default order (SCHED-10 to
+//! SCHED-17): the first plugin that rejects a node has the word, with all its reasons.
+use super::affinity;
+use super::cache::Cache;
+use super::class::Class;
+use super::messages::{Plugins, Reasons, Tally};
+use super::score::{Request, fits};
+use super::spread;
+use super::taints;
+use super::volumes::{Decisions, Needs, Volumes};
+use crate::api::objects::Pod;
+use crate::api::pod_spec::PodSpec;
+use crate::api::store::View;
+use crate::kernel::Id;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// Pods that have a node in prospect and are not on it yet, by node (SCHED-12).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Nominated {
+    by_node: FxHashMap<u32, Vec<(Id<Pod>, Arc<PodSpec>)>>,
+    node_of: FxHashMap<u32, u32>,
+}
+
+impl Nominated {
+    /// Notes that a pod has this node in prospect.
+    pub(super) fn add(&mut self, pod: Id<Pod>, spec: &Arc<PodSpec>, node: u32) {
+        self.remove(pod);
+        self.node_of.insert(pod.as_u32(), node);
+        self.by_node.entry(node).or_default().push((pod, spec.clone()));
+    }
+
+    /// The node a pod has in prospect.
+    pub(super) fn node_of(&self, pod: Id<Pod>) -> Option<u32> {
+        if self.node_of.is_empty() { None } else { self.node_of.get(&pod.as_u32()).copied() }
+    }
+
+    /// The pod has no node in prospect any more.
+    pub(super) fn remove(&mut self, pod: Id<Pod>) {
+        if self.node_of.is_empty() {
+            return;
+        }
+        let Some(node) = self.node_of.remove(&pod.as_u32()) else { return };
+        if let Some(list) = self.by_node.get_mut(&node) {
+            list.retain(|(other, _)| *other != pod);
+            if list.is_empty() {
+                self.by_node.remove(&node);
+            }
+        }
+    }
+
+    /// Requests (cpu, memory, pods) of the other pods with at least this priority that are to come to a node.
+    fn to_come(&self, node: u32, pod: Id<Pod>, priority: i32) -> (u64, u64, u32) {
+        if self.by_node.is_empty() {
+            return (0, 0, 0);
+        }
+        let others = self.by_node.get(&node).into_iter().flatten();
+        let counted = others.filter(|(other, spec)| *other != pod && spec.priority >= priority);
+        counted.fold((0, 0, 0), |(cpu, memory, pods), (_, spec)| {
+            (cpu + spec.cpu, memory + spec.memory, pods + 1)
+        })
+    }
+}
+
+/// What one cycle works with. The buffers live on from cycle to cycle.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scratch {
+    /// Nodes that pass.
+    pub(super) feasible: Vec<u32>,
+    /// Resource scores of these.
+    pub(super) totals: Vec<i64>,
+    /// The other nodes that were looked at, with the reasons.
+    pub(super) rejected: Vec<(u32, Reasons)>,
+    pub(super) raw: Vec<i64>,
+    pub(super) needs: Needs,
+    pub(super) decisions: Decisions,
+    pub(super) spread: spread::Scratch,
+}
+
+/// What a filter reads besides the cache.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) pod: Id<Pod>,
+    pub(super) class: &'a Class,
+    pub(super) view: View<'a>,
+    pub(super) volumes: &'a Volumes,
+    pub(super) nominated: &'a Nominated,
+}
+
+impl Scratch {
+    /// How many nodes are rejected for each reason, and who rejected.
+    pub(super) fn diagnosis(&self) -> (Tally, Plugins) {
+        let (mut tally, mut all) = (Tally::default(), Reasons::NONE);
+        for (_, reasons) in &self.rejected {
+            tally.add(*reasons);
+            all |= *reasons;
+        }
+        (tally, all.plugins())
+    }
+
+    /// Finds the nodes that pass, beginning at `start` of the nodes in order, until enough are found (SCHED-11).
+    /// Returns how many nodes were looked at.
+    pub(super) fn find_feasible(&mut self, cx: Context<'_>, cache: &mut Cache, start: usize) -> usize {
+        self.feasible.clear();
+        self.totals.clear();
+        self.rejected.clear();
+        let order = cache.take_order();
+        let enough = enough_nodes(order.len());
+        let (before, after) = order.split_at(start.min(order.len()));
+        let mut looked_at = 0;
+        for &node in after.iter().chain(before) {
+            if self.feasible.len() >= enough {
+                break;
+            }
+            looked_at += 1;
+            let (reasons, score) = self.filter(cx, cache, node);
+            if reasons == Reasons::NONE {
+                self.feasible.push(node);
+                self.totals.push(score);
+            } else {
+                self.rejected.push((node, reasons));
+            }
+        }
+        cache.put_order(order);
+        looked_at
+    }
+
+    /// What the plugins say of one node, and its resource score.
+    pub(super) fn filter(&mut self, cx: Context<'_>, cache: &mut Cache, node: u32) -> (Reasons, i64) {
+        let class = cx.class;
+        let info = &cache.nodes[node as usize];
+        if !info.open {
+            if info.unschedulable && !class.tolerates_cordon {
+                return (Reasons::CORDONED, 0);
+            }
+            if taints::repels(&info.taints, &class.spec.tolerations) {
+                return (Reasons::TAINTED, 0);
+            }
+        }
+        if let Some(placement) = class.spec.placement.as_deref() {
+            if class.selects_nodes() && !taints::node_fits(placement, node, cache, cx.view.store) {
+                return (Reasons::NODE_AFFINITY, 0);
+            }
+            if placement.host_ports.iter().any(|port| info.ports.contains(port)) {
+                return (Reasons::PORTS, 0);
+            }
+        }
+        let (mut reasons, score) = cache.fit(class.shape, node);
+        if reasons == Reasons::NONE {
+            let extra = cx.nominated.to_come(node, cx.pod, class.spec.priority);
+            if extra.2 > 0 {
+                reasons = fits(&cache.nodes[node as usize], &Request::of(&class.spec), extra);
+            }
+        }
+        if reasons == Reasons::NONE {
+            reasons = self.filter_by_others(cx, cache, node);
+        }
+        (reasons, score)
+    }
+
+    /// The plugins after NodeResourcesFit: volumes, spreading, affinity.
+    fn filter_by_others(&mut self, cx: Context<'_>, cache: &Cache, node: u32) -> Reasons {
+        let class = cx.class;
+        if !class.spec.claims.is_empty() {
+            let (id, info) = (Id::from_index(node as usize), &cache.nodes[node as usize]);
+            let reasons = cx.volumes.filter(&self.needs, id, info, cx.view, &mut self.decisions);
+            if reasons != Reasons::NONE {
+                return reasons;
+            }
+        }
+        if !class.hard.is_empty() {
+            let reasons = self.spread.filter(node, cache);
+            if reasons != Reasons::NONE {
+                return reasons;
+            }
+        }
+        if class.has_required_terms() { affinity::filter(class, node, cache) } else { Reasons::NONE }
+    }
+
+    /// Adds to the resource scores what the other plugins say of the feasible nodes (SCHED-23).
+    pub(super) fn score(&mut self, class: &Class, cache: &Cache, view: View<'_>) {
+        let discouraged = self.feasible.iter().any(|node| cache.nodes[*node as usize].discouraged);
+        if discouraged {
+            let tolerations = &class.spec.tolerations;
+            let count = |node: &u32| taints::discourages(&cache.nodes[*node as usize].taints, tolerations);
+            self.raw.clear();
+            self.raw.extend(self.feasible.iter().map(count));
+            super::score::normalize(&self.raw, true, super::score::WEIGHT_TAINTS, &mut self.totals);
+        }
+        let placement = class.spec.placement.as_deref();
+        if let Some(placement) = placement.filter(|p| !p.node_preferred.is_empty()) {
+            let preference = |node: &u32| taints::node_preference(placement, *node, cache, view.store);
+            self.raw.clear();
+            self.raw.extend(self.feasible.iter().map(preference));
+            super::score::normalize(&self.raw, false, super::score::WEIGHT_NODE_AFFINITY, &mut self.totals);
+        }
+        self.spread.score(class, cache, view.store, &self.feasible, &mut self.totals);
+        affinity::score(class, cache, &self.feasible, &mut self.raw, &mut self.totals);
+    }
+}
+
+/// How many feasible nodes are enough among so many (SCHED-11).
+fn enough_nodes(nodes: usize) -> usize {
+    if nodes < 100 {
+        return nodes;
+    }
+    let percent = 50_usize.saturating_sub(nodes / 125).max(5);
+    (nodes * percent / 100).max(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sampling() {
+        for (nodes, enough) in
+            [(0, 0), (3, 3), (99, 99), (100, 100), (250, 120), (1000, 420), (5000, 500), (20_000, 1000)]
+        {
+            assert_eq!(enough_nodes(nodes), enough, "{nodes} nodes");
+        }
+    }
+}
