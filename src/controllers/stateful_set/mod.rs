@@ -13,6 +13,8 @@ mod decide;
 mod draft;
 mod identity;
 mod index;
+#[cfg(test)]
+mod naive;
 mod revision;
 mod status;
 #[cfg(test)]
