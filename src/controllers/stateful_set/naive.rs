@@ -272,7 +272,8 @@ impl Sync<'_> {
         let (rule, mut left) = if self.max_unavailable { (81, self.left()) } else { (73, 1) };
         let mut deleted = 0;
         if left <= 0 {
-            let highest = (0..self.replicas.len()).rev().find(|index| self.is_unavailable(self.replicas[*index]));
+            let highest =
+                (0..self.replicas.len()).rev().find(|index| self.is_unavailable(self.replicas[*index]));
             self.wait_at(draft, rule, highest.unwrap());
             return 0;
         }
@@ -401,7 +402,7 @@ mod tests {
             4 => (0i32..9).prop_map(Step::Replicas),
             1 => (0i32..5).prop_map(Step::Start),
             3 => (0usize..3).prop_map(Step::Image),
-            2 => (0usize..6).prop_map(Step::Strategy),
+            2 => (0usize..7).prop_map(Step::Strategy),
             1 => (0u32..3).prop_map(Step::MinReady),
             2 => (any::<bool>(), any::<bool>()).prop_map(|(a, b)| Step::Retention(a, b)),
             16 => (nth.clone(), phase(), prop::bool::weighted(0.8)).prop_map(|(n, p, r)| Step::Report(n, p, r)),
@@ -422,6 +423,18 @@ mod tests {
         ids.get(nth % ids.len().max(1)).copied()
     }
 
+    fn strategy(which: usize) -> UpdateStrategy {
+        let number = |n: usize| i32::try_from(n).unwrap();
+        match which {
+            0 => UpdateStrategy::OnDelete,
+            1 | 2 => UpdateStrategy::RollingUpdate(None),
+            n => UpdateStrategy::RollingUpdate(Some(RollingUpdate {
+                partition: number(n) - 3,
+                max_unavailable: Some(IntOrPercent::Int(number(n))),
+            })),
+        }
+    }
+
     fn apply(bench: &mut Bench, id: Id<StatefulSet>, options: &mut SetOptions, step: &Step) {
         let before = options.clone();
         match step {
@@ -429,17 +442,7 @@ mod tests {
             Step::Replicas(replicas) => options.replicas = *replicas,
             Step::Start(start) => options.start = Some(*start),
             Step::Image(image) => options.image = ["web:v1", "web:v2", "web:v3"][*image],
-            Step::Strategy(which) => {
-                let rolling = |partition, max| {
-                    let max_unavailable = Some(IntOrPercent::Int(max));
-                    UpdateStrategy::RollingUpdate(Some(RollingUpdate { partition, max_unavailable }))
-                };
-                options.strategy = match which {
-                    0 => UpdateStrategy::OnDelete,
-                    1 => UpdateStrategy::RollingUpdate(None),
-                    n => rolling(i32::try_from(*n).unwrap() - 2, i32::try_from(*n).unwrap()),
-                };
-            }
+            Step::Strategy(which) => options.strategy = strategy(*which),
             Step::MinReady(seconds) => options.min_ready = *seconds,
             Step::Retention(scaled, deleted) => {
                 let policy = |delete: bool| if delete { Retention::Delete } else { Retention::Retain };
@@ -466,7 +469,8 @@ mod tests {
     }
 
     fn change(bench: &mut Bench, step: &Step) {
-        if let Step::Report(n, ..) | Step::Terminate(n) | Step::Remove(n) | Step::Unlabel(n) | Step::Leave(n) = step
+        if let Step::Report(n, ..) | Step::Terminate(n) | Step::Remove(n) | Step::Unlabel(n) | Step::Leave(n) =
+            step
             && let Some(pod) = nth::<Pod>(bench, *n)
         {
             change_pod(bench, pod, step);
@@ -523,10 +527,11 @@ mod tests {
             parallel in any::<bool>(),
             gate in any::<bool>(),
             claims in 0usize..3,
+            first in 0usize..7,
             steps in prop::collection::vec(step(), 1..60),
         ) {
             let policy = if parallel { PodManagement::Parallel } else { PodManagement::OrderedReady };
-            let mut options = SetOptions { policy, claims, ..SetOptions::default() };
+            let mut options = SetOptions { policy, claims, strategy: strategy(first), ..SetOptions::default() };
             let mut bench = Bench::new();
             bench.world.config.gates.max_unavailable_stateful_set = gate;
             let id = set(&mut bench.world, "web", &options);
