@@ -7,6 +7,8 @@
 //! is done; then the zones are judged (NODE-17). Left out: pressure conditions, status heartbeats beside the lease,
 //! write conflicts.
 mod taints;
+#[cfg(test)]
+mod tests;
 mod zones;
 
 use crate::api::kind::Kind;
