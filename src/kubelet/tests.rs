@@ -359,3 +359,128 @@ fn a_healed_kubelet_has_its_watches_within_a_minute() {
     let lease = lab.cluster.world.leases[lab.node.index()];
     assert!(lease.renewing && lease.since > Time::ZERO);
 }
+
+impl Lab {
+    /// A pod with a claim that is bound to a volume.
+    fn pod_with_volume(&mut self, name: &str) -> (Id<Pod>, Id<Volume>) {
+        use crate::api::objects::{Claim, ClaimPhase, ClaimRef};
+        let world = &mut self.cluster.world;
+        let modes = json!(["ReadWriteOnce"]);
+        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {"accessModes": modes, "resources": {"requests": {"storage": "1Gi"}}}});
+        let claim = world.rest_create(claim).unwrap().id::<Claim>();
+        let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+            "spec": {"accessModes": modes, "capacity": {"storage": "1Gi"},
+                "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": name}}});
+        let volume = world.rest_create(volume).unwrap().id::<Volume>();
+        let rule = crate::rule::Rule::NONE;
+        world.update(claim, rule, |claim| {
+            (claim.volume, claim.bind_completed, claim.phase) = (volume, true, ClaimPhase::Bound);
+        });
+        let meta = world.store.claims.get(claim).unwrap().meta;
+        world.update(volume, rule, |volume| {
+            volume.claim = ClaimRef { name: meta.name, namespace: meta.namespace, uid: meta.uid };
+        });
+        let volumes = json!([{"name": "data", "persistentVolumeClaim": {"claimName": name}}]);
+        (self.pod_with(name, json!({"volumes": volumes})), volume)
+    }
+
+    /// What the attach/detach controller says is attached.
+    fn attached(&mut self, volumes: &[Id<Volume>]) {
+        let volumes = std::sync::Arc::new(volumes.to_vec());
+        let node = self.node;
+        self.cluster.world.update(node, crate::rule::Rule::NONE, |node| node.volumes_attached = volumes);
+    }
+
+    fn in_use(&self) -> Vec<Id<Volume>> {
+        self.cluster.world.store.nodes.get(self.node).unwrap().volumes_in_use.to_vec()
+    }
+}
+
+#[test]
+fn a_pod_waits_for_its_volume_and_lets_go_of_it_first() {
+    let mut lab = Lab::new(Config::recorded());
+    let (pod, volume) = lab.pod_with_volume("data");
+    lab.run(2);
+    assert_eq!(lab.in_use(), [volume]);
+    assert_eq!(lab.object(pod).unwrap().phase, Phase::Pending);
+    assert!(lab.cluster.world.is_delayed(), "not settled for six seconds");
+    lab.run(5);
+    assert!(!lab.cluster.world.is_delayed());
+    lab.attached(&[volume]);
+    lab.run(1);
+    assert!(lab.object(pod).unwrap().is_running_and_ready());
+    assert_eq!(lab.cluster.kubelets.mounted(lab.node).collect::<Vec<_>>(), [volume]);
+    lab.delete(pod, None);
+    while lab.object(pod).is_some() {
+        let before = lab.in_use();
+        lab.cluster.step();
+        let gone = lab.object(pod).is_none();
+        assert!(!gone || before.is_empty(), "the volume leaves volumesInUse before the pod goes");
+    }
+    assert_eq!(lab.cluster.kubelets.mounted(lab.node).count(), 0);
+}
+
+#[test]
+fn the_node_status_tick_gates_mount_and_detach() {
+    let mut waits = Vec::new();
+    for run in 0..8 {
+        let mut lab = Lab::new(Config::realistic());
+        lab.run(60 + run);
+        let (pod, volume) = lab.pod_with_volume("data");
+        let bound = lab.cluster.world.now();
+        lab.attached(&[volume]);
+        while lab.in_use().is_empty() {
+            lab.cluster.step();
+        }
+        let reported = lab.cluster.world.now();
+        waits.push((reported - bound).as_millis());
+        lab.run(200);
+        assert!(lab.object(pod).unwrap().is_running_and_ready());
+        lab.delete(pod, None);
+        while lab.object(pod).is_some() {
+            lab.cluster.step();
+        }
+        assert_eq!(lab.in_use(), [volume], "the pod is gone before the volume is reported unused");
+        lab.run(20);
+        assert!(lab.in_use().is_empty());
+    }
+    assert!(waits.iter().all(|wait| *wait <= 10_500) && waits.iter().max() > waits.iter().min(), "{waits:?}");
+}
+
+#[test]
+fn a_volume_that_another_pod_keeps_mounted_is_there_at_once() {
+    let mut lab = Lab::new(Config::realistic());
+    let (pod, volume) = lab.pod_with_volume("data");
+    lab.attached(&[volume]);
+    lab.run(200);
+    assert!(lab.object(pod).unwrap().is_running_and_ready());
+    lab.does(PodRule { start: Some(ms(0)), ready: Some(ms(0)), ..rule() });
+    let volumes = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]);
+    let second = lab.pod_with("second", json!({"volumes": volumes}));
+    lab.run(3);
+    assert!(lab.object(second).unwrap().is_running_and_ready(), "no tick, no stage");
+    lab.delete(pod, None);
+    lab.run(60);
+    assert_eq!(lab.in_use(), [volume]);
+}
+
+#[test]
+fn volumes_are_reported_anew_after_a_reboot() {
+    let mut lab = Lab::new(Config::recorded());
+    let (pod, volume) = lab.pod_with_volume("data");
+    lab.attached(&[volume]);
+    lab.run(2);
+    let node = lab.node;
+    let (kubelets, world) = lab.kubelets();
+    kubelets.crash_node(node, world);
+    assert_eq!(kubelets.mounted(node).count(), 0);
+    lab.run(2);
+    assert_eq!(lab.in_use(), [volume]);
+    let (kubelets, world) = lab.kubelets();
+    kubelets.recover_node(node, world);
+    lab.run(2);
+    assert!(lab.object(pod).unwrap().is_running_and_ready());
+    assert_eq!((lab.object(pod).unwrap().restarts, lab.in_use()), (1, vec![volume]));
+}
