@@ -1,6 +1,7 @@
 //! What the API server adds to objects on their way in, beyond defaults: admission plug-ins.
 //!
-//! DefaultTolerationSeconds (NODE-20), Priority, DefaultStorageClass (VOL-5), TaintNodesByCondition (NODE-11); the
+//! DefaultTolerationSeconds (NODE-20), Priority, DefaultStorageClass (VOL-5), PersistentVolumeClaimResize,
+//! TaintNodesByCondition (NODE-11); the
 //! protection finalizers come with every create ([`crate::api::objects::Object::PROTECTION`]). Follows plugin/pkg/admission. Here is also what a workload controller's
 //! pods look like once admitted ([`pod_spec_for_set`], [`pod_spec_for_template`]): the same for all pods of a
 //! template, so a controller asks once. Left out: ServiceAccount (no token volumes), LimitRanger, ResourceQuota,
@@ -8,10 +9,11 @@
 use crate::api::names::Sym;
 use crate::api::objects::*;
 use crate::api::pod_spec::{ClaimName, ClaimUse, Hostname, Shared, Template};
+use crate::api::quantity::Quantity;
 use crate::api::status::Status;
 use crate::api::store::Store;
 use crate::api::template_defaults::default_pod;
-use crate::api::wire::fields::{Object, at, ensure, list, set_default, text};
+use crate::api::wire::fields::{Object, at, ensure, list, set_default, text, text_at};
 use crate::config::Config;
 use serde_json::{Value, json};
 
@@ -213,6 +215,29 @@ pub fn admit_claim(store: &Store, claim: &mut Value) {
     {
         spec.insert("storageClassName".into(), store.name_of(class.meta.name).into());
     }
+}
+
+/// PersistentVolumeClaimResize: a bound claim may ask for more if its class allows volumes to grow.
+///
+/// # Errors
+/// `Forbidden`.
+pub fn admit_claim_update(store: &Store, old: &Value, new: &Value) -> Result<(), Status> {
+    let size = |claim| Quantity::from_json(at(claim, &["spec", "resources", "requests", "storage"])?).ok();
+    if size(new) <= size(old) {
+        return Ok(());
+    }
+    let class = store.names.known_name(text_at(new, &["spec", "storageClassName"]));
+    let class = class.and_then(|name| store.classes.find(Sym::EMPTY, name));
+    let why = if text_at(old, &["status", "phase"]) != "Bound" {
+        "Only bound persistent volume claims can be expanded"
+    } else if class.is_none_or(|(_, class)| !class.expandable) {
+        "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support \
+         resize"
+    } else {
+        return Ok(());
+    };
+    let name = text_at(old, &["metadata", "name"]);
+    Err(Status::forbidden(format!("persistentvolumeclaims \"{name}\" is forbidden: {why}")))
 }
 
 /// Admits a node that is about to be created: it is tainted not-ready until its kubelet has reported (NODE-11).

@@ -57,7 +57,7 @@ impl World {
             ));
         }
         let name = text_at(&object, &["metadata", "name"]).to_owned();
-        let errors = validation::create(&self.store, resource.kind, &object);
+        let errors = validation::create(resource.kind, &object);
         if !errors.is_empty() {
             return Err(invalid(resource, &name, errors));
         }

@@ -5,6 +5,7 @@
 //! and the other way round (STS-10); a write that changes nothing is none.
 use super::create::invalid;
 use super::{ObjectRef, defaults, with_type};
+use crate::api::admission;
 use crate::api::kind::Kind;
 use crate::api::manifest::{self, Segment};
 use crate::api::objects::*;
@@ -108,8 +109,11 @@ impl World {
         check_identity(&resource.name(), &name, &before, &new)?;
         defaults::apply(text(&before, "kind"), &mut new, &self.config.gates);
         take_over(object.kind, part, &before, &mut new);
+        if object.kind == Kind::Claim && part == Part::Main {
+            admission::admit_claim_update(&self.store, &before, &new)?;
+        }
         let errors = match part {
-            Part::Main => validation::update(&self.store, object.kind, &before, &new),
+            Part::Main => validation::update(object.kind, &before, &new),
             Part::Status => validation::update_status(object.kind, &before, &new),
         };
         if !errors.is_empty() {
