@@ -5,7 +5,8 @@
 use crate::api::objects::{Ip, Pod};
 use crate::api::pod_spec::Hostname;
 use crate::api::store::Store;
-use crate::network::dns::{Answer, DOMAIN, Rcode, RecordType, Zone};
+use crate::network::answer::{Answer, Rcode, RecordType};
+use crate::network::dns::{DOMAIN, Zone};
 
 /// A name with at least this many dots is tried as it is first (DNS-17).
 const NDOTS: usize = 5;

@@ -4,9 +4,10 @@
 //! DNS server has, [`lookup`] what becomes of a name inside a pod (hosts file, search path), [`resolver`] what caches
 //! on the way still believe. All of it reads Services and EndpointSlices as the reader's watch shows them, and nothing
 //! writes: records are not objects, they are a view of the slices.
+pub mod answer;
 pub mod dns;
 pub mod lookup;
 pub mod resolver;
 pub mod service;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

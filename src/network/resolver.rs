@@ -6,7 +6,8 @@
 //! Left out: the limit of 9984 entries, prefetch, serving stale entries.
 use crate::event::Process;
 use crate::kernel::{Chooser, Duration, Time};
-use crate::network::dns::{Answer, Rcode, RecordType, Zone};
+use crate::network::answer::{Answer, Rcode, RecordType};
+use crate::network::dns::Zone;
 use crate::network::lookup::{Lookup, search};
 use crate::world::{Draw, World};
 use std::collections::BTreeMap;
@@ -241,7 +242,6 @@ impl Resolver {
 mod tests {
     use super::*;
     use crate::api::objects::{Ip, Service};
-    use crate::event::Event;
     use crate::kernel::Id;
     use crate::network::testing::Net;
     use serde_json::json;
@@ -258,10 +258,10 @@ mod tests {
         let mut servers = Servers::new(&profile, 1);
         let mut resolver = Resolver::new(&profile, client);
         for second in 0..100 {
-            advance(&mut net, second);
+            net.run_until(Time::from_secs(second));
             if second == 10 {
                 net.endpoint(web, pod, 1, |_| {});
-                deliver(&mut net);
+                net.catch_up();
             }
             if early == Some(second) || second > 10 {
                 let answer = resolver.query(&mut servers, &net.world, NAME, RecordType::A);
@@ -271,26 +271,6 @@ mod tests {
             }
         }
         u64::MAX
-    }
-
-    /// Moves the clock to this second; the servers' watch shows all there is by then.
-    fn advance(net: &mut Net, second: u64) {
-        run_until(net, Time::from_secs(second));
-    }
-
-    /// Lets the watch show what has just been written.
-    fn deliver(net: &mut Net) {
-        run_until(net, net.world.now() + Duration::from_millis(100));
-    }
-
-    fn run_until(net: &mut Net, until: Time) {
-        net.world.at(until, Event::Workload(0, 0));
-        while net.world.next_time().is_some_and(|time| time <= until) {
-            if let Some(Event::Deliver(process, _)) = net.world.pop() {
-                while net.world.next_delivery(process).is_some() {}
-                net.world.delivered(process);
-            }
-        }
     }
 
     #[test]
@@ -319,10 +299,10 @@ mod tests {
         let mut servers = Servers::new(&profile, 1);
         let mut resolver = Resolver::new(&profile, client);
         for second in 1..100 {
-            advance(&mut net, second);
+            net.run_until(Time::from_secs(second));
             if second == 10 {
                 net.edit(web, |endpoints| endpoints[0].ip = Ip(2));
-                deliver(&mut net);
+                net.catch_up();
             }
             let answer = resolver.query(&mut servers, &net.world, NAME, RecordType::A);
             if answer.addresses().next() == Some(Ip(2)) {
@@ -356,12 +336,12 @@ mod tests {
         let mut net = Net::new();
         let web = net.service("web", &json!({"clusterIP": "None"}));
         let pod = net.pod("web-0", "web");
-        deliver(&mut net);
+        net.catch_up();
         let mut servers = Servers::new(&profile, 2);
         let early = servers.query(&net.world, NAME, RecordType::A);
         assert_eq!(early.rcode, Rcode::NxDomain);
         net.endpoint(web, pod, 1, |_| {});
-        deliver(&mut net);
+        net.catch_up();
         let mut seen = [0, 0];
         for _ in 0..20 {
             let answer = servers.query(&net.world, NAME, RecordType::A);

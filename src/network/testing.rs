@@ -4,18 +4,19 @@ use crate::api::objects::{Endpoint, EndpointSlice, Ip, Meta, Namespace, Pod, Ser
 use crate::api::store::View;
 use crate::api::wire::Wire;
 use crate::config::Config;
-use crate::kernel::Id;
+use crate::event::Event;
+use crate::kernel::{Duration, Id, Time};
 use crate::rule::Rule;
 use crate::world::World;
 use serde_json::{Value, json};
 
 /// See the module documentation.
-pub(super) struct Net {
-    pub(super) world: World,
+pub(crate) struct Net {
+    pub(crate) world: World,
 }
 
 impl Net {
-    pub(super) fn new() -> Net {
+    pub(crate) fn new() -> Net {
         let mut world = World::new(3, Config::recorded());
         let name = world.store.names.name("default");
         let default = Namespace { meta: Meta { name, ..Meta::default() } };
@@ -24,8 +25,24 @@ impl Net {
     }
 
     /// The present.
-    pub(super) fn view(&self) -> View<'_> {
+    pub(crate) fn view(&self) -> View<'_> {
         self.world.store.view(self.world.store.revision())
+    }
+
+    /// Moves the clock to `until`; the servers' watches show all there is by then.
+    pub(crate) fn run_until(&mut self, until: Time) {
+        self.world.at(until, Event::Workload(0, 0));
+        while self.world.next_time().is_some_and(|time| time <= until) {
+            if let Some(Event::Deliver(process, _)) = self.world.pop() {
+                while self.world.next_delivery(process).is_some() {}
+                self.world.delivered(process);
+            }
+        }
+    }
+
+    /// Lets the watches show what has just been written.
+    pub(crate) fn catch_up(&mut self) {
+        self.run_until(self.world.now() + Duration::from_millis(100));
     }
 
     fn create<T: Wire>(&mut self, json: &Value) -> Id<T> {
@@ -34,7 +51,7 @@ impl Net {
     }
 
     /// A service with an empty slice.
-    pub(super) fn service(&mut self, name: &str, spec: &Value) -> Id<Service> {
+    pub(crate) fn service(&mut self, name: &str, spec: &Value) -> Id<Service> {
         let id: Id<Service> =
             self.create(&json!({"metadata": {"name": name, "namespace": "default"}, "spec": spec}));
         let slice = self.world.store.names.name(&format!("{name}-slice"));
@@ -46,13 +63,13 @@ impl Net {
     }
 
     /// A pod of a StatefulSet whose service is `web`.
-    pub(super) fn pod(&mut self, name: &str, app: &str) -> Id<Pod> {
+    pub(crate) fn pod(&mut self, name: &str, app: &str) -> Id<Pod> {
         self.create(&json!({"metadata": {"name": name, "namespace": "default", "labels": {"app": app}},
             "spec": {"hostname": name, "subdomain": "web", "containers": [{"name": "c", "image": "i"}]}}))
     }
 
     /// Adds a ready endpoint with the pod's hostname, changed as told.
-    pub(super) fn endpoint(
+    pub(crate) fn endpoint(
         &mut self,
         service: Id<Service>,
         pod: Id<Pod>,
@@ -75,7 +92,7 @@ impl Net {
     }
 
     /// Changes the endpoints of a service.
-    pub(super) fn edit(&mut self, service: Id<Service>, change: impl FnOnce(&mut Vec<Endpoint>)) {
+    pub(crate) fn edit(&mut self, service: Id<Service>, change: impl FnOnce(&mut Vec<Endpoint>)) {
         let all = self.world.store.slices.iter();
         let slice =
             all.filter(|(_, slice)| slice.service == service).map(|(id, _)| id).next().expect("a slice");

@@ -1,2 +1,3 @@
 //! What a user reads: the timeline, tables, records.
+pub mod dns;
 pub mod timeline;

@@ -264,8 +264,11 @@ mod tests {
             terminating: false,
             hostname: true,
         };
+        let label = ("kubernetes.io/service-name", "web");
+        let label = (world.store.names.word(label.0), world.store.names.word(label.1));
         let slice = EndpointSlice {
             meta: Meta {
+                labels: world.store.labels.of(vec![label]),
                 name: world.store.names.name("web-x"),
                 namespace: set.meta.namespace,
                 ..Meta::default()

@@ -5,6 +5,8 @@ use crate::config::Config;
 use crate::controllers::runner::Runner;
 use crate::event::Event;
 use crate::kernel::Time;
+use crate::network::answer::RecordType;
+use crate::network::dns::Zone;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -351,6 +353,42 @@ fn a_stale_cache_costs_a_second() {
     }
     let lag = at.elapsed_since(begin);
     assert!(lag > Duration::from_secs(1) && lag < Duration::from_millis(1200), "{lag:?}");
+}
+
+/// The road of one readiness change: pod, slice, DNS.
+#[test]
+fn names_follow_the_pods() {
+    let mut bench = Bench::new();
+    bench.create::<Namespace>(&json!({"metadata": {"name": "default"}}));
+    bench.service("web", &json!({"app": "postgres"}), false);
+    bench.create::<Service>(&json!({"metadata": {"name": "postgres", "namespace": "default"}, "spec": {
+        "clusterIP": "10.96.45.100", "selector": {"app": "postgres"}, "ports": [{"port": 5432, "protocol": "TCP"}]}}));
+    let ask = |bench: &Bench, host: &str| {
+        let lookup = Zone::of(&bench.world).resolve("default", host, RecordType::A);
+        lookup.answer.addresses().map(Ip::render).collect::<Vec<_>>().join(" ")
+    };
+    let ip = |text| Ip::parse(text).expect("an address").0;
+    let [first, second] = ["postgres-0", "postgres-1"].map(|name| bench.pod(name, "postgres"));
+    bench.start(first, ip("10.244.1.5"), true);
+    bench.start(second, ip("10.244.2.7"), false);
+    bench.settle();
+    assert_eq!(ask(&bench, "postgres-0.web.default.svc.cluster.local"), "10.244.1.5");
+    assert_eq!(ask(&bench, "postgres-1.web"), "", "not ready, no name (DNS-2)");
+    assert_eq!(ask(&bench, "postgres.default.svc.cluster.local"), "10.96.45.100");
+    bench.start(second, ip("10.244.2.7"), true);
+    bench.settle();
+    assert_eq!(ask(&bench, "web"), "10.244.1.5 10.244.2.7");
+    bench.terminate(second);
+    bench.run(Duration::from_millis(100));
+    assert_eq!(ask(&bench, "postgres-1.web"), "", "gone at the delete, not at the end (SVC-2)");
+    bench.world.remove(second, Rule::NONE);
+    let again = bench.pod("postgres-1", "postgres");
+    bench.settle();
+    assert_eq!(ask(&bench, "postgres-1.web"), "");
+    bench.start(again, ip("10.244.3.2"), true);
+    bench.settle();
+    assert_eq!(ask(&bench, "postgres-1.web"), "10.244.3.2");
+    assert_eq!(ask(&bench, "postgres"), "10.96.45.100", "the virtual address never moves (DNS-3)");
 }
 
 /// What the slices of a service should hold by SVC-1 to SVC-4, computed from the whole store.
