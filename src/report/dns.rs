@@ -13,12 +13,7 @@ pub fn dns_records(world: &World, namespace: Sym) -> String {
     let mut table = Table::new(["Name", "Type", "Value", "TTL"]);
     for record in records {
         let ttl = record.ttl.as_secs().to_string();
-        table.row([
-            record.name,
-            record.data.record_type().as_str().to_owned(),
-            record.data.render(),
-            ttl,
-        ]);
+        table.row([record.name, record.data.record_type().as_str().to_owned(), record.data.render(), ttl]);
     }
     table.render(true)
 }
@@ -35,7 +30,10 @@ mod tests {
         let mut net = Net::new();
         let ports = json!([{"name": "sql", "port": 5432, "targetPort": 5432, "protocol": "TCP"}]);
         let web = net.service("web", &json!({"clusterIP": "None", "ports": ports}));
-        net.service("db", &json!({"clusterIP": "10.96.45.100", "ports": [{"port": 5432, "protocol": "TCP"}]}));
+        net.service(
+            "db",
+            &json!({"clusterIP": "10.96.45.100", "ports": [{"port": 5432, "protocol": "TCP"}]}),
+        );
         let pod = net.pod("web-0", "web");
         net.endpoint(web, pod, 0x0af4_0105, |_| {});
         assert_eq!(dns_records(&net.world, Sym::DEFAULT), "", "the server has seen nothing yet");
