@@ -113,7 +113,8 @@ fn main() {
         let roll = phase(&mut out, &mut cluster, "roll", replicas);
         writeln!(out, "{replicas:>9} peak memory per pod after create: {used} B").expect("it can be printed");
         if let Some((n, c, r)) = before {
-            writeln!(out, "          {n} -> {replicas}: create {:.1}x, roll {:.1}x", create / c, roll / r).expect("ok");
+            writeln!(out, "          {n} -> {replicas}: create {:.1}x, roll {:.1}x", create / c, roll / r)
+                .expect("ok");
         }
         before = Some((replicas, create, roll));
     }
@@ -130,6 +131,7 @@ fn quiet(out: &mut impl Write) {
         let until = cluster.world.now() + Duration::from_secs(3600 * hours);
         cluster.run_until(until);
         let events = cluster.world.handled() - before;
-        writeln!(out, "{hours:>4} quiet hours: {events} events, {:?}", start.elapsed()).expect("it can be printed");
+        writeln!(out, "{hours:>4} quiet hours: {events} events, {:?}", start.elapsed())
+            .expect("it can be printed");
     }
 }
