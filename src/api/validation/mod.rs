@@ -3,8 +3,9 @@
 //! Follows pkg/apis/*/validation/validation.go and k8s.io/apimachinery/pkg/api/validation: the same checks in the same
 //! order, each mistake one sentence (`field.Error`). Objects come here defaulted; types have been checked
 //! ([`crate::api::manifest`]). Left out: checks of fields that nothing here acts on (security contexts, volume sources
-//! other than claims, environment), and the diffs that some sentences end in for kinds other than pods.
+//! other than claims, environment), and the differences that some sentences end in for kinds other than pods.
 mod cluster;
+mod internal;
 mod metadata;
 mod network;
 mod pod;

@@ -91,9 +91,11 @@ fn with_mutable_fields_of(before: &Value, after: &Value) -> Value {
     after
 }
 
-fn refusal(_before: &Value, _after: &Value) -> String {
-    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\
+fn refusal(before: &Value, after: &Value) -> String {
+    let diff = super::internal::pod_spec_diff(before, after);
+    format!(
+        "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\
      `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
-     `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
-        .to_owned()
+     `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n{diff}"
+    )
 }
