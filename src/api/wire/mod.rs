@@ -269,11 +269,6 @@ mod tests {
         let slice = EndpointSlice {
             meta: Meta {
                 labels: world.store.labels.of(vec![label]),
-        let label = ["kubernetes.io/service-name", "web"].map(|word| world.store.names.word(word));
-        let labels = world.store.labels.of(vec![(label[0], label[1])]);
-        let slice = EndpointSlice {
-            meta: Meta {
-                labels,
                 name: world.store.names.name("web-x"),
                 namespace: set.meta.namespace,
                 ..Meta::default()
