@@ -4,7 +4,7 @@ use crate::api::names::{Name, Sym};
 use crate::api::objects::*;
 use crate::api::store::{REVISION_LABEL, Store};
 use crate::cluster::Cluster;
-use crate::kernel::Id;
+use crate::kernel::{Id, Time};
 use crate::kubectl::run::Output;
 use crate::run::Watch;
 use crate::scenario::aliases::Aliases;
@@ -58,7 +58,7 @@ pub struct Observer {
     generations: BTreeMap<String, u32>,
     endpoints: BTreeMap<String, String>,
     /// When the current segment began.
-    began_at: crate::kernel::Time,
+    began_at: Time,
 }
 
 impl Watch for Observer {
@@ -72,7 +72,9 @@ impl Watch for Observer {
         if new {
             self.close(cluster);
             self.segments.push(Segment::default());
-            self.began_at = cluster.world.now();
+            // What the cluster did before anything was applied belongs to the first segment.
+            let first = self.segments.len() == 1;
+            self.began_at = if first { Time::ZERO } else { cluster.world.now() };
         }
         self.began = true;
     }

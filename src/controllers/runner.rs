@@ -316,7 +316,9 @@ impl<R: Reconciler> Runner<R> {
             running.sent = world.now();
         }
         let (qps, burst) = (u64::from(world.config.client_qps), u64::from(world.config.client_burst));
-        let allowed = self.client.take(running.sent, qps, burst);
+        // A call that needs the one before it is sent when that has been answered.
+        let sent = if step.needs > 0 { world.now() } else { running.sent };
+        let allowed = self.client.take(sent, qps, burst);
         let arrives = (allowed + world.api_delay(R::ACTOR)).max(world.now());
         world.at(arrives, Event::Call(R::CONTROLLER, slot, world.epoch(Process::ControllerManager)));
     }
