@@ -32,6 +32,9 @@ pub enum Then {
     After(Duration),
     /// Looks again at this instant; at once if it has passed by then.
     At(Time),
+    /// Looks again at this instant, unless a look before then asks for nothing of the kind: a deadline that progress
+    /// calls off.
+    Deadline(Time),
     /// Failed without a call: tries again with back-off (STS-105).
     Retry,
 }
@@ -70,6 +73,10 @@ pub enum WaitOn {
     Node(Id<Node>),
     /// A refused call to succeed at the next try.
     Retry,
+    /// The pods of the newest template to be available (DEP-11).
+    NewPods,
+    /// The pods of earlier templates to be gone (DEP-12).
+    OldPods,
     /// The garbage collector to have collected what it owns.
     Dependents,
 }

@@ -9,7 +9,7 @@ use crate::api::store::Change;
 use crate::controllers::plan::{Plan, Step, Then, Wait};
 use crate::decision::{Decision, Deed};
 use crate::event::{Controller, Event, Process};
-use crate::kernel::{Duration, Time};
+use crate::kernel::{Duration, Time, Timer};
 use crate::rule::Rule;
 use crate::world::{Actor, Draw, World};
 use std::collections::VecDeque;
@@ -50,6 +50,9 @@ pub trait Reconciler: Sized {
     fn restart(&mut self, queue: &mut WorkQueue, world: &mut World);
 }
 
+/// The token of a deadline among the tokens of requeue events.
+const DEADLINE: u32 = u32::MAX;
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Key {
     queued: bool,
@@ -59,6 +62,8 @@ struct Key {
     /// Guards against requeue events that a later, earlier one has replaced.
     token: u32,
     due: Option<Time>,
+    /// A deadline that the next look may call off.
+    deadline: Option<(Time, Timer)>,
     cause: crate::api::objects::Revision,
 }
 
@@ -129,6 +134,22 @@ impl WorkQueue {
             world.background(due - world.now(), event);
         } else {
             world.at(due, event);
+        }
+    }
+
+    /// Sets, moves or calls off the deadline of a key.
+    fn set_deadline(&mut self, key: u32, deadline: Option<Time>, world: &mut World) {
+        let controller = self.controller;
+        let state = self.key(key);
+        if state.deadline.map(|(time, _)| time) == deadline {
+            return;
+        }
+        if let Some((_, timer)) = state.deadline.take() {
+            world.cancel(timer);
+        }
+        if let Some(time) = deadline {
+            let time = time.max(world.now());
+            state.deadline = Some((time, world.timer(time, Event::Requeue(controller, key, DEADLINE))));
         }
     }
 
@@ -260,7 +281,10 @@ impl<R: Reconciler> Runner<R> {
     /// A delayed key is due.
     pub fn requeue(&mut self, key: u32, token: u32, world: &mut World) {
         let state = self.queue.key(key);
-        if state.token == token && state.due.is_some() {
+        if token == DEADLINE {
+            state.deadline = None;
+            self.queue.add(key, world);
+        } else if state.token == token && state.due.is_some() {
             state.due = None;
             self.queue.add(key, world);
         }
@@ -358,8 +382,10 @@ impl<R: Reconciler> Runner<R> {
             match running.plan.then {
                 Then::After(delay) => self.queue.add_after(key, delay, world),
                 Then::At(time) => self.queue.add_at(key, time.max(world.now()), false, world),
-                Then::Done | Then::Retry => {}
+                Then::Deadline(_) | Then::Done | Then::Retry => {}
             }
+            let deadline = if let Then::Deadline(time) = running.plan.then { Some(time) } else { None };
+            self.queue.set_deadline(key, deadline, world);
         }
         self.queue.done(key, world);
     }
