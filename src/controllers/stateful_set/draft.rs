@@ -2,9 +2,10 @@
 //!
 //! Follows CreateStatefulPod, createMissingPersistentVolumeClaims and UpdateStatefulPod of stateful_pod_control.go, as
 //! far as they decide which calls to make. Who is to be created or repaired is decided elsewhere.
-use super::calls::{Call, Claims, Ordinal, Which, refused};
+use super::calls::{Call, Claims, Ordinal, Which};
 use super::claims::{self, PodRef};
 use super::identity::{Frame, identity_matches, storage_matches};
+use super::pod_control::refused;
 use super::revision::{Choice, Pending};
 use super::view::{Slot, flag};
 use crate::api::objects::{Claim, Pod, StatefulSetStatus};

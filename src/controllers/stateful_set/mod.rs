@@ -1,8 +1,8 @@
 //! The StatefulSet controller.
 //!
 //! Follows pkg/controller/statefulset, file by file: `identity` and `claims` are stateful_set_utils.go, `decide`,
-//! `update`, `revision` and `status` are stateful_set_control.go, `draft` and `calls` are stateful_pod_control.go, this
-//! file and `index` are stateful_set.go. What differs is where the looking happens: the real controller lists all pods
+//! `update`, `revision` and `status` are stateful_set_control.go, `draft` and `pod_control` are stateful_pod_control.go,
+//! this file and `index` are stateful_set.go. What differs is where the looking happens: the real controller lists all pods
 //! in every sync, this one keeps what a sync asks ([`view`]) up to date with each change its watches show. The calls
 //! are the same, and so is their order: a property test compares with the plain way (`naive`).
 //!
@@ -15,6 +15,7 @@ mod identity;
 mod index;
 #[cfg(test)]
 mod naive;
+mod pod_control;
 mod revision;
 mod status;
 #[cfg(test)]

@@ -145,7 +145,7 @@ pub(super) fn bare_pod(world: &mut World, name: &str) -> Id<Pod> {
     };
     let name: Name = world.store.names.name(name);
     let meta = Meta { name, namespace: Sym::DEFAULT, labels, ..Meta::default() };
-    world.create(super::calls::new_pod(meta, spec, PodFlags::default()), Rule::NONE).unwrap()
+    world.create(super::pod_control::new_pod(meta, spec, PodFlags::default()), Rule::NONE).unwrap()
 }
 
 /// The kubelet's part: the pod runs and is ready, or not.
