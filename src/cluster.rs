@@ -14,6 +14,9 @@ use crate::storage::Csi;
 use crate::world::{Actor, World};
 use serde_json::json;
 
+#[cfg(test)]
+mod storage_tests;
+
 /// A simulated cluster.
 #[derive(Clone, Debug)]
 pub struct Cluster {

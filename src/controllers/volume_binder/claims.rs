@@ -1,17 +1,15 @@
 //! What the binder does about a claim (syncUnboundClaim, syncBoundClaim), and the four writes of a binding (VOL-7).
 use super::matching::{mismatch, names_claim};
 use super::{VolumeBinder, asked_volume, asks_by_name};
+use crate::api::admission::admit_claim_spec;
 use crate::api::names::{Sym, Uid};
 use crate::api::objects::*;
-use crate::api::pod_spec::ClaimSpec;
 use crate::api::store::View;
 use crate::controllers::claim_users::ClaimUsers;
 use crate::event::{BinderEvent, Event, Process};
 use crate::kernel::Id;
 use crate::rule::Rule;
 use crate::world::{Actor, World};
-use serde_json::Value;
-use std::sync::Arc;
 
 /// A write under way about a claim.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +17,7 @@ pub(super) enum Job {
     /// Binding: the next of the four writes.
     Bind(Bind),
     /// The default class is filled in (VOL-5).
-    Class(Id<Claim>, Revision, Sym),
+    Class(Id<Claim>, Revision),
     /// The claim has lost its volume (VOL-8).
     Lost(Id<Claim>, Revision, Loss),
 }
@@ -165,10 +163,8 @@ impl VolumeBinder {
         {
             return self.bind(id, claim, volume, world);
         }
-        if spec.class.is_none()
-            && let Some(class) = default_class(view)
-        {
-            return Some(Job::Class(id, claim.meta.revision, class));
+        if spec.class.is_none() && view.iter::<StorageClass>().any(|(_, class)| class.is_default) {
+            return Some(Job::Class(id, claim.meta.revision));
         }
         if delayed && claim.selected_node.is_none() {
             emit_waiting(id, claim, users, world);
@@ -186,12 +182,14 @@ impl VolumeBinder {
     pub(super) fn write_claim_job(&mut self, job: Job, world: &mut World) -> Option<Job> {
         match job {
             Job::Bind(bind) => self.write_bind(bind, world).map(Job::Bind),
-            Job::Class(id, base, class) => {
+            Job::Class(id, base) => {
                 let claim = world.store.get(id).filter(|claim| claim.meta.revision == base)?;
-                let mut spec = ClaimSpec::clone(world.store.claim_spec(claim.spec));
-                let spec = with_class(&mut spec, class, world);
-                let revision = world.update(id, Rule::vol(5), |claim| claim.spec = spec)?;
-                self.claims.written.insert(id, revision);
+                let before = claim.spec;
+                let spec = admit_claim_spec(&mut world.store, before);
+                if spec != before {
+                    let revision = world.update(id, Rule::vol(5), |claim| claim.spec = spec)?;
+                    self.claims.written.insert(id, revision);
+                }
                 None
             }
             Job::Lost(id, base, loss) => {
@@ -250,17 +248,6 @@ impl VolumeBinder {
         bind.step = next_step(bind.step, bind.volume, volume, claim)?;
         Some(bind)
     }
-}
-
-/// The default class: the newest, of several of one second the first by name (VOL-5).
-fn default_class(view: View<'_>) -> Option<Sym> {
-    let mut defaults: Vec<_> = view
-        .iter::<StorageClass>()
-        .filter(|(_, class)| class.is_default)
-        .map(|(_, class)| (std::cmp::Reverse(class.meta.created.0), view.store.name_of(class.meta.name)))
-        .collect();
-    defaults.sort();
-    defaults.first().and_then(|(_, name)| view.store.names.known(name))
 }
 
 /// Tells why a claim with delayed binding waits (VOL-3).
@@ -331,14 +318,4 @@ pub(super) fn hand_over(id: Id<Claim>, uid: Uid, world: &mut World) {
     if let Some(provisioner) = provisioner {
         emit_external(id, provisioner, world);
     }
-}
-
-/// The shape of a claim with this class filled in.
-fn with_class(spec: &mut ClaimSpec, class: Sym, world: &mut World) -> ClaimSpecId {
-    let mut json: Value = (*spec.json).clone();
-    json["storageClassName"] = world.store.names.text(class).into();
-    spec.class = Some(class);
-    spec.json = Arc::new(json);
-    let key = format!("default class {:?} {}", spec.volume_name, spec.json);
-    world.store.intern_claim_spec(&key, |_| spec.clone())
 }
