@@ -153,7 +153,9 @@ impl Rig {
 
     fn step(&mut self) {
         match self.world.pop() {
-            Some(Event::Deliver(process, epoch)) if epoch == self.world.epoch(process) => self.deliver(process),
+            Some(Event::Deliver(process, epoch)) if epoch == self.world.epoch(process) => {
+                self.deliver(process)
+            }
             Some(event @ (Event::Binder(_) | Event::Collect(..)))
                 if self.world.is_running(Process::ControllerManager) =>
             {
@@ -228,14 +230,21 @@ fn from_claim_to_disk_and_back() {
     rig.run(10);
     let pod = rig.pod("web", None, &["data"]);
     rig.run(5_000);
-    assert_eq!(rig.world.store.get(claim).unwrap().phase, ClaimPhase::Pending, "WFFC waits for a node (VOL-3)");
+    assert_eq!(
+        rig.world.store.get(claim).unwrap().phase,
+        ClaimPhase::Pending,
+        "WFFC waits for a node (VOL-3)"
+    );
     assert!(rig.world.store.volumes.is_empty());
     rig.world.update(claim, Rule::NONE, |claim| claim.selected_node = node);
     let took = rig.run_until(1_000, |rig| rig.world.store.get(claim).unwrap().phase == ClaimPhase::Bound);
     assert!((100..200).contains(&took), "{took}");
     let volume = rig.volume_of(claim);
     let made = *rig.world.store.get(volume).unwrap();
-    assert_eq!((made.phase, made.claim.uid), (VolumePhase::Bound, rig.world.store.get(claim).unwrap().meta.uid));
+    assert_eq!(
+        (made.phase, made.claim.uid),
+        (VolumePhase::Bound, rig.world.store.get(claim).unwrap().meta.uid)
+    );
     assert_eq!(rig.world.store.names.text(made.zone), "zone-a");
     rig.world.update(pod, Rule::NONE, |pod| pod.node = node);
     let took = rig.run_until(2_000, |rig| rig.is_attached(volume, node));
@@ -296,7 +305,10 @@ fn the_smallest_volume_that_fits_is_bound() {
     rig.volume("big", json!({}));
     let small = rig.volume("small", json!({"capacity": {"storage": "8Gi"}}));
     rig.volume("tiny", json!({"capacity": {"storage": "1Gi"}}));
-    rig.volume("shared", json!({"accessModes": ["ReadWriteOnce", "ReadWriteMany"], "capacity": {"storage": "6Gi"}}));
+    rig.volume(
+        "shared",
+        json!({"accessModes": ["ReadWriteOnce", "ReadWriteMany"], "capacity": {"storage": "6Gi"}}),
+    );
     rig.run(100);
     let claim = rig.claim("data", "".into());
     rig.run(100);
@@ -312,7 +324,11 @@ fn the_smallest_volume_that_fits_is_bound() {
     assert_eq!(rig.world.store.get(third).unwrap().phase, ClaimPhase::Bound);
     let fourth = rig.claim("fourth", "".into());
     rig.run(20_000);
-    assert_eq!(rig.world.store.get(fourth).unwrap().phase, ClaimPhase::Pending, "never a Released one (INV-35)");
+    assert_eq!(
+        rig.world.store.get(fourth).unwrap().phase,
+        ClaimPhase::Pending,
+        "never a Released one (INV-35)"
+    );
     assert_eq!(
         rig.message("FailedBinding"),
         "no persistent volumes available for this claim and no storage class is set"
@@ -453,9 +469,10 @@ fn a_dead_node_loses_its_disk_six_minutes_after_the_pod() {
     let took = rig.run_until(400_000, terminating);
     assert!((360_000..360_300).contains(&took), "{took}");
     assert_eq!(rig.told("FailedAttachVolume"), 1, "one Multi-Attach event (VOL-34)");
-    assert!(rig.message("FailedAttachVolume").ends_with(
-        "Volume is already exclusively attached to one node and can't be attached to another"
-    ));
+    assert!(
+        rig.message("FailedAttachVolume")
+            .ends_with("Volume is already exclusively attached to one node and can't be attached to another")
+    );
     let took = rig.run_until(5_000, |rig| rig.is_attached(volume, b));
     assert!((1_000..1_600).contains(&took), "{took}");
 }
@@ -479,7 +496,8 @@ fn out_of_service_detaches_at_once() {
     let (mut rig, [a, _], _, volume, pod) = moved();
     let key = rig.world.store.names.word("node.kubernetes.io/out-of-service");
     rig.world.update(a, Rule::NONE, |node| {
-        let taint = Taint { key, value: Default::default(), effect: Effect::NoExecute, added: Seconds::NEVER };
+        let taint =
+            Taint { key, value: Default::default(), effect: Effect::NoExecute, added: Seconds::NEVER };
         node.taints = Arc::new([taint]);
     });
     rig.run(1_000);
@@ -606,7 +624,8 @@ fn owned(rig: &mut Rig, kind: &str, name: &str, owner: Option<(&str, &str, &str)
         "ReplicaSet" | "Deployment" => "apps/v1",
         _ => "v1",
     };
-    let mut object = json!({"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "default"}});
+    let mut object =
+        json!({"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "default"}});
     object["spec"] = match kind {
         "Pod" => json!({"containers": [{"name": "web", "image": "web:v1"}]}),
         "PersistentVolumeClaim" => json!({
@@ -646,15 +665,15 @@ fn tree(rig: &mut Rig) -> Id<Deployment> {
 
 #[test]
 fn owners_take_their_dependents_along() {
-    for (propagation, pods_left, sets_left) in [
-        (Propagation::Background, 0, 0),
-        (Propagation::Foreground, 0, 0),
-        (Propagation::Orphan, 20, 2),
-    ] {
+    for (propagation, pods_left, sets_left) in
+        [(Propagation::Background, 0, 0), (Propagation::Foreground, 0, 0), (Propagation::Orphan, 20, 2)]
+    {
         let mut rig = Rig::recorded();
         let root = tree(&mut rig);
         let revision = rig.world.store.revision();
-        rig.world.delete(root, DeleteOptions { propagation, ..DeleteOptions::default() }, Rule::NONE).unwrap();
+        rig.world
+            .delete(root, DeleteOptions { propagation, ..DeleteOptions::default() }, Rule::NONE)
+            .unwrap();
         assert_eq!(rig.world.store.get(root).is_none(), propagation == Propagation::Background);
         rig.run(500);
         let store = &rig.world.store;
