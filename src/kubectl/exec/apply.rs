@@ -1,0 +1,157 @@
+//! `apply`, `create`, `replace`, and the eviction that `create --raw` asks for.
+//!
+//! `apply` is client-side: a three-way patch of the manifest, what was applied last and the live object
+//! (`pkg/cmd/apply/apply.go`, `patcher.go`). Every object is tried; errors are told at the end.
+use crate::api::manifest;
+use crate::api::patch::{self, LAST_APPLIED, PatchType};
+use crate::api::status::Status;
+use crate::api::text::{go_format, go_json};
+use crate::api::wire::fields::{at, int, text_at};
+use crate::kubectl::failure::Failure;
+use crate::kubectl::server;
+use crate::kubectl::session::{Info, Input, STDIN, Session};
+use crate::world::DeleteOptions;
+use serde_json::Value;
+
+/// `kubectl apply -f -`.
+pub(crate) fn apply(session: &mut Session<'_>) -> Result<(), Failure> {
+    let (infos, mut failures) = session.manifests();
+    if infos.is_empty() && failures.is_empty() {
+        return Err(Failure::client("no objects passed to apply"));
+    }
+    for info in infos {
+        match apply_one(session, &info) {
+            Ok(what) => session.say(format!("{} {what}", info.title())),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    Failure::all(failures)
+}
+
+fn apply_one(session: &mut Session<'_>, info: &Info) -> Result<&'static str, Failure> {
+    if info.name.is_empty() {
+        let generated = text_at(&info.object, &["metadata", "generateName"]);
+        if !generated.is_empty() {
+            return Err(Failure::client(format!("from {generated}: cannot use generate name with apply")));
+        }
+        let doing = format!("retrieving current configuration of:\n{}\nfrom server for:", info.describe());
+        return Err(Failure::client("resource name may not be empty").while_doing(&doing, STDIN));
+    }
+    let live = match server::get(session.world, info.kind, &info.namespace, &info.name) {
+        Ok(live) => live,
+        Err(status) if status.is_not_found() => {
+            let manifest = without_nulls(patch::with_last_applied(&info.object));
+            create_one(session, manifest)?;
+            return Ok("created");
+        }
+        Err(status) => return Err(status.into()),
+    };
+    if patch::last_applied(&live).is_none() {
+        session.complain(format!(
+            "Warning: resource {}/{} is missing the {LAST_APPLIED} annotation which is required by kubectl apply. \
+             kubectl apply should only be used on resources created declaratively by either kubectl create \
+             --save-config or kubectl apply. The missing annotation will be patched automatically.",
+            info.kind.plural, info.name
+        ));
+    }
+    let changes = patch::apply_patch(info.kind.kind, &info.object, &live)
+        .map_err(|error| Failure::client(error.to_string()))?;
+    if changes.as_object().is_some_and(serde_json::Map::is_empty) {
+        return Ok("unchanged");
+    }
+    if let Err(status) = strict_patch(info, &live, &changes).and_then(|()| {
+        let object = server::writable(session.world, info.kind, &info.namespace, &info.name)?;
+        session.world.rest_patch(object, PatchType::Strategic, &changes, "").map(drop)
+    }) {
+        let doing = format!("applying patch:\n{}\nto:\n{}\nfor:", go_json(&changes), info.describe());
+        return Err(Failure::from(status).while_doing("patching", STDIN).while_doing(&doing, STDIN));
+    }
+    Ok("configured")
+}
+
+/// Fields that the type does not have are refused in patches too: kubectl asks for strict validation.
+fn strict_patch(info: &Info, live: &Value, changes: &Value) -> Result<(), Status> {
+    let patched = patch::apply(info.kind.kind, live, &go_json(changes), PatchType::Strategic);
+    // What cannot be patched or decoded at all is for the server to say.
+    let checked = patched.ok().and_then(|patched| manifest::check(&patched).ok());
+    match checked.and_then(|checked| checked.strict_error()) {
+        Some(error) => {
+            let cause = format!("patch: Invalid value: {}: {error}", Value::from(go_format(changes)));
+            Err(Status::invalid_object("", "", "", vec![cause]))
+        }
+        None => Ok(()),
+    }
+}
+
+/// An object without the fields that are null (`pruneNullsFromMap`).
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(field, value)| (field, without_nulls(value)))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
+    }
+}
+
+fn create_one(session: &mut Session<'_>, manifest: Value) -> Result<Value, Failure> {
+    let created = session.world.rest_create(manifest);
+    let created = created.map_err(|status| Failure::from(status).while_doing("creating", STDIN))?;
+    Ok(session.world.rest_get(created)?)
+}
+
+/// `kubectl create -f -`.
+pub(super) fn create(session: &mut Session<'_>, save_config: bool) -> Result<(), Failure> {
+    let (infos, mut failures) = session.manifests();
+    if infos.is_empty() && failures.is_empty() {
+        return Err(Failure::client("no objects passed to create"));
+    }
+    for info in infos {
+        let manifest = if save_config { patch::with_last_applied(&info.object) } else { info.object.clone() };
+        match create_one(session, manifest) {
+            Ok(created) => {
+                session.say(format!("{} created", server::object_name(info.kind, &created)));
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    Failure::all(failures)
+}
+
+/// `kubectl replace -f -`.
+pub(super) fn replace(session: &mut Session<'_>) -> Result<(), Failure> {
+    let (infos, mut failures) = session.manifests();
+    if infos.is_empty() && failures.is_empty() {
+        return Err(Failure::client("no objects passed to replace"));
+    }
+    for info in infos {
+        // An annotation that is there is kept true; none is added (`CreateOrUpdateAnnotation`).
+        let annotated = at(&info.object, &["metadata", "annotations", LAST_APPLIED]).is_some();
+        let object = if annotated { patch::with_last_applied(&info.object) } else { info.object.clone() };
+        let replaced = server::writable(session.world, info.kind, &info.namespace, &info.name)
+            .and_then(|live| session.world.rest_update(live, object));
+        match replaced {
+            Ok(_) => session.say(format!("{} replaced", info.title())),
+            Err(status) => failures.push(Failure::from(status).while_doing("replacing", STDIN)),
+        }
+    }
+    Failure::all(failures)
+}
+
+/// `kubectl create --raw /api/v1/namespaces/N/pods/P/eviction -f -`.
+pub(super) fn evict(session: &mut Session<'_>, namespace: &str, pod: &str) -> Result<(), Failure> {
+    let documents = match &session.input {
+        Input::Stdin(text, read) => read(text.unwrap_or_default()).map_err(Failure::client)?,
+        Input::Manifests(manifests) => manifests.to_vec(),
+    };
+    let grace = documents.first().and_then(|body| int(body.get("deleteOptions")?, "gracePeriodSeconds"));
+    let grace = grace.and_then(|seconds| u32::try_from(seconds).ok());
+    let options = DeleteOptions { grace, ..DeleteOptions::default() };
+    let kind = crate::kubectl::resource::ResourceKind::Pod.into();
+    let pod = server::writable(session.world, kind, namespace, pod)?;
+    session.world.rest_evict(pod, options)?;
+    session.say(r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","code":201}"#);
+    Ok(())
+}
