@@ -11,7 +11,7 @@ use crate::invariants::Finding;
 use crate::kernel::{Duration, Time};
 use crate::kubectl::run::{self as kubectl, Output, Progress, Running};
 use crate::limits;
-use crate::scenario::{Action, Fails, Scenario, Start, Step, Verb};
+use crate::scenario::{Action, Fails, Scenario, Start, Step, Verb, yaml};
 use crate::trace::record::Recorder;
 use crate::world::{Draw, Limit};
 
@@ -382,7 +382,7 @@ impl<'s> Play<'s> {
         stdin: Option<&str>,
         watch: &mut dyn Watch,
     ) -> Result<(), Ended> {
-        let mut command = kubectl::start(words, stdin, &mut self.cluster);
+        let mut command = kubectl::start(words, stdin, yaml::documents, &mut self.cluster);
         watch.happened(&self.cluster);
         if step.background {
             self.background.push(Background { step: n, command });

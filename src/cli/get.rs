@@ -3,6 +3,7 @@ use crate::cli::args::Get;
 use crate::cli::{Done, Exit, Refusal, files, run};
 use crate::kubectl::run as kubectl;
 use crate::run::{Blind, Ended};
+use crate::scenario::yaml;
 use std::io::Write;
 
 /// Prints what `kubectl get` would have shown.
@@ -26,7 +27,7 @@ pub(super) fn get(options: &Get, out: &mut dyn Write) -> Done {
         }
         .into());
     }
-    let output = kubectl::start(&words, None, &mut play.cluster).output;
+    let output = kubectl::start(&words, None, yaml::documents, &mut play.cluster).output;
     out.write_all(output.stdout.as_bytes())?;
     out.flush()?;
     if output.exit != 0 {

@@ -8,7 +8,7 @@ use crate::kubectl::resource::ResourceKind;
 use crate::kubectl::run::{self as kubectl, Output};
 use crate::report::timeline::{self, Filter, clock};
 use crate::run::{Ended, Failure, Outcome, Play, Watch};
-use crate::scenario::{Scenario, Step};
+use crate::scenario::{Scenario, Step, yaml};
 use crate::trace::record::Recorder;
 use crate::world::Limit;
 use std::io::{self, Write};
@@ -179,7 +179,7 @@ fn tables(cluster: &mut Cluster, out: &mut dyn Write) -> io::Result<()> {
             .chain(["-A"].iter().filter(|_| false))
             .map(|w| (*w).to_owned())
             .collect();
-        let output = kubectl::start(&words, None, cluster).output;
+        let output = kubectl::start(&words, None, yaml::documents, cluster).output;
         if output.exit == 0 && !output.stdout.is_empty() {
             writeln!(out, "\n$ kubectl {}\n{}", words.join(" "), output.stdout.trim_end())?;
         }

@@ -187,7 +187,7 @@ impl<'s> Session<'s> {
     pub(super) fn manifests(&self) -> Found {
         let read;
         let documents = match &self.input {
-            Input::Manifests(manifests) => manifests,
+            Input::Manifests(manifests) => *manifests,
             Input::Stdin(text, reader) => match reader(text.unwrap_or_default()) {
                 Ok(documents) => {
                     read = documents;

@@ -78,6 +78,15 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Node>, Diagnostic> {
     Ok(builder.documents)
 }
 
+/// The documents of a text as kubectl reads its standard input.
+///
+/// # Errors
+/// The sentence of [`go_yaml_error`].
+pub fn documents(text: &str) -> Result<Vec<serde_json::Value>, String> {
+    let documents = parse("STDIN", text).map_err(|diagnostic| go_yaml_error(&diagnostic))?;
+    Ok(documents.iter().map(Node::to_json).collect())
+}
+
 /// The sentence kubectl prints for a text that is no YAML (`error parsing F: error converting YAML to JSON: ` follows
 /// in front of it).
 pub fn go_yaml_error(diagnostic: &Diagnostic) -> String {
