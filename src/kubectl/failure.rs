@@ -152,7 +152,10 @@ mod tests {
         for (failure, printed) in cases {
             assert_eq!(failure.printed(), printed);
         }
-        assert_eq!(Failure::Several(vec![gone(), Failure::client("b")]).plain(), "[pods \"web-9\" not found, b]");
+        assert_eq!(
+            Failure::Several(vec![gone(), Failure::client("b")]).plain(),
+            "[pods \"web-9\" not found, b]"
+        );
         assert_eq!(Failure::all(Vec::new()), Ok(()));
         assert_eq!(Failure::all(vec![gone()]), Err(gone()));
     }

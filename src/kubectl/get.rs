@@ -158,7 +158,9 @@ fn structured(command: &Get, format: &Format, groups: &[Group], complete: bool) 
     }
     let value = match objects.as_slice() {
         [one] if single => (*one).clone(),
-        many => json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": many}),
+        many => {
+            json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": many})
+        }
     };
     match format {
         Format::Yaml => Ok(yaml::write(&value)),
@@ -247,7 +249,10 @@ mod tests {
     fn one_object_stands_alone_and_several_make_a_list() {
         let pod = |name: &str| json!({"kind": "Pod", "metadata": {"name": name}});
         let group = |names: &[&str]| {
-            vec![Group { kind: ResourceKind::Pod.into(), objects: names.iter().map(|name| pod(name)).collect() }]
+            vec![Group {
+                kind: ResourceKind::Pod.into(),
+                objects: names.iter().map(|name| pod(name)).collect(),
+            }]
         };
         let print = |line: &str, names: &[&str]| {
             let command = command(line);

@@ -93,7 +93,10 @@ impl Type {
     fn stored(self) -> Option<Resource> {
         match self.known {
             Some(
-                ResourceKind::Event | ResourceKind::Endpoints | ResourceKind::CsiNode | ResourceKind::CsiDriver,
+                ResourceKind::Event
+                | ResourceKind::Endpoints
+                | ResourceKind::CsiNode
+                | ResourceKind::CsiDriver,
             ) => None,
             _ => self.manifest.map(Resource::from),
         }
@@ -114,7 +117,8 @@ pub(super) fn list_all(world: &World, kind: Type, namespace: Option<&str>) -> Ve
         _ => Vec::new(),
     };
     made.retain(|object| {
-        !kind.namespaced || namespace.is_none_or(|wanted| text_at(object, &["metadata", "namespace"]) == wanted)
+        !kind.namespaced
+            || namespace.is_none_or(|wanted| text_at(object, &["metadata", "namespace"]) == wanted)
     });
     made.sort_by(|a, b| key_of(a).cmp(&key_of(b)));
     made
@@ -150,12 +154,7 @@ pub(super) fn get(world: &World, kind: Type, namespace: &str, name: &str) -> Res
 ///
 /// # Errors
 /// `NotFound`; 405 for what is made up.
-pub(super) fn writable(
-    world: &World,
-    kind: Type,
-    namespace: &str,
-    name: &str,
-) -> Result<ObjectRef, Status> {
+pub(super) fn writable(world: &World, kind: Type, namespace: &str, name: &str) -> Result<ObjectRef, Status> {
     if kind.stored().is_none() {
         let message = "the server does not allow this method on the requested resource".to_owned();
         return Err(Status::new(405, "MethodNotAllowed", message));
@@ -233,7 +232,8 @@ fn endpoints(world: &World) -> Vec<Value> {
                 endpoints.into_iter().flat_map(address).collect()
             };
             let mut subset = json!({"ports": slice.get("ports").cloned().unwrap_or_default()});
-            for (field, addresses) in [("addresses", addresses(ready)), ("notReadyAddresses", addresses(unready))]
+            for (field, addresses) in
+                [("addresses", addresses(ready)), ("notReadyAddresses", addresses(unready))]
             {
                 if !addresses.is_empty() {
                     subset[field] = addresses.into();

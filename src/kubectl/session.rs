@@ -122,7 +122,8 @@ impl<'s> Session<'s> {
         match objects {
             Objects::Named(names) => self.named(names),
             Objects::Selected { kinds, labels, fields } => {
-                let kinds = kinds.iter().map(|kind| (*kind, self.select(*kind, labels, fields, all_namespaces)));
+                let kinds =
+                    kinds.iter().map(|kind| (*kind, self.select(*kind, labels, fields, all_namespaces)));
                 let found = kinds.flat_map(|(kind, objects)| {
                     objects.into_iter().map(move |object| Info::of(kind.into(), object))
                 });
@@ -179,7 +180,8 @@ impl<'s> Session<'s> {
         all_namespaces: bool,
     ) -> Vec<Value> {
         let mut objects = server::list_all(self.world, kind.into(), self.scope(all_namespaces));
-        objects.retain(|object| has_labels(object, labels) && fields.matches(|field| field_text(object, field)));
+        objects
+            .retain(|object| has_labels(object, labels) && fields.matches(|field| field_text(object, field)));
         objects
     }
 
@@ -319,13 +321,17 @@ mod tests {
              \"\", Namespace: \"default\""
         );
         let info = Info::of(ResourceKind::Pod.into(), manifest);
-        assert!(info.describe().starts_with("Resource: \"/v1, Resource=pods\", GroupVersionKind: \"/v1, Kind=Pod\""));
+        assert!(
+            info.describe()
+                .starts_with("Resource: \"/v1, Resource=pods\", GroupVersionKind: \"/v1, Kind=Pod\"")
+        );
     }
 
     #[test]
     fn lists_are_flattened() {
         let pod = json!({"apiVersion": "v1", "kind": "Pod"});
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": [pod, {"kind": "List", "apiVersion": "v1"}]});
+        let list =
+            json!({"apiVersion": "v1", "kind": "List", "items": [pod, {"kind": "List", "apiVersion": "v1"}]});
         assert_eq!(flatten(&list), [pod]);
     }
 }

@@ -189,9 +189,9 @@ fn folded(text: &str, depth: Option<usize>, out: &mut String) {
 /// Unquoted it would be a null, a boolean, a number, a timestamp or a merge key (resolve.go).
 fn resolves_to_something_else(text: &str) -> bool {
     const WORDS: [&str; 33] = [
-        "", "~", "null", "Null", "NULL", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No",
-        "NO", "off", "Off", "OFF", "true", "True", "TRUE", "false", "False", "FALSE", ".nan", ".NaN", ".NAN",
-        ".inf", ".Inf", "<<",
+        "", "~", "null", "Null", "NULL", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no",
+        "No", "NO", "off", "Off", "OFF", "true", "True", "TRUE", "false", "False", "FALSE", ".nan", ".NaN",
+        ".NAN", ".inf", ".Inf", "<<",
     ];
     WORDS.contains(&text)
         || matches!(text, ".INF" | "+.inf" | "-.inf" | "+.Inf" | "-.Inf" | "+.INF" | "-.INF")
@@ -216,7 +216,8 @@ fn is_number(text: &str) -> bool {
     {
         return true;
     }
-    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(m, e)| (m, Some(e)));
+    let (mantissa, exponent) =
+        unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(m, e)| (m, Some(e)));
     let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let mantissa_ok = match mantissa.split_once('.') {
         None => all_digits(mantissa),
@@ -240,7 +241,9 @@ fn is_base60(text: &str) -> bool {
         let part = part.split('.').next().unwrap_or_default();
         (1..=2).contains(&part.len()) && is_digits(part) && part.parse::<u8>().is_ok_and(|n| n < 60)
     };
-    first.starts_with(|c: char| c.is_ascii_digit()) && is_digits(first) && !rest.is_empty()
+    first.starts_with(|c: char| c.is_ascii_digit())
+        && is_digits(first)
+        && !rest.is_empty()
         && rest.iter().all(is_sixtieth)
 }
 
@@ -273,7 +276,8 @@ fn needs_quotes(text: &str) -> bool {
         let blank_next = characters.get(n + 1).is_none_or(|next| *next == ' ');
         let blank_before = n.checked_sub(1).and_then(|at| characters.get(at)) == Some(&' ');
         match character {
-            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`'
+            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@'
+            | '`'
                 if n == 0 =>
             {
                 true
@@ -356,7 +360,10 @@ spec:
     - null
 "
         );
-        assert_eq!(json(&json!({"a": [1], "b": "<"})), "{\n    \"a\": [\n        1\n    ],\n    \"b\": \"\\u003c\"\n}\n");
+        assert_eq!(
+            json(&json!({"a": [1], "b": "<"})),
+            "{\n    \"a\": [\n        1\n    ],\n    \"b\": \"\\u003c\"\n}\n"
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Nodes, services, EndpointSlices, namespaces and priority classes.
 use super::{Doc, head, labels_and_annotations, part, rfc1123};
+use crate::api::objects::Seconds;
 use crate::api::quantity::{Format, Quantity};
 use crate::api::text::timestamp_rfc1123;
-use crate::api::objects::Seconds;
 use crate::api::wire::fields::{at, flag, int, list, pairs, text, text_at, texts};
 use crate::kubectl::resource::ResourceKind;
 use crate::kubectl::server;
@@ -133,11 +133,8 @@ fn pods(doc: &mut Doc, node: &Value, world: &World) {
         let amount = at(node, &["status", "allocatable", resource]);
         amount.and_then(|amount| Quantity::from_json(amount).ok()).map_or(0, Quantity::milli)
     };
-    let resources = [
-        ("cpu", Format::DecimalSi),
-        ("memory", Format::BinarySi),
-        ("ephemeral-storage", Format::BinarySi),
-    ];
+    let resources =
+        [("cpu", Format::DecimalSi), ("memory", Format::BinarySi), ("ephemeral-storage", Format::BinarySi)];
     let of = resources.map(|(resource, _)| allocatable(resource));
     let mut totals = [Amounts::default(); 3];
     doc.field(0, "Non-terminated Pods", format!("({} in total)", pods.len()));
@@ -175,7 +172,8 @@ pub(super) fn service(doc: &mut Doc, service: &Value, world: &World) {
     let spec = part(service, "spec");
     head(doc, service);
     labels_and_annotations(doc, service);
-    let selector: Vec<String> = pairs(spec, "selector").map(|(key, value)| format!("{key}={value}")).collect();
+    let selector: Vec<String> =
+        pairs(spec, "selector").map(|(key, value)| format!("{key}={value}")).collect();
     doc.field(0, "Selector", or_none(&selector.join(",")));
     doc.field(0, "Type", text(spec, "type"));
     let joined = |field: &str| texts(spec, field).collect::<Vec<_>>().join(",");
@@ -239,9 +237,9 @@ fn endpoints(slices: &[Value], port_name: &str) -> String {
     }
     let mut all = Vec::new();
     for slice in slices {
-        let ready = list(slice, "endpoints").iter().filter(|endpoint| {
-            at(endpoint, &["conditions", "ready"]) != Some(&Value::Bool(false))
-        });
+        let ready = list(slice, "endpoints")
+            .iter()
+            .filter(|endpoint| at(endpoint, &["conditions", "ready"]) != Some(&Value::Bool(false)));
         let addresses: Vec<&str> = ready.filter_map(|endpoint| texts(endpoint, "addresses").next()).collect();
         if list(slice, "ports").is_empty() {
             all.extend(addresses.iter().map(|ip| (*ip).to_owned()));
@@ -308,7 +306,8 @@ pub(super) fn priority_class(doc: &mut Doc, class: &Value) {
     doc.field(0, "PreemptionPolicy", text(class, "preemptionPolicy"));
     doc.field(0, "Description", text(class, "description"));
     let metadata = part(class, "metadata");
-    let annotations: Vec<String> = pairs(metadata, "annotations").map(|(key, value)| format!("{key}={value}")).collect();
+    let annotations: Vec<String> =
+        pairs(metadata, "annotations").map(|(key, value)| format!("{key}={value}")).collect();
     doc.field(0, "Annotations", or_none(&annotations.join(",")));
 }
 

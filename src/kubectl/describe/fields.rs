@@ -3,8 +3,13 @@ use super::{Doc, head, labels_and_annotations};
 use serde_json::{Map, Value};
 
 /// What is shown above the other fields.
-const SHOWN: [&str; 5] =
-    [".metadata.managedFields", ".metadata.name", ".metadata.namespace", ".metadata.labels", ".metadata.annotations"];
+const SHOWN: [&str; 5] = [
+    ".metadata.managedFields",
+    ".metadata.name",
+    ".metadata.namespace",
+    ".metadata.labels",
+    ".metadata.annotations",
+];
 
 pub(super) fn describe(doc: &mut Doc, object: &Value) {
     head(doc, object);
@@ -90,7 +95,10 @@ mod tests {
     #[test]
     fn all_fields_but_those_above() {
         let mut doc = Doc::default();
-        describe(&mut doc, &json!({"kind": "ConfigMap", "metadata": {"name": "a", "uid": "x"}, "data": {"k": "v"}}));
+        describe(
+            &mut doc,
+            &json!({"kind": "ConfigMap", "metadata": {"name": "a", "uid": "x"}, "data": {"k": "v"}}),
+        );
         assert_eq!(
             doc.text,
             "Name:\ta\nNamespace:\t\nLabels:\t<none>\nAnnotations:\t<none>\nData:\n  K:\tv\nKind:\tConfigMap\nMetadata:\n  \

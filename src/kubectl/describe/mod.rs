@@ -70,7 +70,8 @@ impl Doc {
 
     /// Labels, a line each.
     fn labels(&mut self, indent: &str, title: &str, object: &Value, field: &str) {
-        let entries: Vec<String> = pairs(object, field).map(|(key, value)| format!("{key}={value}")).collect();
+        let entries: Vec<String> =
+            pairs(object, field).map(|(key, value)| format!("{key}={value}")).collect();
         self.entries(indent, title, &entries);
     }
 
@@ -113,7 +114,8 @@ pub(super) fn describe(
         return describe_matching(session, name.kind, &name.name, failure, show_events);
     }
     let with_events = show_events && infos.len() == 1 && failures.is_empty();
-    let texts: Vec<String> = infos.iter().map(|info| describe_one(session.world, info, with_events)).collect();
+    let texts: Vec<String> =
+        infos.iter().map(|info| describe_one(session.world, info, with_events)).collect();
     session.output.stdout.push_str(&texts.join("\n\n"));
     if infos.is_empty() && failures.is_empty() {
         let text = match all_namespaces {
@@ -195,7 +197,10 @@ fn events(doc: &mut Doc, info: &Info, world: &World) {
         };
         let age = interval(event, world.now());
         let message = text(event, "message").trim();
-        doc.line(1, format!("{}\t{}\t{age}\t{source}\t{message}", text(event, "type"), text(event, "reason")));
+        doc.line(
+            1,
+            format!("{}\t{}\t{age}\t{source}\t{message}", text(event, "type"), text(event, "reason")),
+        );
     }
 }
 

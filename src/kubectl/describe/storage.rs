@@ -37,11 +37,8 @@ pub(super) fn claim(doc: &mut Doc, claim: &Value, world: &World) {
         doc.field(0, "VolumeMode", text(spec, "volumeMode"));
     }
     let name = text_at(claim, &["metadata", "name"]);
-    let pods = server::list_all(
-        world,
-        ResourceKind::Pod.into(),
-        Some(text_at(claim, &["metadata", "namespace"])),
-    );
+    let pods =
+        server::list_all(world, ResourceKind::Pod.into(), Some(text_at(claim, &["metadata", "namespace"])));
     let uses = |pod: &&Value| {
         let volumes = list(part(pod, "spec"), "volumes");
         volumes.iter().any(|volume| text_at(volume, &["persistentVolumeClaim", "claimName"]) == name)

@@ -83,7 +83,9 @@ Controlled By:  StatefulSet/web
     #[test]
     fn several_columns() {
         assert_eq!(
-            aligned("  Type\tStatus\tReason\n  ----\t------\t------\n  Available \tTrue\tMinimum\nOld:\t<none>\n"),
+            aligned(
+                "  Type\tStatus\tReason\n  ----\t------\t------\n  Available \tTrue\tMinimum\nOld:\t<none>\n"
+            ),
             "\
   Type         Status  Reason
   ----         ------  ------

@@ -154,7 +154,12 @@ fn probe(probe: &Value) -> String {
             "" => "http".to_owned(),
             scheme => scheme.to_lowercase(),
         };
-        return format!("http-get {scheme}://{}:{}{} {attributes}", text(get, "host"), port(get), text(get, "path"));
+        return format!(
+            "http-get {scheme}://{}:{}{} {attributes}",
+            text(get, "host"),
+            port(get),
+            text(get, "path")
+        );
     }
     if let Some(socket) = at(probe, &["tcpSocket"]) {
         return format!("tcp-socket {}:{} {attributes}", text(socket, "host"), port(socket));

@@ -144,14 +144,7 @@ impl Draining {
     }
 
     /// Tells what could not be done with a node.
-    fn give_up(
-        &mut self,
-        node: String,
-        failure: Failure,
-        began: bool,
-        world: &World,
-        output: &mut Output,
-    ) {
+    fn give_up(&mut self, node: String, failure: Failure, began: bool, world: &World, output: &mut Output) {
         let why = failure.plain();
         if began {
             let pending = pods_for_deletion(world, &node, &self.command);
@@ -164,7 +157,8 @@ impl Draining {
                 }
             }
         }
-        let text = format!("error: unable to drain node {node:?} due to error: {why}, continuing command...\n");
+        let text =
+            format!("error: unable to drain node {node:?} due to error: {why}, continuing command...\n");
         output.stderr.push_str(&text);
         self.failed.push((node, failure));
     }
@@ -194,7 +188,8 @@ impl Pods {
     ) -> Option<Result<(), Failure>> {
         for worker in &mut self.workers {
             while worker.wakes().is_some_and(|wake| {
-                wake <= world.now() || (matches!(worker.state, State::Wait(_)) && is_over(self.deadline, world))
+                wake <= world.now()
+                    || (matches!(worker.state, State::Wait(_)) && is_over(self.deadline, world))
             }) {
                 if let Err(failure) = worker.go_on(world, command, self.deadline, output) {
                     worker.state = State::Done;
@@ -374,9 +369,7 @@ fn pods_for_deletion(
     command: &Drain,
 ) -> Result<(Vec<Value>, Vec<String>), Vec<Failure>> {
     let mut pods = server::list_all(world, ResourceKind::Pod.into(), None);
-    pods.retain(|pod| {
-        text_at(pod, &["spec", "nodeName"]) == node && has_labels(pod, &command.pod_selector)
-    });
+    pods.retain(|pod| text_at(pod, &["spec", "nodeName"]) == node && has_labels(pod, &command.pod_selector));
     let verdicts: Vec<Verdict> = pods.iter().map(|pod| judge(pod, command, world.now())).collect();
     // Messages in the order in which they are first met, each with its pods.
     let told = |message: fn(&Verdict) -> Option<&'static str>| {
@@ -390,7 +383,9 @@ fn pods_for_deletion(
                 None => told.push((message, vec![name])),
             }
         }
-        told.into_iter().map(|(message, names)| format!("{message}: {}", names.join(", "))).collect::<Vec<_>>()
+        told.into_iter()
+            .map(|(message, names)| format!("{message}: {}", names.join(", ")))
+            .collect::<Vec<_>>()
     };
     let refused = told(|verdict| match verdict {
         Verdict::Refuse(message) => Some(message),

@@ -22,9 +22,10 @@ pub(super) fn patch(
         return Err(Failure::client("no objects passed to patch"));
     }
     for info in infos {
-        let changed = server::writable(session.world, info.kind, &info.namespace, &info.name).and_then(|object| {
-            session.world.rest_patch_text(object, patch_type, &patch, subresource.unwrap_or_default())
-        });
+        let changed =
+            server::writable(session.world, info.kind, &info.namespace, &info.name).and_then(|object| {
+                session.world.rest_patch_text(object, patch_type, &patch, subresource.unwrap_or_default())
+            });
         match changed {
             Ok(true) => session.say(format!("{} patched", info.title())),
             Ok(false) => session.say(format!("{} patched (no change)", info.title())),
@@ -101,7 +102,10 @@ fn image_patch(
 ) -> Result<Option<Value>, Failure> {
     let Some(path) = pod_spec_path(info.kind) else {
         let name = format!("{}/{}", info.kind.plural, info.name);
-        let text = format!("error: {name} the object is not a pod or does not have a pod template: {}", info.kind.kind);
+        let text = format!(
+            "error: {name} the object is not a pod or does not have a pod template: {}",
+            info.kind.kind
+        );
         return Err(Failure::client(text));
     };
     let empty = Value::Null;
@@ -158,6 +162,9 @@ mod tests {
             patch(&[("*", "b:1")]).0,
             in_template(json!({"containers": [{"name": "a", "image": "b:1"}]}))
         );
-        assert_eq!(patch(&[("c", "c:1")]), (None, "error: unable to find container named \"c\"\n".to_owned()));
+        assert_eq!(
+            patch(&[("c", "c:1")]),
+            (None, "error: unable to find container named \"c\"\n".to_owned())
+        );
     }
 }

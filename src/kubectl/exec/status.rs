@@ -220,9 +220,8 @@ fn deployment_status(deployment: &Value, revision: i64) -> Result<(String, bool)
     let replicas = number(deployment, &["spec", "replicas"]);
     let (all, updated, available) =
         (status("replicas"), status("updatedReplicas"), status("availableReplicas"));
-    let waiting = |what: String| {
-        Ok((format!("Waiting for deployment {name:?} rollout to finish: {what}..."), false))
-    };
+    let waiting =
+        |what: String| Ok((format!("Waiting for deployment {name:?} rollout to finish: {what}..."), false));
     if updated < replicas {
         return waiting(format!("{updated} out of {replicas} new replicas have been updated"));
     }

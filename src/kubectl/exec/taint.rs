@@ -107,7 +107,10 @@ mod tests {
         };
         let known = json!({"key": "a", "value": "b", "effect": "NoSchedule"});
         let node = |taints: Value| {
-            Info::of(ResourceKind::Node.into(), json!({"metadata": {"name": "n"}, "spec": {"taints": taints}}))
+            Info::of(
+                ResourceKind::Node.into(),
+                json!({"metadata": {"name": "n"}, "spec": {"taints": taints}}),
+            )
         };
         let (tainted, clean) = (node(json!([known])), node(json!(null)));
         let run = |info: &Info, add: &[Taint], remove: &[Taint], overwrite: bool| {

@@ -1,16 +1,16 @@
 //! `rollout history` and `rollout undo` (`pkg/polymorphichelpers/{history,rollback}.go`; STS-13, DEP-19).
 use super::status::revision_of;
 use crate::api::patch::{LAST_APPLIED, PatchType};
+use crate::api::selector::Selector;
 use crate::api::strategic;
 use crate::api::template_hash::revision_data;
 use crate::api::wire::fields::{at, flag, int, list, object, text, text_at};
 use crate::kubectl::describe;
+use crate::kubectl::exec::edit::CHANGE_CAUSE;
 use crate::kubectl::failure::Failure;
 use crate::kubectl::resource::ResourceKind;
 use crate::kubectl::server;
 use crate::kubectl::session::{Info, Session, has_labels};
-use crate::kubectl::exec::edit::CHANGE_CAUSE;
-use crate::api::selector::Selector;
 use crate::world::World;
 use serde_json::{Map, Value, json};
 
@@ -51,8 +51,11 @@ fn history_of(world: &World, info: &Info) -> Option<Vec<Entry>> {
     let mut entries: Vec<Entry> = objects
         .into_iter()
         .filter_map(|object| {
-            let number =
-                if kind == ResourceKind::ReplicaSet { revision_of(&object) } else { int(&object, "revision") };
+            let number = if kind == ResourceKind::ReplicaSet {
+                revision_of(&object)
+            } else {
+                int(&object, "revision")
+            };
             Some(Entry { number: number?, object })
         })
         .collect();
@@ -135,7 +138,8 @@ pub(super) fn undo(session: &mut Session<'_>, info: &Info, to: i64) -> Result<St
     };
     let object = server::writable(session.world, info.kind, &info.namespace, &info.name)?;
     let patched = session.world.rest_patch(object, patch_type, &patch, "");
-    patched.map_err(|status| Failure::client(format!("failed restoring revision {to}: {}", status.message)))?;
+    patched
+        .map_err(|status| Failure::client(format!("failed restoring revision {to}: {}", status.message)))?;
     Ok("rolled back".to_owned())
 }
 
@@ -165,7 +169,9 @@ fn deployment_patch(info: &Info, entry: &Entry) -> Result<Option<(PatchType, Val
         return Ok(None);
     }
     let empty = Map::new();
-    let of = |owner: &'_ Value| owner.get("metadata").and_then(|m| object(m, "annotations")).unwrap_or(&empty).clone();
+    let of = |owner: &'_ Value| {
+        owner.get("metadata").and_then(|m| object(m, "annotations")).unwrap_or(&empty).clone()
+    };
     let kept = of(&info.object).into_iter().filter(|(key, _)| KEPT_ANNOTATIONS.contains(&key.as_str()));
     let back = of(&entry.object).into_iter().filter(|(key, _)| !KEPT_ANNOTATIONS.contains(&key.as_str()));
     let annotations: Map<String, Value> = kept.chain(back).collect();

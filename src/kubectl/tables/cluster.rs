@@ -180,7 +180,8 @@ mod tests {
         };
         let nodes = [node("a", "True", true), node("b", "Unknown", false)];
         let table = printed(ResourceKind::Node, &nodes);
-        let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+        let rows: Vec<Vec<&str>> =
+            table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(rows[0][..5], ["a", "Ready,SchedulingDisabled", "db,worker", "7s", "v1.36.2"]);
         assert_eq!(rows[1][..2], ["b", "NotReady"]);
         assert_eq!(rows[1][5..], ["172.18.0.2", "<none>", "<unknown>", "<unknown>", "(amd64)", "<unknown>"]);

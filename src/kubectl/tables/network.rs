@@ -4,15 +4,8 @@ use crate::api::wire::fields::{at, int, pairs, texts};
 use crate::kubectl::table::Column;
 use serde_json::Value;
 
-pub(super) const SERVICE_COLUMNS: &[Column] = &[
-    c("Name"),
-    c("Type"),
-    c("Cluster-IP"),
-    c("External-IP"),
-    c("Port(s)"),
-    c("Age"),
-    w("Selector"),
-];
+pub(super) const SERVICE_COLUMNS: &[Column] =
+    &[c("Name"), c("Type"), c("Cluster-IP"), c("External-IP"), c("Port(s)"), c("Age"), w("Selector")];
 pub(super) const SLICE_COLUMNS: &[Column] =
     &[c("Name"), c("AddressType"), c("Ports"), c("Endpoints"), c("Age")];
 pub(super) const ENDPOINTS_COLUMNS: &[Column] = &[c("Name"), c("Endpoints"), c("Age")];
@@ -56,7 +49,8 @@ pub(super) fn service_row(service: &Value, now: Time) -> Vec<String> {
             }
         })
         .collect();
-    let selector: Vec<String> = pairs(spec, "selector").map(|(key, value)| format!("{key}={value}")).collect();
+    let selector: Vec<String> =
+        pairs(spec, "selector").map(|(key, value)| format!("{key}={value}")).collect();
     vec![
         name(service),
         kind.to_owned(),

@@ -119,7 +119,8 @@ fn readiness_gates(spec: &Value, status: &Value) -> String {
     if gates.is_empty() {
         return "<none>".to_owned();
     }
-    let met = gates.iter().filter(|gate| has_condition(status, text(gate, "conditionType"), "status", "True"));
+    let met =
+        gates.iter().filter(|gate| has_condition(status, text(gate, "conditionType"), "status", "True"));
     format!("{}/{}", met.count(), gates.len())
 }
 
@@ -134,9 +135,7 @@ mod tests {
 
     #[test]
     fn states_of_pods() {
-        let container = |state: Value, ready: bool| {
-            json!({"phase": "Running", "containerStatuses": [{"state": state, "ready": ready, "restartCount": 0}]})
-        };
+        let container = |state: Value, ready: bool| json!({"phase": "Running", "containerStatuses": [{"state": state, "ready": ready, "restartCount": 0}]});
         let crashed = json!({
             "phase": "Running",
             "containerStatuses": [{
@@ -147,7 +146,8 @@ mod tests {
         });
         let deleted = json!({"deletionTimestamp": "2026-01-01T00:00:30Z"});
         let running = || json!({"running": {}});
-        let failed = json!({"phase": "Failed", "containerStatuses": [{"state": {"terminated": {"reason": "Error"}}}]});
+        let failed =
+            json!({"phase": "Failed", "containerStatuses": [{"state": {"terminated": {"reason": "Error"}}}]});
         let cases = [
             (pod(json!({}), json!({"phase": "Pending"})), ["0/1", "Pending", "0"]),
             (
@@ -157,8 +157,14 @@ mod tests {
             (pod(json!({}), container(running(), true)), ["1/1", "Running", "0"]),
             (pod(json!({}), container(running(), false)), ["0/1", "Running", "0"]),
             (pod(json!({}), crashed), ["0/1", "CrashLoopBackOff", "2 (5s ago)"]),
-            (pod(json!({}), container(json!({"terminated": {"exitCode": 3}}), false)), ["0/1", "ExitCode:3", "0"]),
-            (pod(json!({}), container(json!({"terminated": {"signal": 9}}), false)), ["0/1", "Signal:9", "0"]),
+            (
+                pod(json!({}), container(json!({"terminated": {"exitCode": 3}}), false)),
+                ["0/1", "ExitCode:3", "0"],
+            ),
+            (
+                pod(json!({}), container(json!({"terminated": {"signal": 9}}), false)),
+                ["0/1", "Signal:9", "0"],
+            ),
             (pod(deleted.clone(), container(running(), true)), ["1/1", "Terminating", "0"]),
             (pod(deleted, failed), ["0/1", "Error", "0"]),
             (pod(json!({}), json!({"phase": "Failed", "reason": "Evicted"})), ["0/1", "Evicted", "0"]),
@@ -181,7 +187,8 @@ mod tests {
     #[test]
     fn gates() {
         let spec = json!({"readinessGates": [{"conditionType": "a"}, {"conditionType": "b"}]});
-        let status = json!({"conditions": [{"type": "a", "status": "True"}, {"type": "b", "status": "False"}]});
+        let status =
+            json!({"conditions": [{"type": "a", "status": "True"}, {"type": "b", "status": "False"}]});
         assert_eq!(readiness_gates(&spec, &status), "1/2");
     }
 }
