@@ -100,10 +100,8 @@ impl Scheduler {
     /// The labels a pod has once it is bound: those of its node's zone and region are added (since 1.35).
     fn labels_on(&mut self, labels: LabelsId, node: u32, store: &mut Store) -> LabelsId {
         let NodeInfo { zone, region, .. } = self.cache.nodes[node as usize];
-        if let Some((key, known)) = self.last_labels
-            && key == (labels, zone, region)
-        {
-            return known;
+        if let Some(known) = self.bound_labels.get(&(labels, zone, region)) {
+            return *known;
         }
         let mut result = labels;
         for (key, value) in [(ZONE_LABEL, zone), (REGION_LABEL, region)] {
@@ -112,7 +110,7 @@ impl Scheduler {
                 result = store.labels.with(result, key, value);
             }
         }
-        self.last_labels = Some(((labels, zone, region), result));
+        self.bound_labels.insert((labels, zone, region), result);
         result
     }
 
@@ -401,6 +399,9 @@ impl Scheduler {
         world: &mut World,
     ) -> Duration {
         world.emit(id, true, "FailedScheduling", |_| message.to_owned());
+        if nominated == Some(Id::NONE) {
+            self.nominated.remove(id);
+        }
         let uid = pod.meta.uid;
         let message = world.store.names.word(message);
         let same = pod.flags.has(PodFlags::UNSCHEDULABLE)

@@ -67,7 +67,7 @@ pub struct Scheduler {
     /// Conditions being written.
     verdicts: FxHashMap<u32, Verdict>,
     /// Labels of a pod, zone and region of a node, and what becomes of the labels there.
-    last_labels: Option<((LabelsId, Sym, Sym), LabelsId)>,
+    bound_labels: FxHashMap<(LabelsId, Sym, Sym), LabelsId>,
     /// A cycle is asked for.
     armed: bool,
     /// The cycle under way ends then.
