@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn ready_ones_else_those_that_still_serve() {
         // Endpoints as (ready, serving, terminating); which of them are eligible.
-        let table: [(&[(bool, bool, bool)], &[usize]); 6] = [
+        type Conditions = (bool, bool, bool);
+        let table: [(&[Conditions], &[usize]); 6] = [
             (&[], &[]),
             (&[(true, true, false), (true, true, false)], &[0, 1]),
             (&[(true, true, false), (false, true, true), (false, false, false)], &[0]),

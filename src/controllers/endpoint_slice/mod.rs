@@ -419,7 +419,11 @@ fn selecting(service: &Service) -> Option<&Service> {
     (service.selector.is_some() && service.service_type != ServiceType::ExternalName).then_some(service)
 }
 
+/// True for a slice that says it is this controller's, and of which service it is.
 fn is_managed(slice: &EndpointSlice, store: &Store) -> bool {
+    if slice.service.is_none() {
+        return false;
+    }
     let value =
         store.names.known(MANAGED_BY_LABEL).and_then(|key| store.labels.value(slice.meta.labels, key));
     value.is_some_and(|value| store.names.text(value) == MANAGED_BY)

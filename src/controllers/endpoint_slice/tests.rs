@@ -315,6 +315,28 @@ fn a_slice_somebody_deletes_comes_back_a_second_later() {
 }
 
 #[test]
+fn slices_of_others_are_left_alone() {
+    let mut bench = Bench::new();
+    let web = bench.service("web", &json!({"app": "web"}), false);
+    let slice = |labels: Value| {
+        json!({"metadata": {"name": "by-hand", "namespace": "default", "labels": labels}, "addressType": "IPv4"})
+    };
+    let labels = json!({SERVICE_NAME_LABEL: "nosuch", MANAGED_BY_LABEL: MANAGED_BY});
+    let astray = bench.create::<EndpointSlice>(&slice(labels));
+    bench.settle();
+    assert!(bench.world.store.get(astray).is_some());
+    bench.world.remove(astray, Rule::NONE);
+    let by_hand = bench.create::<EndpointSlice>(&slice(json!({SERVICE_NAME_LABEL: "web"})));
+    bench.world.update(web, Rule::NONE, |service| service.ports = Arc::from([]));
+    bench.settle();
+    assert!(bench.world.store.get(by_hand).is_some());
+    let labels = slice_labels(&bench.world.store.get(web).cloned().expect("a service"), &mut bench.world.store);
+    bench.world.update(by_hand, Rule::NONE, |slice| slice.meta.labels = labels);
+    bench.settle();
+    assert!(bench.world.store.get(by_hand).is_none(), "claimed by label, but not owned");
+}
+
+#[test]
 fn a_new_service_of_an_old_name_does_not_inherit_slices() {
     let mut bench = Bench::new();
     let pod = bench.pod("web-0", "web");
