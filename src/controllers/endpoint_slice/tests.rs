@@ -318,9 +318,7 @@ fn a_slice_somebody_deletes_comes_back_a_second_later() {
 fn slices_of_others_are_left_alone() {
     let mut bench = Bench::new();
     let web = bench.service("web", &json!({"app": "web"}), false);
-    let slice = |labels: Value| {
-        json!({"metadata": {"name": "by-hand", "namespace": "default", "labels": labels}, "addressType": "IPv4"})
-    };
+    let slice = |labels: Value| json!({"metadata": {"name": "by-hand", "namespace": "default", "labels": labels}, "addressType": "IPv4"});
     let labels = json!({SERVICE_NAME_LABEL: "nosuch", MANAGED_BY_LABEL: MANAGED_BY});
     let astray = bench.create::<EndpointSlice>(&slice(labels));
     bench.settle();
@@ -330,7 +328,8 @@ fn slices_of_others_are_left_alone() {
     bench.world.update(web, Rule::NONE, |service| service.ports = Arc::from([]));
     bench.settle();
     assert!(bench.world.store.get(by_hand).is_some());
-    let labels = slice_labels(&bench.world.store.get(web).cloned().expect("a service"), &mut bench.world.store);
+    let labels =
+        slice_labels(&bench.world.store.get(web).cloned().expect("a service"), &mut bench.world.store);
     bench.world.update(by_hand, Rule::NONE, |slice| slice.meta.labels = labels);
     bench.settle();
     assert!(bench.world.store.get(by_hand).is_none(), "claimed by label, but not owned");
