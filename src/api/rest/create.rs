@@ -144,7 +144,7 @@ impl World {
             ));
         }
         if defaults::wants_node_ports(spec) {
-            let mut used: BTreeSet<i64> = others().flat_map(|service| node_ports_of(service)).collect();
+            let mut used: BTreeSet<i64> = others().flat_map(node_ports_of).collect();
             used.extend(defaults::node_ports(spec));
             for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
                 let asked = port.get("nodePort").and_then(Value::as_i64).is_some_and(|port| port > 0);

@@ -323,7 +323,9 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::patch::PatchType;
     use crate::config::Config;
+    use proptest::prelude::*;
 
     pub(super) fn world() -> World {
         let mut world = World::new(1, Config::recorded());
@@ -429,5 +431,105 @@ mod tests {
             json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}})
         );
         assert_eq!(deployment["progressDeadlineSeconds"], 600);
+    }
+
+    fn manifests() -> Vec<Value> {
+        let template = json!({
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {
+                "containers": [{"name": "web", "image": "web:v1", "ports": [{"containerPort": 80}],
+                                "volumeMounts": [{"name": "data", "mountPath": "/d"}]}],
+                "volumes": [{"name": "tmp", "emptyDir": {}}],
+            },
+        });
+        let claim = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
+        let workload = json!({
+            "replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": template,
+            "updateStrategy": {"rollingUpdate": {"partition": 1}}, "serviceName": "web",
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": claim}],
+        });
+        let volume = json!({
+            "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "claimRef": {"name": "a"},
+            "csi": {"driver": "d", "volumeHandle": "h"}, "storageClassName": "ebs",
+        });
+        [
+            ("apps/v1", "StatefulSet", workload),
+            ("v1", "PersistentVolumeClaim", claim),
+            ("v1", "PersistentVolume", volume),
+            ("v1", "Service", json!({"type": "NodePort", "selector": {"a": "b"}, "ports": [{"port": 80}]})),
+            ("v1", "Node", json!({"taints": [{"key": "a", "effect": "NoExecute"}]})),
+            ("policy/v1", "PodDisruptionBudget", json!({"selector": {}, "minAvailable": "50%"})),
+            (
+                "v1",
+                "Pod",
+                json!({"containers": [{"name": "web", "image": "a"}], "tolerations": [{"operator": "Exists"}],
+                       "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data-web-0"}}]}),
+            ),
+        ]
+        .map(|(api_version, kind, spec)| {
+            let metadata = json!({"name": "web-0", "labels": {"app": "web"}, "annotations": {"a": ""},
+                                  "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "y"}]});
+            json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec})
+        })
+        .into()
+    }
+
+    fn pointers(value: &Value, prefix: &str, all: &mut Vec<String>) {
+        let mut child = |key: &str, value: &Value| {
+            let pointer = format!("{prefix}/{}", key.replace('/', "~1"));
+            pointers(value, &pointer, all);
+            all.push(pointer);
+        };
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(key, value)| child(key, value)),
+            Value::Array(items) => {
+                (0..).zip(items).for_each(|(n, value): (usize, _)| child(&n.to_string(), value))
+            }
+            _ => {}
+        }
+    }
+
+    fn scrap() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(json!(null)),
+            Just(json!([])),
+            Just(json!({})),
+            Just(json!([{}])),
+            Just(json!(true)),
+            any::<i64>().prop_map(Value::from),
+            (-2_i64..3).prop_map(Value::from),
+            "[-a-zA-Z0-9./%]{0,70}".prop_map(Value::from),
+        ]
+    }
+
+    proptest! {
+        /// Whatever is sent, the answer is an object that reads back unchanged, or a refusal.
+        #[test]
+        fn no_request_breaks_the_server(
+            which in 0_usize..7, place in any::<prop::sample::Index>(), scrap in scrap(), other in scrap(),
+        ) {
+            let mut world = world();
+            let mut manifest = manifests().swap_remove(which);
+            let mut places = Vec::new();
+            pointers(&manifest, "", &mut places);
+            let place = &places[place.index(places.len())];
+            let object = world.rest_create(manifest.clone()).expect("valid");
+            *manifest.pointer_mut(place).expect("one of its pointers") = scrap.clone();
+            let operation = json!([{"op": "replace", "path": place, "value": scrap}]);
+            let _ = world.rest_patch(object, PatchType::Json, &operation, "");
+            let _ = world.rest_patch(object, PatchType::Merge, &json!({"status": other.clone()}), "status");
+            let _ = world.rest_update(object, manifest.clone());
+            let root = json!([{"op": "replace", "path": "", "value": other}]);
+            let _ = world.rest_patch(object, PatchType::Json, &root, "");
+            let shown = world.rest_get(object).expect("still there");
+            prop_assert_eq!(world.rest_update(object, shown), Ok(false));
+            if let Some(name) = manifest.pointer_mut("/metadata/name") {
+                *name = json!("web-1");
+            }
+            if let Ok(object) = world.rest_create(manifest) {
+                let shown = world.rest_get(object).expect("there");
+                prop_assert_eq!(world.rest_update(object, shown), Ok(false));
+            }
+        }
     }
 }

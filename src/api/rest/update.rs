@@ -88,8 +88,12 @@ impl World {
         let current = with_type!(object.kind, T => self.current::<T>(object)?.to_json(&self.store));
         let kind = text(&current, "kind").to_owned();
         let mut patched = patch::apply(&kind, &current, patch, patch_type).map_err(refused_patch)?;
+        // The type is the URL's, whatever the patch says.
+        let Some(fields) = patched.as_object_mut() else {
+            return Err(Status::bad_request("a patched object must be an object".into()));
+        };
         for field in ["apiVersion", "kind"] {
-            patched[field] = current[field].clone();
+            fields.insert(field.into(), current.get(field).cloned().unwrap_or_default());
         }
         decode_patched(&mut patched)?;
         with_type!(object.kind, T => self.update_as::<T>(object, patched, part))

@@ -77,8 +77,8 @@ fn volumes<'a>(errors: &mut Errors, spec: &'a Value, path: &str, claims: &[&'a s
         } else {
             errors.invalid_for(&format!("{at}.name"), name, dns_label_errors(name));
         }
-        let sources = volume.as_object().into_iter().flatten().filter(|(field, _)| *field != "name");
-        if let Some((second, _)) = sources.skip(1).next() {
+        let mut sources = volume.as_object().into_iter().flatten().filter(|(field, _)| *field != "name");
+        if let Some((second, _)) = sources.nth(1) {
             errors.forbidden(&format!("{at}.{second}"), "may not specify more than 1 volume type");
         }
         if let Some(claim) = object(volume, "persistentVolumeClaim")
