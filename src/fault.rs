@@ -6,6 +6,7 @@ use crate::api::objects::{Node, NodeReady, Pod, Seconds, Taint};
 use crate::api::store::{HOSTNAME_LABEL, REGION_LABEL, ZONE_LABEL};
 use crate::behavior::Glob;
 use crate::cluster::Cluster;
+use crate::config::KubeletModel;
 use crate::kernel::Id;
 use crate::rule::Rule;
 use crate::scenario::{NodeSpec, Target, Verb};
@@ -46,6 +47,8 @@ impl Cluster {
             let effect = crate::api::objects::Effect::NoSchedule;
             taints.push(Taint { key, value: Sym::EMPTY, effect, added: Seconds::NEVER });
         }
+        // The recorded kubelets registered their nodes with the first report in them.
+        let reported = ready || self.world.config.kubelet == KubeletModel::Recorded;
         let now = Seconds::of(self.world.now());
         let store = &mut self.world.store;
         let mut node = Node {
@@ -58,7 +61,7 @@ impl Cluster {
             memory: spec.memory,
             pods: spec.pods,
             volumes: Some(spec.volumes),
-            ready: if ready { NodeReady::True } else { NodeReady::Missing },
+            ready: if reported { NodeReady::True } else { NodeReady::Missing },
             ready_since: now,
             volumes_in_use: Default::default(),
             volumes_attached: Default::default(),

@@ -182,7 +182,10 @@ fn settled(expected: &AgreedSegment, ours: &Value) -> Result<(), Found> {
                 return Err((format!("at the end there is no {path}: {fields}"), None));
             };
             for (field, value) in fields.as_object().unwrap_or(&none) {
-                let found = state.get(field).cloned().unwrap_or_else(|| absent(field));
+                let mut found = state.get(field).cloned().unwrap_or_else(|| absent(field));
+                if field == "endpoints" {
+                    found = grouped(&found, value);
+                }
                 if found != *value && !differs(&format!("{path}/{field}")) {
                     return Err((format!("at the end {path} has {field} = {found}, recorded {value}"), None));
                 }
@@ -200,6 +203,28 @@ fn settled(expected: &AgreedSegment, ours: &Value) -> Result<(), Found> {
         }
     }
     Ok(())
+}
+
+/// Our endpoints with pods of a ReplicaSet taken together where the trace does: `web-rs-1-*` with a list of flags.
+fn grouped(ours: &Value, recorded: &Value) -> Value {
+    let (Some(ours), Some(recorded)) = (ours.as_object(), recorded.as_object()) else { return ours.clone() };
+    let mut groups: serde_json::Map<String, Value> = serde_json::Map::new();
+    for (pod, flags) in ours {
+        let group = pod.rsplit_once("-#").map(|(head, _)| format!("{head}-*"));
+        match group.filter(|group| recorded.contains_key(group) && !recorded.contains_key(pod)) {
+            Some(group) => {
+                let list = groups.entry(group).or_insert_with(|| Value::Array(Vec::new()));
+                if let Some(list) = list.as_array_mut() {
+                    list.push(flags.clone());
+                    list.sort_by_key(|flags| flags.as_str().map(str::to_owned));
+                }
+            }
+            None => {
+                groups.insert(pod.clone(), flags.clone());
+            }
+        }
+    }
+    Value::Object(groups)
 }
 
 /// A flag that is not told is false; a list empty.

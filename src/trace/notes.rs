@@ -1,4 +1,5 @@
 //! What is noteworthy about a change, kind by kind: from the states before and after a write to [`Note`]s.
+use crate::api::kind::Kind;
 use crate::api::names::Sym;
 use crate::api::objects::*;
 use crate::api::store::{REGION_LABEL, REVISION_LABEL, Store, Stored, ZONE_LABEL};
@@ -22,7 +23,8 @@ pub trait Noted: Stored {
                 Self::first_notes(store, new, notes);
             }
             (Some(old), None) => {
-                if !old.meta().is_terminating() {
+                // A pod without grace is first written as terminating, then removed (POD-3); others just go.
+                if Self::KIND == Kind::Pod && !old.meta().is_terminating() {
                     notes.push(Note::Deleting);
                 }
                 notes.push(Note::Deleted);
