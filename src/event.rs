@@ -73,7 +73,7 @@ pub enum Controller {
     Deployment,
     /// Key: ReplicaSet.
     ReplicaSet,
-    /// Key: PodDisruptionBudget.
+    /// Key: PodDisruptionBudget, plus one; 0 stands for all pods with a stale condition DisruptionTarget (PDB-11).
     Disruption,
     /// Key: Service.
     EndpointSlice,

@@ -1,12 +1,13 @@
 //! The Deployment controller.
 //!
 //! Follows pkg/controller/deployment: this file is deployment_controller.go, `decide` is sync.go, rolling.go and
-//! recreate.go, `maths` and `revision` are util/deployment_util.go, `status` is progress.go. Left out: the rollback
-//! annotation of extensions/v1beta1 (DEP-6, step 8), which no client writes any more, and the informer resync.
+//! recreate.go, `progress` is progress.go, `maths`, `revision` and `status` are util/deployment_util.go. Left out: the
+//! rollback annotation of extensions/v1beta1 (DEP-6, step 8), which no client writes any more, and the informer resync.
 mod calls;
 mod decide;
 mod index;
 mod maths;
+mod progress;
 mod revision;
 mod status;
 #[cfg(test)]

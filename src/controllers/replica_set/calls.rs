@@ -213,7 +213,7 @@ impl Caller<'_> {
         let life = u64::from(self.world.epoch(Process::ControllerManager)) << 32;
         let memory = self.controller.index.set_mut(self.set.meta.uid);
         memory.names += 1;
-        let first = life | u64::from(memory.names) * NAME_ATTEMPTS;
+        let first = life + u64::from(memory.names) * NAME_ATTEMPTS;
         let mut text = String::new();
         for attempt in first..first + NAME_ATTEMPTS {
             text = self.world.generated_name(&base, u64::from(self.set.meta.uid.0), attempt);
