@@ -5,7 +5,7 @@
 //! all of them (section 18 of the semantics), and makes the same calls. `naive.rs` is the other way of writing it.
 use super::calls::{Call, Ordinal};
 use super::draft::{Draft, Pace};
-use super::revision::Choice;
+use super::revision::{Choice, Pending};
 use super::status;
 use super::update;
 use super::view::{SetView, Slot, flag};
@@ -76,8 +76,9 @@ pub(super) fn finish(
         status::complete(&set.spec, &mut new);
         status::differs(&set.status, &new)
     };
-    // What is written is known when the calls are through: a deletion that fails is not counted.
-    if would_write(deleted) || would_write(0) {
+    // What is written is known when the calls are through: a deletion that fails is not counted, and a new revision
+    // can get another name than expected (STS-42).
+    if would_write(deleted) || would_write(0) || choice.pending == Pending::Create {
         plan.always(Rule::sts(76), Call::WriteStatus);
     }
     for id in &choice.expired {

@@ -22,6 +22,8 @@ mod status;
 mod testing;
 #[cfg(test)]
 mod traces;
+#[cfg(test)]
+mod traps;
 mod update;
 mod view;
 

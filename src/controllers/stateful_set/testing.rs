@@ -128,6 +128,24 @@ pub(super) fn pod(world: &World, name: &str) -> Option<Id<Pod>> {
     world.store.pods.find(Sym::DEFAULT, name).map(|(id, _)| id)
 }
 
+/// The id of a claim by its name as text.
+pub(super) fn claim(world: &World, name: &str) -> Option<Id<Claim>> {
+    let name = world.store.names.known_name(name)?;
+    world.store.claims.find(Sym::DEFAULT, name).map(|(id, _)| id)
+}
+
+/// A set called `web` and its pods, all healthy.
+pub(super) fn healthy(options: &SetOptions) -> (Bench, Id<StatefulSet>) {
+    let mut bench = Bench::new();
+    let id = set(&mut bench.world, "web", options);
+    bench.run();
+    for index in 0..options.replicas {
+        bench.ready(&format!("web-{}", options.start.unwrap_or(0) + index));
+        bench.run();
+    }
+    (bench, id)
+}
+
 /// The revision label of a pod as text.
 pub(super) fn revision_of(world: &World, pod: &Pod) -> String {
     let key = world.store.names.known(REVISION_LABEL);
@@ -237,7 +255,7 @@ impl Bench {
                         Some(format!("own {} {}", name(&pod.meta), owners_of(store, pod.meta.owners)))
                     }
                     (Some(old), Some(pod))
-                        if old.flags.has(PodFlags::NAME_LABEL) != pod.flags.has(PodFlags::NAME_LABEL) =>
+                        if !old.flags.has(PodFlags::NAME_LABEL) && pod.flags.has(PodFlags::NAME_LABEL) =>
                     {
                         Some(format!("label {}", name(&pod.meta)))
                     }
@@ -314,10 +332,38 @@ impl Bench {
         self.world.remove(id, Rule::NONE);
     }
 
+    /// The set is deleted and what it owned left behind, as `--cascade=orphan` does (STS-91).
+    pub(super) fn orphan(&mut self, id: Id<StatefulSet>) {
+        let uid = self.world.store.get(id).unwrap().meta.uid;
+        self.world.update(id, Rule::NONE, |set| {
+            set.meta.deleted = Seconds(0);
+            set.meta.finalizers = Finalizers::ORPHAN;
+        });
+        let pods: Vec<_> = self.world.store.pods.iter().map(|(id, pod)| (id, pod.meta.owners)).collect();
+        for (pod, owners) in pods {
+            let owners = self.world.store.owners.without(owners, uid);
+            self.world.update(pod, Rule::NONE, |pod| pod.meta.owners = owners);
+        }
+        let revisions: Vec<_> =
+            self.world.store.revisions.iter().map(|(id, r)| (id, r.meta.owners)).collect();
+        for (revision, owners) in revisions {
+            let owners = self.world.store.owners.without(owners, uid);
+            self.world.update(revision, Rule::NONE, |revision| revision.meta.owners = owners);
+        }
+        self.world.remove(id, Rule::NONE);
+    }
+
     /// Reasons and messages of the Events of the set so far.
     pub(super) fn events(&self) -> Vec<(&'static str, String)> {
         self.world.events.iter().map(|event| (event.reason, event.message.clone())).collect()
     }
+}
+
+/// Writes without the revisions of new pods.
+pub(super) fn cut(writes: &[String]) -> Vec<String> {
+    let of_pod = |write: &String| write.starts_with("create web-") && write.matches(' ').count() == 2;
+    let plain = |write: &String| write.rsplit_once(' ').map_or(String::new(), |(start, _)| start.to_owned());
+    writes.iter().map(|write| if of_pod(write) { plain(write) } else { write.clone() }).collect()
 }
 
 fn owners_of(store: &Store, owners: OwnersId) -> String {

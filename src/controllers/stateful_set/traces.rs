@@ -1,18 +1,10 @@
 //! The controller at work, write by write: the worked traces of the semantics (STS-113 to STS-115) and the traps.
 //!
 //! `status 3 2 2 1!2` is a status write: replicas, ready, available, current, updated; `=` if both revisions are one.
-use super::testing::{Bench, SetOptions, bare_pod, respec, set};
+use super::testing::{Bench, SetOptions, bare_pod, cut, healthy, respec, set};
 use crate::api::objects::*;
 use crate::controllers::plan::{Wait, WaitOn};
-use crate::kernel::Id;
 use crate::rule::Rule;
-
-/// Writes without the revisions of new pods.
-fn cut(writes: &[String]) -> Vec<String> {
-    let of_pod = |write: &String| write.starts_with("create web-") && write.matches(' ').count() == 2;
-    let plain = |write: &String| write.rsplit_once(' ').map_or(String::new(), |(start, _)| start.to_owned());
-    writes.iter().map(|write| if of_pod(write) { plain(write) } else { write.clone() }).collect()
-}
 
 /// What the controller writes next, until it has settled.
 macro_rules! expect {
@@ -24,18 +16,6 @@ macro_rules! expect {
 
 fn two() -> SetOptions {
     SetOptions { replicas: 2, ..SetOptions::default() }
-}
-
-/// A set of healthy pods.
-fn healthy(options: &SetOptions) -> (Bench, Id<StatefulSet>) {
-    let mut bench = Bench::new();
-    let id = set(&mut bench.world, "web", options);
-    for index in 0..options.replicas {
-        bench.run();
-        bench.ready(&format!("web-{}", options.start.unwrap_or(0) + index));
-    }
-    bench.run();
-    (bench, id)
 }
 
 /// The pod ends, and its object goes; what each step makes the controller write.
