@@ -39,8 +39,6 @@ pub(super) struct NodeInfo {
     pub(super) volumes: Option<u32>,
     pub(super) unschedulable: bool,
     pub(super) taints: Arc<[Taint]>,
-    /// Schedulable, and no taint that keeps pods away.
-    pub(super) open: bool,
     /// Has a taint of effect PreferNoSchedule.
     pub(super) discouraged: bool,
     pub(super) used_cpu: u64,
@@ -73,7 +71,6 @@ impl NodeInfo {
             volumes: None,
             unschedulable: false,
             taints: Arc::new([]),
-            open: false,
             discouraged: false,
             used_cpu: 0,
             used_memory: 0,
@@ -184,6 +181,8 @@ struct Zone {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cache {
     pub(super) nodes: Vec<NodeInfo>,
+    /// Which nodes are schedulable and have no taint that keeps pods away.
+    pub(super) open: Vec<bool>,
     /// Grows with every change of a node's room: what is remembered of a node is valid for one stamp.
     pub(super) stamps: Vec<u32>,
     clock: u32,
@@ -194,6 +193,7 @@ pub(super) struct Cache {
     order: Vec<u32>,
     order_is_stale: bool,
     ranks: Vec<u32>,
+    by_rank: Vec<u32>,
     ranks_are_stale: bool,
     /// Users of each claim among the accounted pods (SCHED-17).
     claim_users: FxHashMap<ClaimKey, u32>,
@@ -265,7 +265,9 @@ impl Cache {
         info.volumes = node.volumes;
         info.unschedulable = node.unschedulable;
         info.taints = node.taints.clone();
-        info.open = !node.unschedulable && !node.taints.iter().any(|t| t.effect != Effect::PreferNoSchedule);
+        self.open[id.index()] =
+            !node.unschedulable && !node.taints.iter().any(|t| t.effect != Effect::PreferNoSchedule);
+        let info = &mut self.nodes[id.index()];
         info.discouraged = node.taints.iter().any(|t| t.effect == Effect::PreferNoSchedule);
         self.bump(index);
         if moved {
@@ -284,7 +286,7 @@ impl Cache {
             return;
         }
         self.nodes[id.index()].present = false;
-        self.nodes[id.index()].open = false;
+        self.open[id.index()] = false;
         self.leave_zone(index);
         self.ranks_are_stale = true;
         self.locate(index, true, false, store);
@@ -304,6 +306,7 @@ impl Cache {
     fn ensure_node(&mut self, node: u32) {
         while self.nodes.len() <= node as usize {
             self.nodes.push(NodeInfo::new());
+            self.open.push(false);
             self.stamps.push(0);
         }
     }
@@ -353,19 +356,44 @@ impl Cache {
         self.zones.iter().map(|zone| zone.nodes.len()).sum()
     }
 
-    /// The position of each node among all nodes sorted by name.
-    pub(super) fn ranks(&mut self, store: &Store) -> &[u32] {
+    /// Of these nodes the one that is the n-th in the order of names. `bits`: a buffer.
+    pub(super) fn nth_by_name(&mut self, nodes: &[u32], n: usize, bits: &mut Vec<u64>, store: &Store) -> u32 {
         if std::mem::take(&mut self.ranks_are_stale) {
-            let present = self.nodes.iter().enumerate().filter(|(_, info)| info.present);
-            let mut names: Vec<_> = present.map(|(index, info)| (store.name_of(info.name), index)).collect();
-            names.sort_unstable();
-            self.ranks.clear();
-            self.ranks.resize(self.nodes.len(), NONE);
-            for (rank, (_, index)) in names.iter().enumerate() {
-                self.ranks[*index] = rank as u32;
-            }
+            self.rank(store);
         }
-        &self.ranks
+        bits.clear();
+        bits.resize(self.by_rank.len().div_ceil(64), 0);
+        for node in nodes {
+            let rank = self.ranks[*node as usize] as usize;
+            bits[rank / 64] |= 1 << (rank % 64);
+        }
+        let mut left = n as u32;
+        for (index, word) in bits.iter_mut().enumerate() {
+            if left >= word.count_ones() {
+                left -= word.count_ones();
+                continue;
+            }
+            for _ in 0..left {
+                *word &= *word - 1;
+            }
+            return self.by_rank[index * 64 + word.trailing_zeros() as usize];
+        }
+        nodes.first().copied().unwrap_or(NONE)
+    }
+
+    /// Sorts the nodes by name.
+    fn rank(&mut self, store: &Store) {
+        let present = self.nodes.iter().enumerate().filter(|(_, info)| info.present);
+        let mut names: Vec<_> =
+            present.map(|(index, info)| (store.name_of(info.name), index as u32)).collect();
+        names.sort_unstable();
+        self.ranks.clear();
+        self.ranks.resize(self.nodes.len(), NONE);
+        self.by_rank.clear();
+        for (rank, (_, node)) in names.iter().enumerate() {
+            self.ranks[*node as usize] = rank as u32;
+            self.by_rank.push(*node);
+        }
     }
 
     /// A VolumeAttachment of a node has come or gone.

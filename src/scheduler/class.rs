@@ -82,6 +82,13 @@ impl Class {
         self.spec.placement.as_ref().is_some_and(|p| !p.node_selector.is_empty() || p.node_required.is_some())
     }
 
+    /// True if only taints and resources can keep pods of the class from a node.
+    pub(super) fn is_plain(&self) -> bool {
+        let asks_nodes = self.selects_nodes()
+            || self.spec.placement.as_ref().is_some_and(|placement| !placement.host_ports.is_empty());
+        !asks_nodes && self.spec.claims.is_empty() && self.hard.is_empty() && !self.has_required_terms()
+    }
+
     /// True if any term of inter-pod affinity has to be looked at in the filter.
     pub(super) fn has_required_terms(&self) -> bool {
         !self.affinity.is_empty() || !self.anti_affinity.is_empty() || !self.blockers.is_empty()

@@ -123,6 +123,11 @@ impl Counter {
         self.live.get(node as usize).copied().unwrap_or(0)
     }
 
+    /// Pods that are not terminating, by node; nodes beyond the end have none.
+    pub(super) fn live_nodes(&self) -> &[u32] {
+        &self.live
+    }
+
     /// Pods in a domain that are not terminating. The topology was asked for with [`Counts::by_topology`].
     pub(super) fn live_in(&self, topology: u32, domain: u32) -> u32 {
         let found = self.domains.iter().find(|d| d.topology == topology);

@@ -109,29 +109,51 @@ impl Scratch {
         let order = cache.take_order();
         let enough = enough_nodes(order.len());
         let (before, after) = order.split_at(start.min(order.len()));
-        let mut looked_at = 0;
-        for &node in after.iter().chain(before) {
-            if self.feasible.len() >= enough {
-                break;
-            }
-            looked_at += 1;
-            let (reasons, score) = self.filter(cx, cache, node);
-            if reasons == Reasons::NONE {
-                self.feasible.push(node);
-                self.totals.push(score);
-            } else {
-                self.rejected.push((node, reasons));
-            }
-        }
+        let plain = cx.class.is_plain() && cx.nominated.by_node.is_empty();
+        let looked_at = self.look_at(cx, cache, after, enough, plain);
+        let looked_at = looked_at + self.look_at(cx, cache, before, enough, plain);
         cache.put_order(order);
         looked_at
+    }
+
+    /// Looks at these nodes one after the other until enough are found; returns at how many. `plain`: only taints and
+    /// resources matter, so that nodes about which nothing new is known pass by two looks at a column.
+    fn look_at(
+        &mut self,
+        cx: Context<'_>,
+        cache: &mut Cache,
+        nodes: &[u32],
+        enough: usize,
+        plain: bool,
+    ) -> usize {
+        let mut at = 0;
+        while at < nodes.len() && self.feasible.len() < enough {
+            if plain {
+                let most = nodes.len().min(at + enough - self.feasible.len());
+                let passed = cache.known_to_pass(cx.class.shape, &nodes[at..most], &mut self.totals);
+                self.feasible.extend_from_slice(&nodes[at..at + passed]);
+                at += passed;
+                if at == most {
+                    continue;
+                }
+            }
+            let (reasons, score) = self.filter(cx, cache, nodes[at]);
+            if reasons == Reasons::NONE {
+                self.feasible.push(nodes[at]);
+                self.totals.push(score);
+            } else {
+                self.rejected.push((nodes[at], reasons));
+            }
+            at += 1;
+        }
+        at
     }
 
     /// What the plugins say of one node, and its resource score.
     pub(super) fn filter(&mut self, cx: Context<'_>, cache: &mut Cache, node: u32) -> (Reasons, i64) {
         let class = cx.class;
         let info = &cache.nodes[node as usize];
-        if !info.open {
+        if !cache.open[node as usize] {
             if info.unschedulable && !class.tolerates_cordon {
                 return (Reasons::CORDONED, 0);
             }

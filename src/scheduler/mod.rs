@@ -78,8 +78,10 @@ pub struct Scheduler {
     tokens: u32,
     /// A flush of unschedulable pods is asked for.
     flush_armed: bool,
-    /// Buffer: the nodes of the top score by position in the list of names.
-    ties: Vec<(u32, u32)>,
+    /// Buffer: the nodes of the top score.
+    ties: Vec<u32>,
+    /// Buffer: a bit for each node.
+    bits: Vec<u64>,
 }
 
 impl Scheduler {
@@ -241,21 +243,27 @@ impl Scheduler {
     fn choose(&mut self, class_id: u32, uid: Uid, attempt: u64, world: &World) -> u32 {
         let view = world.view(Process::Scheduler);
         self.scratch.score(self.classes.get(class_id), &self.cache, view);
-        let best = self.scratch.totals.iter().copied().max().unwrap_or(0);
-        let scored = self.scratch.feasible.iter().zip(&self.scratch.totals);
-        let mut top = scored.filter(|(_, total)| **total == best).map(|(node, _)| *node);
-        if world.config.node_ties == NodeTies::First {
-            return top.next().unwrap_or(0);
-        }
-        let ranks = self.cache.ranks(&world.store);
+        let mut best = i64::MIN;
         self.ties.clear();
-        self.ties.extend(top.map(|node| (ranks[node as usize], node)));
-        let pick = match self.ties.len() {
-            1 => 0,
-            n => world.chooser.below(Draw::NodeTie as u32, u64::from(uid.0), attempt, n as u64) as usize,
-        };
-        let (_, chosen, _) = self.ties.select_nth_unstable(pick);
-        chosen.1
+        for (node, total) in self.scratch.feasible.iter().zip(&self.scratch.totals) {
+            if *total > best {
+                best = *total;
+                self.ties.clear();
+            }
+            if *total == best {
+                self.ties.push(*node);
+            }
+        }
+        match self.ties.as_slice() {
+            [first, _, ..] if world.config.node_ties == NodeTies::First => *first,
+            [_, _, ..] => {
+                let nodes = self.ties.len() as u64;
+                let pick =
+                    world.chooser.below(Draw::NodeTie as u32, u64::from(uid.0), attempt, nodes) as usize;
+                self.cache.nth_by_name(&self.ties, pick, &mut self.bits, &world.store)
+            }
+            only => only.first().copied().unwrap_or(counts::NONE),
+        }
     }
 
     /// No node passes: perhaps others can make room; the pod waits (SCHED-5, SCHED-27).

@@ -94,6 +94,21 @@ impl Cache {
         }
     }
 
+    /// How many of these nodes, from the first on, are open and known to have room for this shape as they are now;
+    /// their scores are appended.
+    pub(super) fn known_to_pass(&self, shape: u32, nodes: &[u32], scores: &mut Vec<i64>) -> usize {
+        let answers = self.shapes.answers[shape as usize].as_slice();
+        for (count, node) in nodes.iter().enumerate() {
+            let answer = &answers[*node as usize];
+            let is_known = answer.stamp == self.stamps[*node as usize] && answer.reasons == Reasons::NONE;
+            if !(is_known && self.open[*node as usize]) {
+                return count;
+            }
+            scores.push(i64::from(answer.score));
+        }
+        nodes.len()
+    }
+
     /// Whether a request of this shape fits on the node, and the node's score for it: LeastAllocated and
     /// BalancedAllocation together, their weights are 1. [`Cache::prepare_shape`] was called in this cycle.
     pub(super) fn fit(&mut self, shape: u32, node: u32) -> (Reasons, i64) {

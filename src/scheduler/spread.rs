@@ -3,9 +3,9 @@
 //! Follows `plugins/podtopologyspread/{filtering,scoring}.go` (SCHED-16, SCHED-23, SCHED-24). Where every node carries
 //! the labels and none is excluded by policy, a domain's count is one look at a counter; else nodes are walked as the
 //! real plugin does.
-use super::cache::{Cache, HOST};
+use super::cache::{Cache, HOST, ZONE};
 use super::class::{Class, Constraint};
-use super::counts::NONE;
+use super::counts::{NONE, Topology};
 use super::messages::Reasons;
 use super::score::{MAX_SCORE, WEIGHT_SPREAD};
 use super::taints;
@@ -31,6 +31,8 @@ pub(super) struct Scratch {
     sums: Vec<f64>,
     ignored: Vec<bool>,
     raw: Vec<i64>,
+    /// What a constraint adds in each domain.
+    terms: Vec<f64>,
 }
 
 impl Scratch {
@@ -97,6 +99,25 @@ impl Scratch {
         if class.soft.is_empty() {
             return;
         }
+        if let [host, zone] = class.soft.as_slice()
+            && !class.needs_labels
+            && !excludes_nodes(zone, class)
+        {
+            self.score_implicit(host, zone, cache, feasible, totals);
+        } else {
+            self.score_each(class, cache, store, feasible, totals);
+        }
+    }
+
+    /// Scores one constraint after the other.
+    pub(super) fn score_each(
+        &mut self,
+        class: &Class,
+        cache: &Cache,
+        store: &Store,
+        feasible: &[u32],
+        totals: &mut [i64],
+    ) {
         self.sums.clear();
         self.sums.resize(feasible.len(), 0.0);
         self.ignored.clear();
@@ -108,7 +129,7 @@ impl Scratch {
             self.add(constraint, class, cache, store, feasible);
         }
         self.raw.clear();
-        self.raw.extend(self.sums.iter().map(|sum| sum.round() as i64));
+        self.raw.extend(self.sums.iter().map(|sum| round(*sum)));
         let scored = self.raw.iter().zip(&self.ignored).filter(|(_, ignored)| !**ignored);
         let (mut min, mut max) = (i64::MAX, 0);
         for (raw, _) in scored {
@@ -116,12 +137,52 @@ impl Scratch {
             max = max.max(*raw);
         }
         for ((raw, ignored), total) in self.raw.iter().zip(&self.ignored).zip(totals) {
-            let score = match (*ignored, max) {
-                (true, _) => 0,
-                (_, 0) => MAX_SCORE,
-                _ => MAX_SCORE * (max + min - raw) / max,
-            };
-            *total += WEIGHT_SPREAD * score;
+            *total += if *ignored { 0 } else { WEIGHT_SPREAD * normalized(*raw, min, max) };
+        }
+    }
+
+    /// The same for the two implicit constraints (SCHED-24), which most pods have: one walk over the nodes.
+    fn score_implicit(
+        &mut self,
+        host: &Constraint,
+        zone: &Constraint,
+        cache: &Cache,
+        feasible: &[u32],
+        totals: &mut [i64],
+    ) {
+        let zones = &cache.counts.topologies[ZONE as usize];
+        let counter = cache.counts.counter(host.counter);
+        self.ignored.clear();
+        self.ignored.resize(feasible.len(), false);
+        let domains = self.distinct(feasible, zones);
+        let weights = [feasible.len(), domains].map(|size| libm::log((size + 2) as f64));
+        let skews = [host, zone].map(|constraint| f64::from(constraint.max_skew - 1));
+        self.terms.clear();
+        self.terms.extend(
+            (0..zones.nodes.len() as u32)
+                .map(|domain| f64::from(counter.live_in(ZONE, domain)) * weights[1] + skews[1]),
+        );
+        let on_node = counter.live_nodes();
+        let (mut min, mut max) = (i64::MAX, 0);
+        self.raw.clear();
+        self.raw.extend(feasible.iter().map(|node| {
+            let count = on_node.get(*node as usize).copied().unwrap_or(0);
+            let of_node = f64::from(count) * weights[0] + skews[0];
+            // A node without a zone has no share of that constraint.
+            let of_zone = self.terms.get(zones.domain(*node) as usize).copied().unwrap_or(0.0);
+            let raw = round(of_node + of_zone);
+            min = min.min(raw);
+            max = max.max(raw);
+            raw
+        }));
+        // Raw scores repeat: few divisions are made.
+        let mut known = [(-1, 0); 32];
+        for (raw, total) in self.raw.iter().zip(totals) {
+            let entry = &mut known[(*raw & 31) as usize];
+            if entry.0 != *raw {
+                *entry = (*raw, WEIGHT_SPREAD * normalized(*raw, min, max));
+            }
+            *total += entry.1;
         }
     }
 
@@ -140,7 +201,7 @@ impl Scratch {
         let domains = if own_node {
             self.ignored.iter().filter(|ignored| !**ignored).count()
         } else {
-            self.distinct(feasible, |node| topology.domain(node))
+            self.distinct(feasible, topology)
         };
         let weight = libm::log((domains + 2) as f64);
         let plain = own_node || is_plain_soft(constraint, class, topology.lacking);
@@ -161,26 +222,38 @@ impl Scratch {
     }
 
     /// Number of different domains among nodes that are scored; having no label counts as one.
-    fn distinct(&mut self, nodes: &[u32], domain: impl Fn(u32) -> u32) -> usize {
+    fn distinct(&mut self, nodes: &[u32], topology: &Topology) -> usize {
         self.mark = self.mark.wrapping_add(1);
+        self.marks.resize(topology.nodes.len().max(self.marks.len()), 0);
+        let occupied = topology.nodes.iter().filter(|nodes| **nodes > 0).count();
+        let most = occupied + usize::from(topology.lacking > 0);
         let (mut distinct, mut without) = (0, false);
         for (node, ignored) in nodes.iter().zip(&self.ignored) {
+            if distinct == most {
+                break;
+            }
+            let domain = topology.domain(*node);
             if *ignored {
                 continue;
             }
-            let domain = domain(*node);
-            if domain == NONE {
-                distinct += usize::from(!std::mem::replace(&mut without, true));
-                continue;
-            }
-            if self.marks.len() <= domain as usize {
-                self.marks.resize(domain as usize + 1, 0);
-            }
-            distinct +=
-                usize::from(std::mem::replace(&mut self.marks[domain as usize], self.mark) != self.mark);
+            distinct += usize::from(match self.marks.get_mut(domain as usize) {
+                Some(mark) => std::mem::replace(mark, self.mark) != self.mark,
+                None => !std::mem::replace(&mut without, true),
+            });
         }
         distinct
     }
+}
+
+/// Half away from zero, as Go's math.Round; the scores are not negative.
+fn round(sum: f64) -> i64 {
+    let whole = sum as i64;
+    whole + i64::from(sum - whole as f64 >= 0.5)
+}
+
+/// The fewer pods the better, in percent of the most.
+fn normalized(raw: i64, min: i64, max: i64) -> i64 {
+    if max == 0 { MAX_SCORE } else { MAX_SCORE * (max + min - raw) / max }
 }
 
 /// True if no node is left out of the counts of this hard constraint.

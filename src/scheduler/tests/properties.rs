@@ -106,6 +106,49 @@ proptest! {
     }
 
     #[test]
+    fn implicit_spreading_scores_as_the_constraints_would(
+        nodes in prop::collection::vec((0usize..4, any::<bool>()), 1..9),
+        pods in 1usize..25,
+        seed in 0u64..1000,
+    ) {
+        let mut bench = seeded(seed);
+        bench.create(json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "web", "namespace": "default"},
+            "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]},
+        }));
+        for (n, (zone, full)) in nodes.iter().enumerate() {
+            // Zone 0 is none.
+            let zone = if *zone == 0 { String::new() } else { format!("zone-{zone}") };
+            bench.node(&format!("n{n}"), &zone, if *full { 2000 } else { 9000 });
+        }
+        for n in 0..pods {
+            bench.pod(&format!("p{n}"), Bench::cpu("500m"));
+        }
+        bench.run(500);
+        let (_, pod) = bench.find("p0").expect("made above");
+        let pending = crate::api::objects::Pod { node: crate::kernel::Id::NONE, ..pod };
+        let (scheduler, world) = (&mut bench.cluster.scheduler, &mut bench.cluster.world);
+        let class = scheduler.classes.of(&pending, &mut scheduler.cache, world);
+        let class = scheduler.classes.get(class);
+        let feasible: Vec<u32> = (0..nodes.len() as u32).collect();
+        let (mut one, mut other) = (vec![0; nodes.len()], vec![0; nodes.len()]);
+        let spread = &mut scheduler.scratch.spread;
+        spread.score(class, &scheduler.cache, &world.store, &feasible, &mut one);
+        spread.score_each(class, &scheduler.cache, &world.store, &feasible, &mut other);
+        prop_assert_eq!(&one, &other);
+        prop_assert!(class.soft.len() == 2 && one.iter().any(|score| *score > 0));
+        // What the counters say is what a plain count says.
+        let store = &world.store;
+        for (node, (id, _)) in store.nodes.iter().enumerate() {
+            let plain = store.pods.iter().filter(|(_, pod)| pod.node == id).count();
+            let counter = scheduler.cache.counts.counter(class.soft[0].counter);
+            prop_assert_eq!(counter.live_on(node as u32) as usize, plain);
+        }
+    }
+
+    #[test]
     fn the_same_seed_gives_the_same_places(steps in prop::collection::vec(step(), 1..30), seed in 0u64..1000) {
         let places = || {
             let mut bench = seeded(seed);
