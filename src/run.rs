@@ -161,7 +161,9 @@ impl<'s> Play<'s> {
     }
 
     fn play_on(&mut self, watch: &mut dyn Watch) -> Result<Ended, Ended> {
-        self.settle(watch)?;
+        if self.scenario.settle_window.is_some() {
+            self.settle(watch)?;
+        }
         self.apply_manifests(watch)?;
         let scenario = self.scenario;
         for (n, step) in scenario.steps.iter().enumerate() {

@@ -1,11 +1,13 @@
 //! `stsim run`: the timeline as it happens, then tables, then verdicts.
 use crate::api::kind::Kind;
+use crate::api::names::Sym;
 use crate::api::text::escape;
 use crate::cli::args::{Format, Play as PlayOptions, Run};
 use crate::cli::{Done, Exit, Refusal, files};
 use crate::cluster::Cluster;
 use crate::kubectl::resource::ResourceKind;
 use crate::kubectl::run::{self as kubectl, Output};
+use crate::report::dns;
 use crate::report::timeline::{self, Filter, clock};
 use crate::run::{Ended, Failure, Outcome, Play, Watch};
 use crate::scenario::{Scenario, Step, yaml};
@@ -137,6 +139,10 @@ impl Watch for Printer<'_> {
     }
 
     fn step(&mut self, cluster: &Cluster, step: Option<&Step>) {
+        if step.is_none() && self.format == Format::Timeline {
+            // What every cluster has before anything is applied is no news.
+            self.seen = cluster.world.recorder.records().len();
+        }
         self.rest(cluster);
         if self.quiet || self.format != Format::Timeline {
             return;
@@ -173,16 +179,15 @@ fn tables(cluster: &mut Cluster, out: &mut dyn Write) -> io::Result<()> {
         ("endpointslices", &[]),
     ];
     for (kind, rest) in everything {
-        let words: Vec<String> = ["get", kind]
-            .iter()
-            .chain(rest)
-            .chain(["-A"].iter().filter(|_| false))
-            .map(|w| (*w).to_owned())
-            .collect();
+        let words: Vec<String> = ["get", kind].iter().chain(rest).map(|w| (*w).to_owned()).collect();
         let output = kubectl::start(&words, None, yaml::documents, cluster).output;
         if output.exit == 0 && !output.stdout.is_empty() {
             writeln!(out, "\n$ kubectl {}\n{}", words.join(" "), output.stdout.trim_end())?;
         }
+    }
+    let records = dns::dns_records(&cluster.world, Sym::DEFAULT);
+    if !records.is_empty() {
+        writeln!(out, "\nDNS records\n{}", records.trim_end())?;
     }
     Ok(())
 }

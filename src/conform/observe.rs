@@ -81,7 +81,8 @@ impl Watch for Observer {
 
     fn output(&mut self, _: &Cluster, _: Option<&Step>, output: &Output) {
         if let Some(segment) = self.segments.last_mut() {
-            segment.outputs.push(output.clone());
+            let (stdout, stderr) = (self.aliases.tell(&output.stdout), self.aliases.tell(&output.stderr));
+            segment.outputs.push(Output { stdout, stderr, exit: output.exit });
         }
     }
 }

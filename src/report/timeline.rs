@@ -48,9 +48,9 @@ pub fn line(record: &Record, world: &World) -> String {
     let what = tell::predicate(record, store);
     let why = tell::because(record, &world.recorder, store);
     let text = if why.is_empty() {
-        format!("{:>12}  {subject:<26} {what}", clock(record.time))
+        format!("{:>12}  {subject:<34} {what}", clock(record.time))
     } else {
-        format!("{:>12}  {subject:<26} {what:<44} <- {why}", clock(record.time))
+        format!("{:>12}  {subject:<34} {what:<40} <- {why}", clock(record.time))
     };
     escape(text.trim_end()).into_owned()
 }

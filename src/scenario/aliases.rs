@@ -56,6 +56,15 @@ impl Aliases {
         self.names.get(name).map_or(name, String::as_str)
     }
 
+    /// A text with aliases in place of real names; longer names first, so that a pod is not taken for its set.
+    pub fn tell(&self, text: &str) -> String {
+        let mut told = text.to_owned();
+        for (name, alias) in self.names.iter().rev() {
+            told = told.replace(name.as_str(), alias);
+        }
+        told
+    }
+
     /// Puts real names where a text has `{{alias}}`.
     pub fn resolve(&self, text: &str) -> String {
         if !text.contains("{{") {

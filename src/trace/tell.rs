@@ -12,7 +12,7 @@ pub fn subject(record: &Record, store: &Store) -> String {
     let name = store.name_of(record.name);
     let word = match record.kind {
         Kind::Claim => "pvc",
-        Kind::Volume => "pv",
+        Kind::Volume => return format!("pv/{}", volume(record, store)),
         Kind::Attachment => return format!("attachment/{}", attachment(record, store)),
         Kind::StatefulSet => "sts",
         Kind::Deployment => "deploy",
@@ -33,9 +33,17 @@ pub fn subject(record: &Record, store: &Store) -> String {
 
 fn inert(record: &Record, store: &Store) -> String {
     let object = store.inert.last_known(Id::from_index(record.index as usize));
-    let kind =
-        object.and_then(|o| o.body.get("kind")).and_then(|k| k.as_str()).unwrap_or("object").to_lowercase();
+    let scope = object.map_or("", |object| store.names.text(object.scope));
+    let kind = scope.split_whitespace().nth(1).unwrap_or("object").to_lowercase();
     format!("{kind}/{}", store.name_of(record.name))
+}
+
+/// A volume by the id of its disk, which is what people know it by; by its name if it has none.
+fn volume(record: &Record, store: &Store) -> String {
+    match store.volumes.last_known(Id::from_index(record.index as usize)) {
+        Some(volume) if volume.disk != 0 => store.volume_handle(volume.disk),
+        _ => store.name_of(record.name),
+    }
 }
 
 fn attachment(record: &Record, store: &Store) -> String {
