@@ -49,10 +49,8 @@ impl PodGc {
     pub fn observe(&mut self, change: &Change, pods: &NodePods, world: &mut World) {
         match change.kind {
             Kind::Pod => self.pod_changed(change, world),
-            Kind::Node if change.verb == Verb::Removed => {
-                if !pods.on(change.id()).is_empty() {
-                    self.node_is_missing(change.id(), world);
-                }
+            Kind::Node if change.verb == Verb::Removed && !pods.on(change.id()).is_empty() => {
+                self.node_is_missing(change.id(), world);
             }
             Kind::Node => self.node_changed(change, pods, world),
             _ => {}

@@ -351,7 +351,7 @@ fn a_healed_kubelet_has_its_watches_within_a_minute() {
         lab.run(outage);
         let (kubelets, world) = lab.kubelets();
         kubelets.heal_node(node, world);
-        assert_eq!(lab.cluster.kubelets.is_node_linked(node), false);
+        assert!(!lab.cluster.kubelets.is_node_linked(node));
         lab.run(61);
         assert!(lab.cluster.kubelets.is_node_linked(node), "after {outage} s");
         assert!(lab.object(pod).unwrap().is_ready());
