@@ -143,6 +143,7 @@ fn the_grace_period_ends_a_container_that_does_not_stop() {
     lab.delete(forced, Some(0));
     lab.run(1);
     assert_eq!(lab.cluster.kubelets.running().count(), 3, "the forced one still runs");
+    assert!(lab.cluster.world.is_delayed());
     // A second delete shortens the period of the second pod.
     lab.delete(cut, Some(4));
     lab.run(2);
