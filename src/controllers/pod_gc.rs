@@ -211,7 +211,8 @@ impl PodGc {
         self.under_way.insert(id, pod.meta.name);
         let steps = [(!pod.is_terminal()).then_some(fail), Some(GcCall::Delete)];
         for call in steps.into_iter().flatten() {
-            self.busy_until = self.busy_until + world.api_delay(Actor::PodGc);
+            // To the API server, and back with its answer: who watches is told earlier.
+            self.busy_until = self.busy_until + world.api_delay(Actor::PodGc) + world.api_delay(Actor::PodGc);
             let epoch = world.epoch(Process::ControllerManager);
             world.at(self.busy_until, Event::Nodes(NodesEvent::PodGcCall(id, call, epoch)));
         }

@@ -284,7 +284,7 @@ impl Kubelets {
         let key = STATUS_LOOP | u64::from(node.as_u32());
         let tick = if fast { now } else { world.next_tick(period, key, machine.epoch, now) };
         let event = Event::Kubelet(KubeletEvent::StatusTick(node, machine.epoch));
-        world.at(tick + world.api_delay(Actor::Kubelet), event);
+        world.delay(tick - now + world.api_delay(Actor::Kubelet), event);
     }
 
     /// Writes node status: Ready, and the volumes in use (VOL-40).
@@ -325,8 +325,13 @@ impl Kubelets {
             now
         } else {
             let period = world.config.timers.lease_renew_period;
-            let key = LEASE_LOOP | u64::from(node.as_u32());
-            let next = world.next_tick(period, key, self.machines[node.index()].epoch, now);
+            // The recorded corpus renews all leases in one loop.
+            let (key, epoch) = if recorded(world) {
+                (LEASE_LOOP, 0)
+            } else {
+                (LEASE_LOOP | u64::from(node.as_u32()), self.machines[node.index()].epoch)
+            };
+            let next = world.next_tick(period, key, epoch, now);
             let last = Time::from_nanos(next.as_nanos().saturating_sub(period.as_nanos()));
             last.min(now).max(before.since)
         };

@@ -654,7 +654,9 @@ impl World {
         let Some(event) = T::kubelet_event(id, uid, old, new) else { return };
         let key = u64::from(id.as_u32()) << 32 | u64::from(uid.0);
         let lag = self.draw(self.config.latency.watch, Draw::Watch, key, u64::from(self.store.revision().0));
+        let cause = std::mem::replace(&mut self.cause, self.store.revision());
         self.after(lag, Event::Kubelet(event));
+        self.cause = cause;
     }
 
     // ---- Judging ---------------------------------------------------------------------------------------------------

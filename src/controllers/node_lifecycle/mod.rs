@@ -4,15 +4,14 @@
 //! The real controller looks at all nodes every five seconds. Here a node is looked at only at those ticks of its monitor
 //! at which something would be found: when silence has lasted for the grace period, which follows from the last renewal
 //! of its lease, and at the tick after its conditions or taints have changed. A pass ends when the last write of its looks
-//! is done; then the zones are judged (NODE-17). Left out: pressure conditions, status heartbeats beside the lease,
-//! write conflicts.
+//! is done; then the zones are judged (NODE-17). Left out: pressure conditions, status heartbeats beside the lease.
 mod taints;
 #[cfg(test)]
 mod tests;
 mod zones;
 
 use crate::api::kind::Kind;
-use crate::api::objects::{Effect, Node, NodeReady, Pod, PodFlags, Seconds, Taint};
+use crate::api::objects::{Effect, Node, NodeReady, Pod, PodFlags, Revision, Seconds, Taint};
 use crate::api::store::{Change, Verb};
 use crate::controllers::node_pods::NodePods;
 use crate::controllers::ticks::Ticks;
@@ -28,8 +27,12 @@ use zones::{State, Zone};
 const STARTUP_GRACE: Duration = Duration::from_secs(60);
 /// Nodes with this label do not count for the state of their zone (NODE-14).
 const EXCLUDED_LABEL: &str = "node.kubernetes.io/exclude-disruption";
+/// A write that has lost a conflict is tried again after this: a condition (`retrySleepTime`), and a taint, up to twice
+/// as late (`UpdateTaintBackoff`).
+const CONDITION_RETRY: Duration = Duration::from_millis(20);
+const TAINT_RETRY: Duration = Duration::from_millis(100);
 /// Keys of the monitor's loop and the queues' loops (DEF-C1).
-const MONITOR_LOOP: u64 = 4 << 32;
+const MONITOR_LOOP: u64 = 7 << 32;
 const QUEUE_LOOP: u64 = 5 << 32;
 
 /// What the controller remembers of a node.
@@ -45,6 +48,8 @@ struct Record {
     /// Its grace period begins no earlier than this: the first look of this process (NODE-6), the end of a full
     /// disruption (NODE-16).
     probed: Time,
+    /// When the controller saw that the node has a NoExecute taint.
+    tainted: Time,
     /// When silence will have lasted too long.
     expires: Time,
     timer: Option<Timer>,
@@ -62,16 +67,12 @@ pub struct NodeLifecycle {
     /// The last pass, at whose end zones are judged, and when its last write is done.
     pass: Option<Time>,
     pass_ends: Time,
+    /// Writes under way, with the state of the node that they go out from. `None`: read again just before.
+    writes: Vec<(Id<Node>, NodeWrite, Option<Revision>)>,
 }
 
 fn epoch(world: &World) -> u32 {
     world.epoch(Process::ControllerManager)
-}
-
-fn write_later(node: Id<Node>, what: NodeWrite, world: &mut World) -> Time {
-    let time = world.now() + world.api_delay(Actor::NodeController);
-    world.at(time, Event::Nodes(NodesEvent::Write(node, what, epoch(world))));
-    time
 }
 
 impl NodeLifecycle {
@@ -102,12 +103,22 @@ impl NodeLifecycle {
         let (old, new) = (old.clone(), new.clone());
         let keys = Keys::of(&mut world.store.names);
         if keys.no_schedule(&new).is_some() {
-            write_later(node, NodeWrite::NoSchedule, world);
+            self.write_later(node, NodeWrite::NoSchedule, world);
         }
-        let Some(Some(record)) = self.nodes.get(node.index()) else { return };
-        let lost = keys.is_tainted(&old) && !keys.is_tainted(&new) && record.seen != NodeReady::True;
+        let now = world.now();
+        let Some(record) = self.record(node) else { return };
+        if keys.is_tainted(&new) && !keys.is_tainted(&old) {
+            record.tainted = now;
+        }
+        let (seen, zone) = (record.seen, record.zone);
+        if seen == new.ready && new.ready != old.ready && new.ready == NodeReady::Unknown {
+            // What the look has decided is in the API: the node waits for its taint.
+            self.zones[zone].enqueue(node);
+            self.ask_queue(zone, world);
+        }
+        let lost = keys.is_tainted(&old) && !keys.is_tainted(&new) && seen != NodeReady::True;
         let left_over = new.ready == NodeReady::True && keys.is_tainted(&new);
-        if record.seen != new.ready || lost || left_over {
+        if seen != new.ready || lost || left_over {
             let next =
                 self.ticks.after(world.config.timers.node_monitor_period, MONITOR_LOOP, world.now(), world);
             self.look_at(node, next, world);
@@ -130,12 +141,13 @@ impl NodeLifecycle {
             counted: false,
             zone,
             probed: world.now(),
+            tainted: world.now(),
             expires: Time::NEVER,
             timer: None,
             look: Time::NEVER,
         });
         if Keys::of(&mut world.store.names).no_schedule(object).is_some() {
-            write_later(node, NodeWrite::NoSchedule, world);
+            self.write_later(node, NodeWrite::NoSchedule, world);
         }
         self.lease_changed(node, world);
     }
@@ -248,22 +260,22 @@ impl NodeLifecycle {
         self.sees(node, ready, &object, world);
         let mut end = now;
         if expired {
-            end = write_later(node, NodeWrite::Unknown, world);
+            end = self.write_later(node, NodeWrite::Unknown, world);
         }
         if record_was == NodeReady::True && ready != NodeReady::True {
             end = end.max(self.leaves_ready(node, pods, end, world));
         }
         // A node that is new to this process is treated as reachable at first (NODE-33).
         if (first || ready == NodeReady::True) && keys.is_tainted(&object) {
-            end = end.max(write_later(node, NodeWrite::Reachable, world));
+            end = end.max(self.write_later(node, NodeWrite::Reachable, world));
         }
         let zone = self.nodes[node.index()].as_ref().map_or(0, |record| record.zone);
         match keys.no_execute(ready) {
             None => self.zones[zone].dequeue(node),
             Some((_, opposite)) if taints::has(&object, opposite, Effect::NoExecute) && !first => {
-                end = end.max(write_later(node, NodeWrite::NoExecute, world));
+                end = end.max(self.write_later(node, NodeWrite::NoExecute, world));
             }
-            // Once the condition is written, it waits for the taint: see `write`.
+            // Once the condition is seen to be written, it waits for the taint: see `observe`.
             Some(_) if expired => {}
             Some((wanted, _)) if first || !taints::has(&object, wanted, Effect::NoExecute) => {
                 self.zones[zone].enqueue(node);
@@ -311,9 +323,47 @@ impl NodeLifecycle {
         end
     }
 
+    /// Decides on a write: it is patched from the node as it is now, and takes an API call.
+    fn write_later(&mut self, node: Id<Node>, what: NodeWrite, world: &mut World) -> Time {
+        let time = world.now() + world.api_delay(Actor::NodeController);
+        let revision = world.store.nodes.get(node).map(|node| node.meta.revision);
+        self.writes.push((node, what, revision));
+        world.at(time, Event::Nodes(NodesEvent::Write(node, what, epoch(world))));
+        time
+    }
+
+    /// Whoever has written the node in between is not overwritten: the write is tried again later.
+    fn conflicts(&mut self, node: Id<Node>, what: NodeWrite, now: Revision, world: &mut World) -> bool {
+        let Some(place) = self.writes.iter().position(|write| (write.0, write.1) == (node, what)) else {
+            return false;
+        };
+        let (.., from) = self.writes.remove(place);
+        if from.is_none_or(|from| from == now) {
+            return false;
+        }
+        let retry = if what == NodeWrite::Unknown {
+            CONDITION_RETRY
+        } else {
+            let nanos = TAINT_RETRY.as_nanos();
+            let key = u64::from(node.as_u32());
+            TAINT_RETRY
+                + Duration::from_nanos(world.chooser.below(Draw::Jitter as u32, key, u64::from(now.0), nanos))
+        };
+        self.writes.push((node, what, None));
+        let delay = retry + world.api_delay(Actor::NodeController);
+        world.after(delay, Event::Nodes(NodesEvent::Write(node, what, epoch(world))));
+        true
+    }
+
     /// A write reaches the API server.
     fn write(&mut self, node: Id<Node>, what: NodeWrite, world: &mut World) {
-        let Some(object) = world.store.nodes.get(node).cloned() else { return };
+        let Some(object) = world.store.nodes.get(node).cloned() else {
+            self.writes.retain(|write| write.0 != node);
+            return;
+        };
+        if self.conflicts(node, what, object.meta.revision, world) {
+            return;
+        }
         let keys = Keys::of(&mut world.store.names);
         let now = Seconds::of(world.now());
         let set = |world: &mut World, taints: Vec<Taint>, rule| {
@@ -336,10 +386,6 @@ impl NodeLifecycle {
                     node.ready = NodeReady::Unknown;
                     node.ready_since = now;
                 });
-                if let Some(zone) = self.record(node).map(|record| record.zone) {
-                    self.zones[zone].enqueue(node);
-                    self.ask_queue(zone, world);
-                }
             }
             NodeWrite::NoSchedule => {
                 if let Some(taints) = keys.no_schedule(&object) {
@@ -384,7 +430,7 @@ impl NodeLifecycle {
             let node = zone.take(place as usize, now);
             // The token is spent even if the node has become ready meanwhile.
             if self.record(node).is_some_and(|record| record.seen != NodeReady::True) {
-                write_later(node, NodeWrite::NoExecute, world);
+                self.write_later(node, NodeWrite::NoExecute, world);
             }
         }
         self.ask_queue(number, world);
@@ -433,9 +479,12 @@ impl NodeLifecycle {
             zone.queue.clear();
         }
         for node in (0..self.nodes.len()).map(Id::from_index) {
+            // The pass judges nodes as they were when it began.
+            let begun = self.pass;
+            let known = self.record(node).is_some_and(|record| Some(record.tainted) <= begun);
             let object = world.view(Process::ControllerManager).get::<Node>(node);
-            if self.record(node).is_some() && object.is_some_and(|node| keys.is_tainted(node)) {
-                write_later(node, NodeWrite::Reachable, world);
+            if known && object.is_some_and(|node| keys.is_tainted(node)) {
+                self.write_later(node, NodeWrite::Reachable, world);
             }
         }
     }

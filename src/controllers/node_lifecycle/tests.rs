@@ -133,7 +133,8 @@ fn a_dead_node_is_noticed_tainted_and_emptied_but_nobody_removes_its_pods() {
         assert!((9_000..=11_100).contains(&unknown), "{unknown}");
         assert!(!lab.object(pod).unwrap().is_ready());
         let tainted = lab.tainted(a, true)[0];
-        assert!((0..=110).contains(&(tainted - unknown)), "{unknown} {tainted}");
+        // At the next look of the queue; later if the other taint was just being written.
+        assert!((0..=320).contains(&(tainted - unknown)), "{unknown} {tainted}");
         let deleted = lab.deleting(pod)[0];
         assert!((3_000..=3_020).contains(&(deleted - tainted)), "{deleted} {tainted}");
         assert_eq!(lab.object(pod).unwrap().disruption, crate::api::objects::Disruption::ByTaintManager);
