@@ -201,7 +201,9 @@ impl Noted for StatefulSet {
         {
             notes.push(Note::Changed);
         }
-        if old.status != new.status {
+        // That a generation was seen is no news.
+        let seen = StatefulSetStatus { observed_generation: new.status.observed_generation, ..old.status };
+        if seen != new.status {
             notes.push(Note::SetStatus(new.status));
         }
     }

@@ -287,8 +287,8 @@ impl Underway {
         let name = self.frame.pod_name(&mut world.store.names, ordinal);
         if let Some((id, _)) = world.store.pods.find(self.frame.namespace, name) {
             world.delete(id, DeleteOptions::default(), rule)?;
-            self.pod_event(PodEvent::Delete, ordinal, &Ok(()), world);
         }
+        self.pod_event(PodEvent::Delete, ordinal, &Ok(()), world);
         self.deleted += i32::from(for_update);
         Ok(Done::Quietly)
     }
