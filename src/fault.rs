@@ -50,8 +50,6 @@ impl Cluster {
         // The recorded kubelets registered their nodes with the first report in them.
         let reported = ready || self.world.config.kubelet == KubeletModel::Recorded;
         let now = Seconds::of(self.world.now());
-        // The recorded corpus' kubelets register with the condition they then report.
-        let reported = ready || self.world.config.kubelet == KubeletModel::Recorded;
         let store = &mut self.world.store;
         let mut node = Node {
             meta: Default::default(),
