@@ -2,8 +2,9 @@
 //!
 //! Follows pkg/controller/controller_utils.go, ActivePodsWithRanks. The real comparison is no order in the strict
 //! sense: the criteria "ready for longer" and "older" fall back to the uid only where the timestamps differ. So this
-//! sorts by a merge sort of its own, which any comparison may drive. Where the real order is chance (all equal), the
-//! uid decides. Sidecar restarts are not counted apart.
+//! sorts by a merge sort of its own, which any comparison may drive. Where all is equal the real order is that of an
+//! informer's index, mostly the order of creation while there are few pods (a small Go map is walked round from a random
+//! slot): that is the order here. Sidecar restarts are not counted apart.
 use crate::api::objects::{Phase, Pod};
 use crate::api::store::Store;
 use crate::kernel::{Id, Time};
@@ -70,19 +71,19 @@ fn compare(a: &Candidate, b: &Candidate, now: Time) -> Ordering {
     if p.meta.created != q.meta.created {
         return younger(p.meta.created.start(), q.meta.created.start());
     }
-    a.uid.cmp(&b.uid)
+    Ordering::Equal
 }
 
 /// The first `count` pods to delete, in order. If all go, no order is made.
 pub(super) fn choose(mut candidates: Vec<Candidate>, count: usize, now: Time) -> Vec<Id<Pod>> {
     if count < candidates.len() {
-        candidates.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
+        candidates.sort_unstable_by_key(|candidate| candidate.pod.meta.uid);
         candidates = merge_sort(candidates, now);
     }
     candidates.iter().take(count).map(|candidate| candidate.id).collect()
 }
 
-/// Sorts bottom up. Terminates and loses nothing whatever the comparison says.
+/// Sorts bottom up, stable. Terminates and loses nothing whatever the comparison says.
 fn merge_sort(mut items: Vec<Candidate>, now: Time) -> Vec<Candidate> {
     let mut width = 1;
     while width < items.len() {
@@ -134,6 +135,8 @@ mod tests {
     }
 
     fn candidate(number: usize, pod: Pod, cost: i32, neighbours: u32) -> Candidate {
+        let mut pod = pod;
+        pod.meta.uid = Uid(u32::try_from(number).unwrap());
         Candidate { id: Id::from_index(number), pod, cost, neighbours, uid: format!("{number:04}") }
     }
 
@@ -214,6 +217,13 @@ mod tests {
     }
 
     #[test]
+    fn equals_go_in_order_of_creation() {
+        let candidates = [5, 2, 9].map(|n| candidate(n, pod(), 0, 1));
+        let ids: Vec<_> = choose(candidates.to_vec(), 2, NOW).iter().map(|id| id.index()).collect();
+        assert_eq!(ids, [2, 5], "the oldest has the lowest uid");
+    }
+
+    #[test]
     fn all_go_without_an_order() {
         let candidates = [5, 2, 9].map(|n| candidate(n, pod(), 0, 1));
         let ids: Vec<_> = choose(candidates.to_vec(), 3, NOW).iter().map(|id| id.index()).collect();
@@ -230,7 +240,6 @@ mod tests {
         ) {
             let candidates: Vec<_> = pods.iter().enumerate().map(|(n, (bound, phase, ready, cost, since, restarts))| {
                 let mut pod = pod();
-                pod.meta.uid = Uid(n as u32);
                 pod.node = if *bound { Id::from_index(1) } else { Id::NONE };
                 pod.phase = if *phase == 0 { Phase::Pending } else { Phase::Running };
                 pod.flags.set(PodFlags::READY, *ready);
