@@ -12,12 +12,12 @@ use crate::api::objects::*;
 use crate::api::store::{Change, Stored, Verb, View};
 use crate::controllers::runner::Bucket;
 use crate::event::{Event, Process};
-use crate::kernel::{Id, Time};
+use crate::kernel::Id;
 use crate::rule::Rule;
 use crate::trace::notes::Noted;
 use crate::world::{Actor, DeleteOptions, Draw, Propagation, World};
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So many dependents of one set of references are listed; of more only the number is kept.
 const LISTED: usize = 8;
@@ -100,8 +100,11 @@ pub struct GarbageCollector {
     sets: FxHashMap<usize, Dependents>,
     /// Sets of references that name this owner.
     by_owner: FxHashMap<Uid, Vec<OwnersId>>,
-    /// Owners that wait for their dependents (STS-90).
-    foreground: BTreeMap<Uid, Thing>,
+    /// Owners that wait for their dependents (STS-90), with the dependents that came after the deletion began: those
+    /// are only deleted when the owner is looked at again.
+    foreground: BTreeMap<Uid, (Thing, Vec<Thing>)>,
+    /// Those of them that nothing blocked when they were last looked at: their finalizer is on its way out.
+    released: BTreeSet<Uid>,
     client: Bucket,
 }
 
@@ -123,6 +126,7 @@ impl GarbageCollector {
         }
         if let Some(meta) = new.filter(|meta| !meta.owners.is_empty() && before != after) {
             self.look_for_owners(thing, &meta, world);
+            self.note_latecomer(thing, &meta, world);
         }
         match new {
             None => self.gone(change.uid, before, world),
@@ -218,6 +222,7 @@ impl GarbageCollector {
     /// An object is gone: its dependents lose an owner, and an owner that waits for it may go on.
     fn gone(&mut self, uid: Uid, owners: OwnersId, world: &mut World) {
         self.foreground.remove(&uid);
+        self.released.remove(&uid);
         let dependents = self.dependents(uid, world.view(Process::ControllerManager));
         for set in self.by_owner.remove(&uid).unwrap_or_default() {
             if let Some(known) = self.sets.get_mut(&set.index()) {
@@ -236,10 +241,34 @@ impl GarbageCollector {
             return;
         }
         for owner in world.store.owners.get(owners).to_vec() {
-            if let Some(thing) = self.foreground.get(&owner.uid).copied()
-                && !self.is_blocked(owner.uid, world)
-            {
-                self.enqueue(thing, owner.uid, 1, world);
+            let blocked = self.is_blocked(owner.uid, world);
+            let Some((thing, late)) = self.foreground.get_mut(&owner.uid) else { continue };
+            let (thing, late) = (*thing, std::mem::take(late));
+            for dependent in late {
+                if let Some(uid) = uid_of(world, dependent) {
+                    self.enqueue(dependent, uid, 2, world);
+                }
+            }
+            if !blocked {
+                self.release(thing, owner.uid, world);
+            }
+        }
+    }
+
+    /// Nothing blocks the owner: what is decided now is written a moment later, whatever has come meanwhile.
+    fn release(&mut self, thing: Thing, owner: Uid, world: &mut World) {
+        if self.released.insert(owner) {
+            self.enqueue(thing, owner, 2, world);
+        }
+    }
+
+    fn note_latecomer(&mut self, thing: Thing, meta: &Meta, world: &World) {
+        if self.foreground.is_empty() {
+            return;
+        }
+        for owner in world.store.owners.get(meta.owners) {
+            if let Some((_, late)) = self.foreground.get_mut(&owner.uid) {
+                late.push(thing);
             }
         }
     }
@@ -251,14 +280,14 @@ impl GarbageCollector {
             self.enqueue(thing, new.uid, 1, world);
         }
         if begins(Finalizers::FOREGROUND) {
-            self.foreground.insert(new.uid, thing);
+            self.foreground.insert(new.uid, (thing, Vec::new()));
             for dependent in self.dependents(new.uid, world.view(Process::ControllerManager)) {
                 if let Some(uid) = uid_of(world, dependent) {
                     self.enqueue(dependent, uid, 2, world);
                 }
             }
             if !self.is_blocked(new.uid, world) {
-                self.enqueue(thing, new.uid, 1, world);
+                self.release(thing, new.uid, world);
             }
         }
     }
@@ -268,11 +297,16 @@ impl GarbageCollector {
         let hop = world.draw(world.config.latency.queue_hop, Draw::Hop, u64::from(uid.0), world.handled());
         let (rate, burst) = (2 * u64::from(world.config.client_qps), u64::from(world.config.client_burst));
         let now = world.now() + hop;
-        let mut allowed = now;
+        let mut commits = now;
         for _ in 0..calls {
-            allowed = self.client.take(now, rate, burst);
+            commits = self.client.take(now, rate, burst);
         }
-        let commits: Time = allowed + world.api_delay(Actor::GarbageCollector);
+        if calls == 2 {
+            // A read comes before the write.
+            let read = world.config.latency.api_write;
+            commits = commits + world.draw(read, Draw::ApiWrite, u64::from(uid.0), world.handled());
+        }
+        commits = commits + world.api_delay(Actor::GarbageCollector);
         world.at(commits, Event::Collect(kind, index, uid));
     }
 
@@ -289,7 +323,7 @@ impl GarbageCollector {
         if meta.is_terminating() {
             if meta.finalizers.has(Finalizers::ORPHAN) {
                 self.orphan_dependents::<T>(id, uid, world);
-            } else if meta.finalizers.has(Finalizers::FOREGROUND) && !self.is_blocked(uid, world) {
+            } else if meta.finalizers.has(Finalizers::FOREGROUND) && self.released.contains(&uid) {
                 drop_finalizer::<T>(id, uid, Finalizers::FOREGROUND, Rule::sts(90), world);
             }
             return;

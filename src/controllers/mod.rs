@@ -93,7 +93,7 @@ impl ControllerManager {
         self.taint_eviction.observe(change, &self.node_pods, world);
         self.pod_gc.observe(change, &self.node_pods, world);
         self.claim_users.observe(change, world);
-        self.volume_binder.observe(change, world);
+        self.volume_binder.observe(change, &self.claim_users, world);
         self.attach_detach.observe(change, &self.claim_users, world);
         self.protection.observe(change, world);
         self.garbage_collector.observe(change, world);

@@ -142,7 +142,7 @@ impl Rig {
             match process {
                 Process::ControllerManager => {
                     self.manager.claim_users.observe(&change, world);
-                    self.manager.volume_binder.observe(&change, world);
+                    self.manager.volume_binder.observe(&change, &self.manager.claim_users, world);
                     self.manager.attach_detach.observe(&change, &self.manager.claim_users, world);
                     self.manager.protection.observe(&change, world);
                     self.manager.garbage_collector.observe(&change, world);

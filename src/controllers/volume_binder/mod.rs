@@ -14,7 +14,7 @@ use crate::api::objects::*;
 use crate::api::store::{Change, View};
 use crate::controllers::claim_users::ClaimUsers;
 use crate::event::{BinderEvent, Event, Process};
-use crate::kernel::Id;
+use crate::kernel::{Duration, Id, Latency};
 use crate::world::{Actor, Draw, World};
 use matching::Volumes;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -46,10 +46,14 @@ impl<T> Default for Worker<T> {
 }
 
 impl<T> Worker<T> {
-    fn add(&mut self, id: Id<T>, event: fn(u32) -> BinderEvent, world: &mut World) {
+    fn push(&mut self, id: Id<T>, world: &World) {
         if self.queued.insert(id) {
             self.queue.push_back((id, world.cause));
         }
+    }
+
+    fn add(&mut self, id: Id<T>, event: fn(u32) -> BinderEvent, world: &mut World) {
+        self.push(id, world);
         if !self.armed {
             self.armed = true;
             let hop = world.draw(
@@ -130,16 +134,33 @@ fn asks_by_name(view: View<'_>, claim: &Claim) -> bool {
 
 impl VolumeBinder {
     /// Hears of a change that the watches of the controller manager show.
-    pub fn observe(&mut self, change: &Change, world: &mut World) {
+    pub fn observe(&mut self, change: &Change, users: &ClaimUsers, world: &mut World) {
         match change.kind {
-            Kind::Claim => self.claim_changed(change, world),
+            Kind::Claim => {
+                if let Some(claim) = self.claim_changed(change, world) {
+                    self.look_at_claim(claim, users, world);
+                }
+            }
             Kind::Volume => self.volume_changed(change, world),
             Kind::StorageClass => self.class_changed(change, world),
             _ => {}
         }
     }
 
-    fn claim_changed(&mut self, change: &Change, world: &mut World) {
+    /// Queues a claim. An idle worker is faster than the next object on another watch: it looks at the claim before
+    /// the pod that was made after it is seen (VOL-3).
+    fn look_at_claim(&mut self, id: Id<Claim>, users: &ClaimUsers, world: &mut World) {
+        if self.claims.armed || world.config.latency.queue_hop != Latency::Constant(Duration::ZERO) {
+            self.claims.add(id, BinderEvent::Claims, world);
+            return;
+        }
+        world.actor = Actor::VolumeController;
+        self.claims.push(id, world);
+        self.work_on_claims(users, world);
+    }
+
+    /// Takes note of how a claim changed; the claim, if it is to be looked at.
+    fn claim_changed(&mut self, change: &Change, world: &mut World) -> Option<Id<Claim>> {
         let id = change.id::<Claim>();
         self.claims.seen(id, change.revision);
         let view = world.view(Process::ControllerManager);
@@ -152,7 +173,7 @@ impl VolumeBinder {
             self.by_name.remove(&id);
         }
         let Some(new) = new else {
-            let Some(old) = old else { return };
+            let old = old?;
             self.claims.written.remove(&id);
             let (name, volume) = ((old.meta.namespace, old.meta.name), old.volume);
             let reserved: Vec<Id<Volume>> = self.index.reserved_for(name).collect();
@@ -163,7 +184,7 @@ impl VolumeBinder {
                 self.resync.volumes.extend(reserved);
                 self.arm_resync(world);
             }
-            return;
+            return None;
         };
         if !new.bind_completed {
             self.pending.entry(class(new)).or_default().insert(id);
@@ -173,9 +194,7 @@ impl VolumeBinder {
         } else {
             self.index.release((new.meta.namespace, new.meta.name), new.volume);
         }
-        if !claims::is_settled(view, new) {
-            self.claims.add(id, BinderEvent::Claims, world);
-        }
+        (!claims::is_settled(view, new)).then_some(id)
     }
 
     fn volume_changed(&mut self, change: &Change, world: &mut World) {
