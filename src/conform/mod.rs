@@ -16,7 +16,7 @@ use judge::Disagreement;
 use trace::Agreed;
 
 /// The corpus' notion of settled.
-const WINDOW: Duration = Duration::from_millis(1500);
+pub const WINDOW: Duration = Duration::from_millis(1500);
 
 /// Plays a case with a seed and judges it. Seed 0 is the unperturbed set-up; every other one draws latencies.
 ///
@@ -36,7 +36,7 @@ pub fn judge_case(scenario: &Scenario, agreed: &Agreed, seed: u64) -> Result<(),
 }
 
 /// The recorded set-up with what the scenario changes of it, perturbed by the seed.
-fn recorded_config(scenario: &Scenario, seed: u64) -> Config {
+pub fn recorded_config(scenario: &Scenario, seed: u64) -> Config {
     let mut config = Config::recorded();
     let defaults = Timers::default();
     for ((name, given), default) in

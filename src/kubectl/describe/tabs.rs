@@ -86,12 +86,12 @@ Controlled By:  StatefulSet/web
             aligned(
                 "  Type\tStatus\tReason\n  ----\t------\t------\n  Available \tTrue\tMinimum\nOld:\t<none>\n"
             ),
-            "\
-  Type         Status  Reason
-  ----         ------  ------
-  Available    True    Minimum
-Old:           <none>
-"
+            concat!(
+                "  Type        Status  Reason\n",
+                "  ----        ------  ------\n",
+                "  Available   True    Minimum\n",
+                "Old:          <none>\n",
+            )
         );
     }
 }
