@@ -194,6 +194,12 @@ fn events(world: &World) -> Vec<Value> {
             "reportingComponent": component,
             "reportingInstance": "",
         });
+        if event.source == Actor::TaintEviction
+            && let Some(about) = object["involvedObject"].as_object_mut()
+        {
+            // It knows the pod by its name only (taint_eviction.go emitPodDeletionEvent): describe does not find it.
+            about.remove("uid");
+        }
         if event.source == Actor::Scheduler {
             object["eventTime"] = time(event.first);
             if event.count > 1 {

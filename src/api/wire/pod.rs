@@ -104,7 +104,9 @@ fn conditions(pod: &Pod, spec: &PodSpec) -> Value {
 /// The states of the containers, one entry each.
 fn container_statuses(store: &Store, pod: &Pod, spec: &PodSpec) -> Vec<Value> {
     let waiting = |reason: &str| json!({"waiting": {"reason": reason}});
-    let times = (meta::time(pod.started), meta::time(pod.started));
+    // A container that has ended made the pod unready when it did.
+    let ended_at = if pod.ready_since.is_set() { pod.ready_since } else { pod.started };
+    let times = (meta::time(pod.started), meta::time(ended_at));
     let ended = |code: u8| {
         json!({"terminated": {
             "exitCode": code,

@@ -116,7 +116,8 @@ impl Index {
             }
             return;
         };
-        if self.budgets.is_empty() {
+        // Not if the only budget changed: its pods are counted already.
+        if self.groups.is_empty() {
             for (_, pod) in view.iter::<Pod>() {
                 let number = self.group(pod.meta.namespace, pod.meta.labels, view);
                 self.groups[number as usize].count.add(view.store, pod, 1);

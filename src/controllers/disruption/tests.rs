@@ -94,6 +94,20 @@ fn what_cannot_be_computed_allows_nothing() {
     assert!(bench.world.store.names.text(status.message).starts_with("found no controllers for pod \"web-"));
 }
 
+/// A change of the only budget counts nothing twice.
+#[test]
+fn the_only_budget_can_change() {
+    let mut bench = Bench::new();
+    let web = budget(&mut bench, "web", json!({"maxUnavailable": 0}));
+    bench.create("ReplicaSet", 3, json!({}));
+    bench.run(2000);
+    assert_eq!(numbers(&bench, web), (0, 3, 3, 3));
+    let patch = json!({"spec": {"maxUnavailable": 1}});
+    bench.world.rest_patch(web, crate::api::patch::PatchType::Merge, &patch, "").unwrap();
+    bench.run(1000);
+    assert_eq!(numbers(&bench, web), (1, 3, 2, 3));
+}
+
 fn disrupt(bench: &mut Bench, web: ObjectRef, pod: Id<Pod>) {
     let name = bench.world.store.pods.get(pod).unwrap().meta.name;
     let now = Seconds::of(bench.world.now());
