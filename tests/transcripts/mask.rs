@@ -134,7 +134,9 @@ fn is_simulated_event(line: &str) -> bool {
 
 /// What only a real kubelet or only a simulated one says about itself.
 fn is_of_this_machine(line: &str) -> bool {
-    ["Container ID:", "Image ID:", "PodReadyToStartContainers"].iter().any(|text| line.trim_start().starts_with(text))
+    ["Container ID:", "Image ID:", "PodReadyToStartContainers"]
+        .iter()
+        .any(|text| line.trim_start().starts_with(text))
 }
 
 fn is_header(line: &str) -> bool {
