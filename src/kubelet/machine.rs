@@ -10,7 +10,7 @@ use super::volumes::Held;
 use super::worker::{Flags, Stage};
 use super::{Kubelets, recorded};
 use crate::api::names::{Sym, Uid};
-use crate::api::objects::{Node, NodeReady, Pod, Seconds, Volume};
+use crate::api::objects::{Node, NodeReady, Pod, Revision, Seconds, Volume};
 use crate::event::{Event, KubeletEvent, NodesEvent};
 use crate::kernel::{Duration, Id, Time};
 use crate::rule::Rule;
@@ -65,9 +65,14 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// The kubelet runs and reaches the API server.
+    /// The kubelet runs, and what it writes reaches the API server.
+    pub(super) fn reaches(&self) -> bool {
+        self.up && !self.cut
+    }
+
+    /// The kubelet runs and has its watches: it sees what the API server says.
     pub(super) fn linked(&self) -> bool {
-        self.up && !self.cut && !self.reconnecting
+        self.reaches() && !self.reconnecting
     }
 
     /// Numbers the unmounts.
@@ -184,6 +189,8 @@ impl Kubelets {
             return;
         }
         self.machines[node.index()].reconnecting = true;
+        // Writing needs no watch: Ready comes at the next tick (NODE-9).
+        self.ask_for_tick(node, false, world);
         let at = reconnects_at(node, since, world);
         world.at(at, Event::Kubelet(KubeletEvent::Reconnected(node, epoch)));
     }
@@ -252,7 +259,9 @@ impl Kubelets {
                 }
                 Some(object) => {
                     self.updated(slot, &object, world);
-                    self.report_again(slot, world);
+                    if self.workers[slot].is(Flags::DIRTY) {
+                        self.report(slot, world);
+                    }
                 }
             }
         }
@@ -275,7 +284,7 @@ impl Kubelets {
     /// Node status has something new: it is written at the next tick (NODE-3), or at once where the corpus does.
     pub(super) fn ask_for_tick(&mut self, node: Id<Node>, fast: bool, world: &mut World) {
         let machine = &mut self.machines[node.index()];
-        if machine.tick || !machine.linked() {
+        if machine.tick || !machine.reaches() {
             return;
         }
         machine.tick = true;
@@ -289,7 +298,7 @@ impl Kubelets {
 
     /// Writes node status: Ready, and the volumes in use (VOL-40).
     pub(super) fn status_tick(&mut self, node: Id<Node>, epoch: u32, world: &mut World) {
-        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.epoch == epoch && m.linked())
+        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.epoch == epoch && m.reaches())
         else {
             return;
         };
@@ -311,6 +320,12 @@ impl Kubelets {
             });
         }
         self.machines[node.index()].volumes.values_mut().for_each(Held::was_reported);
+        if !ready {
+            // The status manager reconciles too what others have written meanwhile (NODE-25).
+            for slot in self.machines[node.index()].workers.clone() {
+                self.report_again(slot, world);
+            }
+        }
         self.proceed_all(node, world);
     }
 
@@ -336,7 +351,10 @@ impl Kubelets {
             last.min(now).max(before.since)
         };
         world.leases[node.index()] = Lease { renewing, since };
+        // No change of an object has led to this.
+        let cause = std::mem::replace(&mut world.cause, Revision(0));
         world.after(Duration::ZERO, Event::Nodes(NodesEvent::Lease(node)));
+        world.cause = cause;
     }
 }
 

@@ -72,7 +72,7 @@ impl Kubelets {
         self.machine(node).is_some_and(|machine| machine.up)
     }
 
-    /// True if the machine has power and its kubelet reaches the API server.
+    /// True if the machine has power and its kubelet sees what the API server says.
     pub fn is_node_linked(&self, node: Id<Node>) -> bool {
         self.machine(node).is_some_and(Machine::linked)
     }
@@ -92,7 +92,12 @@ impl Kubelets {
         &mut self.machines[self.workers[slot].node.index()]
     }
 
-    /// The kubelet of this worker runs and reaches the API server.
+    /// What the kubelet of this worker writes reaches the API server.
+    fn reaches(&self, slot: u32) -> bool {
+        self.machines[self.workers[slot].node.index()].reaches()
+    }
+
+    /// The kubelet of this worker sees what the API server says.
     fn linked(&self, slot: u32) -> bool {
         self.machines[self.workers[slot].node.index()].linked()
     }

@@ -18,10 +18,10 @@ const POD_ADDRESSES: u32 = 1 << 22;
 impl Kubelets {
     /// There is something new to say about a pod.
     pub(super) fn report(&mut self, slot: u32, world: &mut World) {
-        let linked = self.linked(slot);
+        let reaches = self.reaches(slot);
         let worker = &mut self.workers[slot];
         worker.flags.set(Flags::DIRTY, true);
-        if !linked || worker.is(Flags::WRITING) {
+        if !reaches || worker.is(Flags::WRITING) {
             return;
         }
         worker.flags.set(Flags::WRITING, true);
@@ -33,7 +33,7 @@ impl Kubelets {
     pub(super) fn write_status(&mut self, pod: Id<Pod>, uid: Uid, world: &mut World) {
         let Some(slot) = self.workers.find(pod, uid) else { return };
         self.workers[slot].flags.set(Flags::WRITING, false);
-        if !self.linked(slot) {
+        if !self.reaches(slot) {
             return;
         }
         // Once the object is gone or another one bears the name there is nothing to write to (POD-41).

@@ -82,7 +82,7 @@ impl Kubelets {
         let worker = &mut self.workers[slot];
         worker.flags.set(Flags::RUNS, false);
         worker.flags.set(Flags::READY, false);
-        if self.linked(slot) && self.object(slot, world).is_some() {
+        if self.reaches(slot) && self.object(slot, world).is_some() {
             // Volumes are released once the terminal status is in the API (VOL-42).
             self.report(slot, world);
         } else {
@@ -94,7 +94,7 @@ impl Kubelets {
     /// Volumes are released, and the status is in the API as far as that is possible: the final delete follows if the
     /// pod is being deleted (POD-36).
     pub(super) fn conclude(&mut self, slot: u32, released: bool, world: &mut World) {
-        if !self.linked(slot) {
+        if !self.reaches(slot) {
             return;
         }
         match self.object(slot, world) {
@@ -115,7 +115,7 @@ impl Kubelets {
 
     /// The final delete, with grace 0 and this uid only (POD-36, POD-7).
     pub(super) fn delete_object(&mut self, slot: u32, world: &mut World) {
-        if !self.linked(slot) {
+        if !self.reaches(slot) {
             return;
         }
         let worker = &self.workers[slot];

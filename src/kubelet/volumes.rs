@@ -67,8 +67,9 @@ impl Kubelets {
 
     fn wait_for_volumes(&mut self, slot: u32, world: &mut World) {
         self.enter(slot, Stage::Waiting, world);
-        self.later(slot, SETTLES_AFTER, What::HoldOver, world);
-        if !recorded(world) {
+        if recorded(world) {
+            self.later(slot, SETTLES_AFTER, What::HoldOver, world);
+        } else {
             self.later(slot, world.config.timers.mount_timeout, What::MountTimeout, world);
         }
         let node = self.workers[slot].node;

@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_million_workers_are_cheap() {
-        assert!(size_of::<Worker>() <= 64, "{}", size_of::<Worker>());
+        assert!(size_of::<Worker>() <= 56, "{}", size_of::<Worker>());
     }
 
     #[test]
