@@ -33,9 +33,8 @@ pub fn subject(record: &Record, store: &Store) -> String {
 
 fn inert(record: &Record, store: &Store) -> String {
     let object = store.inert.last_known(Id::from_index(record.index as usize));
-    let scope = object.map_or("", |object| store.names.text(object.scope));
-    let kind = scope.split_whitespace().nth(1).unwrap_or("object").to_lowercase();
-    format!("{kind}/{}", store.name_of(record.name))
+    let kind = object.map_or("object", |object| object.type_of(store).1);
+    format!("{}/{}", kind.to_lowercase(), store.name_of(record.name))
 }
 
 /// A volume by the id of its disk, which is what people know it by; by its name if it has none.
@@ -159,10 +158,7 @@ fn bound(record: &Record, store: &Store) -> String {
         let volume = store.volumes.last_known(Id::from_index(record.index as usize));
         return volume.map_or_else(
             || "bound".into(),
-            |volume| {
-                let handle = store.volume_handle(volume.disk);
-                format!("({handle}) bound to pvc/{}", store.name_of(volume.claim.name))
-            },
+            |volume| format!("bound to pvc/{}", store.name_of(volume.claim.name)),
         );
     }
     let claim = store.claims.last_known(Id::from_index(record.index as usize));
