@@ -13,6 +13,7 @@ use crate::api::objects::*;
 use crate::api::pod_spec::{ClaimSpec, PodSpec, Template};
 use crate::kernel::hash::{inverse, mix64, unmix64};
 use crate::kernel::{Id, Time};
+use crate::world::Actor;
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
@@ -329,6 +330,8 @@ pub struct Change {
     pub index: u32,
     /// Its incarnation.
     pub uid: Uid,
+    /// Who wrote.
+    pub actor: Actor,
 }
 
 impl Change {

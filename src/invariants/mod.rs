@@ -18,7 +18,7 @@ use crate::api::store::Change;
 use crate::kernel::Time;
 use crate::kubelet::Kubelets;
 use crate::storage::Csi;
-use crate::world::World;
+use crate::world::{Actor, World};
 
 /// An invariant that was broken.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -81,7 +81,7 @@ impl Checker {
             return;
         }
         for decision in world.take_decisions() {
-            let mut judge = Judge { checker: self, world, at: world.store.revision() };
+            let mut judge = Judge { checker: self, world, at: world.store.revision(), actor: world.actor };
             decisions::judge(&mut judge, &decision);
         }
         let end = world.store.log_end();
@@ -92,13 +92,13 @@ impl Checker {
                 self.change(&change, world, kubelets, csi);
             }
         }
-        let mut judge = Judge { checker: self, world, at: world.store.revision() };
+        let mut judge = Judge { checker: self, world, at: world.store.revision(), actor: world.actor };
         world::judge(&mut judge, kubelets);
     }
 
     fn change(&mut self, change: &Change, world: &World, kubelets: &Kubelets, csi: &Csi) {
         let store = &world.store;
-        let mut judge = Judge { checker: self, world, at: change.revision };
+        let mut judge = Judge { checker: self, world, at: change.revision, actor: change.actor };
         objects::judge_uid(&mut judge, change);
         match change.kind {
             Kind::Pod => {
@@ -137,6 +137,8 @@ struct Judge<'a> {
     checker: &'a mut Checker,
     world: &'a World,
     at: Revision,
+    /// Who wrote, or decided.
+    actor: Actor,
 }
 
 impl Judge<'_> {

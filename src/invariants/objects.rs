@@ -24,7 +24,7 @@ pub(super) fn judge_pod(judge: &mut Judge<'_>, old: Option<&Pod>, new: Option<&P
     let controllers = world.store.owners.get(pod.meta.owners).iter().filter(|owner| owner.controller).count();
     judge.holds(5, controllers <= 1, || format!("{name} has {controllers} controllers"));
     match old {
-        None if world.actor == Actor::StatefulSetController => created(judge, pod, &name),
+        None if judge.actor == Actor::StatefulSetController => created(judge, pod, &name),
         None => {}
         Some(old) => {
             judge.holds(7, old.meta.uid == pod.meta.uid, || {
@@ -41,7 +41,7 @@ fn transition(judge: &mut Judge<'_>, old: &Pod, pod: &Pod, name: &str) {
         Phase::Running => 1,
         Phase::Succeeded | Phase::Failed => 2,
     };
-    let by_hand = judge.world.actor == Actor::User;
+    let by_hand = judge.actor == Actor::User;
     let forward = rank(pod.phase) >= rank(old.phase) && (!old.is_terminal() || pod.phase == old.phase);
     judge.holds(49, forward || by_hand, || format!("{name} went from {:?} to {:?}", old.phase, pod.phase));
     if old.is_terminating() {
@@ -91,7 +91,7 @@ fn created(judge: &mut Judge<'_>, pod: &Pod, name: &str) {
 pub(super) fn judge_set(judge: &mut Judge<'_>, old: Option<&StatefulSet>, new: Option<&StatefulSet>) {
     let (Some(old), Some(set)) = (old, new) else { return };
     let name = judge.name(&set.meta);
-    let by_hand = judge.world.actor == Actor::User;
+    let by_hand = judge.actor == Actor::User;
     let status = &set.status;
     if old.status != *status && !by_hand {
         let counters = [status.replicas, status.ready, status.available, status.current, status.updated];
@@ -127,7 +127,7 @@ pub(super) fn judge_revision(
     new: Option<&ControllerRevision>,
 ) {
     let world = judge.world;
-    if world.actor != Actor::StatefulSetController {
+    if judge.actor != Actor::StatefulSetController {
         return;
     }
     let store = &world.store;

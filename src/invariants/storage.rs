@@ -27,7 +27,7 @@ fn volume_of(store: &Store, namespace: Sym, claim: Name) -> Option<(Id<Volume>, 
 pub(super) fn judge_pod(judge: &mut Judge<'_>, old: Option<&Pod>, new: Option<&Pod>) {
     let Some(pod) = new.filter(|pod| pod.is_bound() && old.is_none_or(|old| !old.is_bound())) else { return };
     let store = &judge.world.store;
-    if judge.world.actor != Actor::Scheduler {
+    if judge.actor != Actor::Scheduler {
         return;
     }
     let zone = store.nodes.last_known(pod.node).map(|node| node.zone);
@@ -46,7 +46,7 @@ pub(super) fn judge_pod(judge: &mut Judge<'_>, old: Option<&Pod>, new: Option<&P
 /// INV-30, 33, 34, 35.
 pub(super) fn judge_claim(judge: &mut Judge<'_>, old: Option<&Claim>, new: Option<&Claim>) {
     let world = judge.world;
-    let (actor, store) = (world.actor, &world.store);
+    let (actor, store) = (judge.actor, &world.store);
     let Some(before) = old else { return };
     let name = judge.name(&before.meta);
     let dying = new.is_none_or(|claim| claim.meta.is_terminating()) && !before.meta.is_terminating();
@@ -91,7 +91,7 @@ pub(super) fn judge_volume(judge: &mut Judge<'_>, old: Option<&Volume>, new: Opt
     let Some(volume) = new else { return };
     let name = judge.name(&volume.meta);
     match old {
-        None if world.actor == Actor::Provisioner => {
+        None if judge.actor == Actor::Provisioner => {
             let Some((_, claim)) = store.claims.find(volume.claim.namespace, volume.claim.name) else {
                 return;
             };
@@ -104,7 +104,7 @@ pub(super) fn judge_volume(judge: &mut Judge<'_>, old: Option<&Volume>, new: Opt
                 judge.holds(37, right, || format!("{name} was made without a selected node, or elsewhere"));
             }
         }
-        Some(old) if old.claim.is_set() && !old.claim.uid.is_none() && world.actor != Actor::User => {
+        Some(old) if old.claim.is_set() && !old.claim.uid.is_none() && judge.actor != Actor::User => {
             let kept =
                 volume.claim.uid == old.claim.uid || !volume.claim.is_set() || volume.claim.uid.is_none();
             judge.holds(35, kept, || format!("{name} was bound again by itself"));
@@ -143,7 +143,7 @@ pub(super) fn judge_attachment(
             .is_none_or(|node| node == attachment.node);
         judge.holds(39, really || shared, || format!("{name}: the disk is attached to another machine"));
     }
-    if world.actor != Actor::AttachDetach {
+    if judge.actor != Actor::AttachDetach {
         return;
     }
     if let (None, Some(created)) = (old, new) {

@@ -28,7 +28,7 @@ pub(super) fn judge_pod(
     let (Some(gone), None) = (old, new) else { return };
     let uid = gone.meta.uid;
     let running = kubelets.is_running(id, uid);
-    if judge.world.actor == Actor::Kubelet {
+    if judge.actor == Actor::Kubelet {
         let name = judge.name(&gone.meta);
         judge.holds(51, !running && gone.is_terminal(), || {
             format!("the kubelet removed {name} before its containers had stopped and its end was written")

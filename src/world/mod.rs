@@ -633,7 +633,15 @@ impl World {
         rule: Rule,
     ) {
         let now = self.now();
-        self.store.append(Change { revision, time: now, kind: T::KIND, verb, index: id.as_u32(), uid });
+        self.store.append(Change {
+            revision,
+            time: now,
+            kind: T::KIND,
+            verb,
+            index: id.as_u32(),
+            uid,
+            actor: self.actor,
+        });
         self.last_change = now;
         if self.recorder.is_on() {
             let new = T::table(&self.store).get(id);
