@@ -10,6 +10,11 @@ pub enum Deed {
         /// At the update revision, rather than the current one.
         updated: bool,
     },
+    /// A claim of a pod about to be created is created before it.
+    CreateClaim {
+        /// Ordinal of the pod.
+        ordinal: i64,
+    },
     /// A pod is deleted.
     DeletePod {
         /// Ordinal.
@@ -33,7 +38,7 @@ impl Decision {
     pub fn deletions(&self) -> impl Iterator<Item = i64> {
         self.deeds.iter().filter_map(|deed| match deed {
             Deed::DeletePod { ordinal, .. } => Some(*ordinal),
-            Deed::CreatePod { .. } => None,
+            Deed::CreatePod { .. } | Deed::CreateClaim { .. } => None,
         })
     }
 }

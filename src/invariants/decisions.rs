@@ -117,6 +117,13 @@ fn creations(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
         judge.holds(7, !seen.pods.contains_key(&ordinal), || {
             format!("pod {ordinal} is created while it exists")
         });
+        for template in seen.set.spec.claims.iter() {
+            let name = claim_of(seen, template, ordinal);
+            let known = name.and_then(|name| seen.view.find::<Claim>(seen.set.meta.namespace, name));
+            let made = decision.deeds.contains(&Deed::CreateClaim { ordinal });
+            let first = known.map_or(made, |(_, claim)| !claim.meta.is_terminating());
+            judge.holds(29, ordinal < 0 || first, || format!("pod {ordinal} is created before its claims"));
+        }
         if seen.set.is_ordered() {
             let before = seen.range().find(|lower| *lower < ordinal && !seen.is_healthy(*lower));
             judge.holds(9, ordinal < 0 || before.is_none(), || {
@@ -133,6 +140,13 @@ fn creations(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
             format!("pod {ordinal} below the partition is created updated")
         });
     }
+}
+
+/// The name of a pod's claim from this template, if any object was ever called so.
+fn claim_of(seen: &Seen<'_>, template: &ClaimTemplate, ordinal: i64) -> Option<Name> {
+    let store = seen.view.store;
+    let (template, set) = (store.names.text(template.name), store.name_of(seen.set.meta.name));
+    store.names.known_name(&format!("{template}-{set}-{ordinal}"))
 }
 
 fn scale_down(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {

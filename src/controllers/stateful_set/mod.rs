@@ -132,6 +132,7 @@ impl Reconciler for StatefulSets {
             Call::CreatePod(which, revision) => {
                 Some(Deed::CreatePod { ordinal: ordinal(which), updated: revision == Which::Update })
             }
+            Call::CreateClaim { ordinal: which, .. } => Some(Deed::CreateClaim { ordinal: ordinal(which) }),
             Call::DeletePod(which, update) => Some(Deed::DeletePod { ordinal: ordinal(which), update }),
             _ => None,
         };
