@@ -334,3 +334,32 @@ fn a_restart_goes_on() {
         assert_eq!(bench.active(), 4);
     }
 }
+
+/// DEP-13, DEP-14: paused in the middle of a rollout, both ReplicaSets are scaled and nothing rolls.
+#[test]
+fn paused_in_the_middle_both_sets_scale() {
+    let mut bench = Bench::new();
+    let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 3, "maxUnavailable": 2}});
+    let object = bench.create("Deployment", 10, json!({"strategy": strategy}));
+    bench.run(3000);
+    bench.set_image(object, "web:broken");
+    bench.run(3000);
+    bench.patch(object, json!({"spec": {"paused": true, "replicas": 5}}));
+    assert_eq!(sets(bench.run(3000)), ["rs-1 8->5", "rs-2 5->3"]);
+    bench.patch(object, json!({"spec": {"replicas": 0}}));
+    assert_eq!(sets(bench.run(3000)), ["rs-1 5->0", "rs-2 3->0"]);
+}
+
+/// DEP-8: going back and scaling in one change; the second write of the annotations is refused, the next try goes on.
+#[test]
+fn going_back_and_scaling_at_once() {
+    let mut bench = Bench::new();
+    let object = bench.create("Deployment", 2, json!({}));
+    bench.run(2000);
+    bench.set_image(object, "web:v2");
+    bench.run(4000);
+    bench.patch(object, json!({"spec": {"replicas": 3, "template": template("web:v1")}}));
+    let lines = sets(bench.run(5000));
+    assert_eq!(lines[..2], ["rs-1 revision=3", "rs-2 2->3"]);
+    assert_eq!(bench.sets(), [(3, "3".into()), (0, "2".into())]);
+}

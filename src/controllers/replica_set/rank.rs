@@ -3,8 +3,8 @@
 //! Follows pkg/controller/controller_utils.go, ActivePodsWithRanks. The real comparison is no order in the strict
 //! sense: the criteria "ready for longer" and "older" fall back to the uid only where the timestamps differ. So this
 //! sorts by a merge sort of its own, which any comparison may drive. Where all is equal the real order is that of an
-//! informer's index, mostly the order of creation while there are few pods (a small Go map is walked round from a random
-//! slot): that is the order here. Sidecar restarts are not counted apart.
+//! informer's index, mostly the order of creation while there are few pods (a small Go map is walked round from some
+//! slot on): that is the order here. Sidecar restarts are not counted apart.
 use crate::api::objects::{Phase, Pod};
 use crate::api::store::Store;
 use crate::kernel::{Id, Time};
