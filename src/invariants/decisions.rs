@@ -121,7 +121,8 @@ fn creations(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
             let name = claim_of(seen, template, ordinal);
             let known = name.and_then(|name| seen.view.find::<Claim>(seen.set.meta.namespace, name));
             let made = decision.deeds.contains(&Deed::CreateClaim { ordinal });
-            let first = known.map_or(made, |(_, claim)| !claim.meta.is_terminating());
+            // A claim in deletion is asked for again, which fails and keeps the pod from being created (STS-22).
+            let first = made || known.is_some_and(|(_, claim)| !claim.meta.is_terminating());
             judge.holds(29, ordinal < 0 || first, || format!("pod {ordinal} is created before its claims"));
         }
         if seen.set.is_ordered() {
