@@ -175,7 +175,9 @@ fn safe_detach(judge: &mut Judge<'_>, attachment: &Attachment) {
     let view = world.view(Process::ControllerManager);
     let name = judge.name(&attachment.meta);
     let wanting = view.iter::<Pod>().find(|(_, pod)| {
-        let done = pod.is_terminal() || pod.is_terminating() && !pod.containers.is_running();
+        // A detach is several calls; a pod that came while they were on their way was not there when it was decided.
+        let came_since = pod.meta.created.0 + 2 >= Seconds::of(world.now()).0;
+        let done = came_since || pod.is_terminal() || pod.is_terminating() && !pod.containers.is_running();
         pod.node == attachment.node
             && !done
             && claims_of(view.store.pod_spec(pod.spec), pod).any(|claim| {
