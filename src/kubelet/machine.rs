@@ -15,7 +15,7 @@ use crate::event::{Event, KubeletEvent, NodesEvent};
 use crate::kernel::{Duration, Id, Time};
 use crate::rule::Rule;
 use crate::world::{Actor, Draw, Lease, World};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Keys of a node's loops; each loop has its own phase (DEF-C1).
@@ -46,8 +46,10 @@ pub(super) struct Machine {
     cut_since: Time,
     /// Its pod workers.
     pub(super) workers: Vec<u32>,
-    /// Those that wait for volumes.
-    pub(super) waiting: Vec<u32>,
+    /// Those that wait for volumes, by volume.
+    pub(super) waiting: BTreeSet<(Id<Volume>, u32)>,
+    /// What node status last said to be attached.
+    pub(super) attached: Arc<Vec<Id<Volume>>>,
     /// Volumes wanted or mounted: what volumesInUse will say.
     pub(super) volumes: BTreeMap<Id<Volume>, Held>,
     /// Pods that were bound to it while it was cut off.
@@ -265,7 +267,7 @@ impl Kubelets {
                 }
             }
         }
-        self.proceed_all(node, world);
+        self.sees_attached(node, world);
         self.see_missed(node, world);
     }
 
@@ -277,7 +279,7 @@ impl Kubelets {
 
     pub(super) fn sees_node(&mut self, node: Id<Node>, world: &mut World) {
         if self.is_node_linked(node) {
-            self.proceed_all(node, world);
+            self.sees_attached(node, world);
         }
     }
 
@@ -319,14 +321,16 @@ impl Kubelets {
                 }
             });
         }
-        self.machines[node.index()].volumes.values_mut().for_each(Held::was_reported);
+        let held = self.machines[node.index()].volumes.iter_mut();
+        let newly: Vec<Id<Volume>> =
+            held.filter_map(|(volume, held)| held.is_reported().then_some(*volume)).collect();
         if !ready {
             // The status manager reconciles too what others have written meanwhile (NODE-25).
             for slot in self.machines[node.index()].workers.clone() {
                 self.report_again(slot, world);
             }
         }
-        self.proceed_all(node, world);
+        self.wake(node, &newly, world);
     }
 
     /// The lease of a node is renewed from now on, or no longer (NODE-2).

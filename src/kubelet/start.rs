@@ -91,6 +91,14 @@ impl Kubelets {
             }
         }
         if missing.is_empty() || (recorded(world) && !behaviour::of(worker, world).pull_fails) {
+            if !recorded(world) {
+                for container in &spec.containers {
+                    world.emit(worker.pod, false, "Pulled", |w| {
+                        let image = w.store.names.text(container.image);
+                        format!("Container image \"{image}\" already present on machine and can be accessed by the pod")
+                    });
+                }
+            }
             self.start(slot, world);
             return;
         }

@@ -12,6 +12,7 @@ use crate::api::pod_spec::ClaimName;
 use crate::event::{Event, KubeletEvent};
 use crate::kernel::{Duration, Id};
 use crate::world::{Draw, World};
+use std::sync::Arc;
 
 /// The first of the waits between two looks at a claim that is not bound; they double.
 const CLAIM_POLL: Duration = Duration::from_millis(100);
@@ -74,8 +75,8 @@ impl Kubelets {
         }
         let node = self.workers[slot].node;
         let machine = &mut self.machines[node.index()];
-        machine.waiting.push(slot);
         let volumes = self.workers.volumes(slot);
+        machine.waiting.extend(volumes.iter().map(|volume| (*volume, slot)));
         if volumes.iter().any(|volume| machine.volumes.get(volume).is_none_or(|held| !held.reported)) {
             self.ask_for_tick(node, false, world);
         }
@@ -84,17 +85,41 @@ impl Kubelets {
 
     /// Nobody waits for the volumes of this worker's pod any more.
     pub(super) fn no_longer_waits(&mut self, slot: u32) {
-        let waiting = &mut self.machine_of(slot).waiting;
-        if let Some(at) = waiting.iter().position(|other| *other == slot) {
-            waiting.remove(at);
+        let waiting = &mut self.machines[self.workers[slot].node.index()].waiting;
+        for volume in self.workers.volumes(slot) {
+            waiting.remove(&(*volume, slot));
         }
     }
 
-    /// All pods of a node that wait for volumes look again.
-    pub(super) fn proceed_all(&mut self, node: Id<Node>, world: &mut World) {
-        for slot in self.machines[node.index()].waiting.clone() {
-            self.proceed(slot, world);
+    /// The pods of a node that wait for these volumes look again.
+    pub(super) fn wake(&mut self, node: Id<Node>, volumes: &[Id<Volume>], world: &mut World) {
+        for volume in volumes {
+            let of_volume = (*volume, 0)..=(*volume, u32::MAX);
+            let slots: Vec<u32> =
+                self.machines[node.index()].waiting.range(of_volume).map(|(_, slot)| *slot).collect();
+            for slot in slots {
+                self.proceed(slot, world);
+            }
         }
+    }
+
+    /// The kubelet's watch shows its node: what is newly attached is looked at (VOL-41).
+    pub(super) fn sees_attached(&mut self, node: Id<Node>, world: &mut World) {
+        let Some(now) = world.store.nodes.get(node).map(|node| node.volumes_attached.clone()) else { return };
+        let machine = &mut self.machines[node.index()];
+        if Arc::ptr_eq(&machine.attached, &now) {
+            return;
+        }
+        let before = std::mem::replace(&mut machine.attached, now.clone());
+        let mut before = before.iter().peekable();
+        let mut new = Vec::new();
+        for volume in now.iter() {
+            while before.next_if(|old| *old < volume).is_some() {}
+            if before.next_if(|old| *old == volume).is_none() {
+                new.push(*volume);
+            }
+        }
+        self.wake(node, &new, world);
     }
 
     /// Mounts, if all volumes are reported and attached (VOL-41). What another pod of the node keeps mounted is there
@@ -231,8 +256,9 @@ impl Held {
         self.users > 0
     }
 
-    pub(super) fn was_reported(&mut self) {
-        self.reported = true;
+    /// Node status lists it from now on. True if it did not before.
+    pub(super) fn is_reported(&mut self) -> bool {
+        !std::mem::replace(&mut self.reported, true)
     }
 }
 
