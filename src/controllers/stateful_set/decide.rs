@@ -6,9 +6,10 @@
 use super::calls::{Call, Ordinal};
 use super::draft::{Draft, Pace};
 use super::revision::{Choice, Pending};
+use super::slot::{Slot, flag};
 use super::status;
 use super::update;
-use super::view::{SetView, Slot, flag};
+use super::view::SetView;
 use crate::api::objects::{StatefulSet, StatefulSetStatus, UpdateStrategy};
 use crate::api::store::View;
 use crate::controllers::plan::{Plan, Then, WaitOn};

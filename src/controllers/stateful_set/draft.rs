@@ -7,7 +7,7 @@ use super::claims::{self, PodRef};
 use super::identity::{Frame, identity_matches, storage_matches};
 use super::pod_control::refused;
 use super::revision::{Choice, Pending};
-use super::view::{Slot, flag};
+use super::slot::{Slot, flag};
 use crate::api::objects::{Claim, Pod, StatefulSetStatus};
 use crate::api::store::View;
 use crate::controllers::plan::{Plan, Wait, WaitOn};

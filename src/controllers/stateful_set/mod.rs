@@ -7,6 +7,8 @@
 //! are the same, and so is their order: a property test compares with the plain way (`naive`).
 //!
 //! Left out: metrics, the informer resync every 12 to 24 hours (STS-107), event throttling (STS-112).
+#[cfg(test)]
+mod agreement;
 mod calls;
 mod claims;
 mod decide;
@@ -17,6 +19,7 @@ mod index;
 mod naive;
 mod pod_control;
 mod revision;
+mod slot;
 mod status;
 #[cfg(test)]
 mod testing;

@@ -2,10 +2,9 @@
 //!
 //! Follows getStatefulSetRevisions, setMatchesLatestExistingRevision and truncateHistory of stateful_set_control.go,
 //! and pkg/controller/history. The template is rendered and hashed when it has changed, not in every sync.
-use super::view::SetView;
+use super::view::{OwnedRevision, SetView};
 use crate::api::names::{Name, Sym};
-use crate::api::objects::{ControllerRevision, StatefulSet, TemplateId};
-use crate::api::store::View;
+use crate::api::objects::{ControllerRevision, Revision, Seconds, StatefulSet, TemplateId};
 use crate::api::template_defaults::default_pod_template;
 use crate::api::template_hash::{revision_data, revision_hash, revision_name};
 use crate::event::Process;
@@ -51,17 +50,17 @@ pub(super) struct Choice {
     pub(super) expired: Vec<Id<ControllerRevision>>,
 }
 
+/// A revision of the list, with what is asked about it.
 #[derive(Clone, Copy, Debug)]
-struct Listed<'a> {
+struct Listed {
     id: Id<ControllerRevision>,
-    label: Sym,
-    revision: &'a ControllerRevision,
-}
-
-impl Listed<'_> {
-    fn target(&self) -> Target {
-        Target { label: self.label, name: self.revision.meta.name, template: self.revision.template }
-    }
+    target: Target,
+    number: i64,
+    created: Seconds,
+    /// resourceVersion.
+    version: Revision,
+    /// Its data are those of the candidate, byte for byte (STS-45).
+    same: bool,
 }
 
 /// Chooses the update and the current revision of a set. `orphans`: ownerless revisions in its namespace.
@@ -72,33 +71,33 @@ pub(super) fn choose(
     world: &mut World,
 ) -> Choice {
     let data = candidate(view, set.spec.template, world);
-    let labels: Vec<Sym> = orphans.iter().map(|id| revision_label(*id, world)).collect();
+    let orphans: Vec<OwnedRevision> =
+        orphans.into_iter().map(|id| OwnedRevision { id, label: revision_label(id, world) }).collect();
     let collisions = set.status.collisions.unwrap_or(0);
-    let text = world.store.name_of(set.meta.name);
-    let hashed = revision_name(&text, &revision_hash(&data, collisions));
-    let new = Target {
-        label: world.store.names.word(&hashed),
-        name: world.store.names.name(&hashed),
-        template: set.spec.template,
-    };
-    let gate = world.config.gates.semantic_revision_comparison;
-    let cache = world.view(Process::ControllerManager);
-    let (listed, adopt) = list(view, cache, orphans.into_iter().zip(labels));
-    let number = listed.last().map_or(1, |last| last.revision.number + 1);
-    let (update, pending) = match listed.iter().rposition(|listed| *listed.revision.data == *data) {
-        Some(last) if last + 1 == listed.len() => (listed[last].target(), Pending::Nothing),
-        Some(older) => (listed[older].target(), Pending::Renumber(listed[older].id)),
+    let (listed, adopt) = list(view, &orphans, &data, world);
+    let number = listed.last().map_or(1, |last| last.number + 1);
+    let (update, pending) = match listed.iter().rposition(|listed| listed.same) {
+        Some(last) if last + 1 == listed.len() => (listed[last].target, Pending::Nothing),
+        Some(older) => (listed[older].target, Pending::Renumber(listed[older].id)),
         None => {
-            match listed.last().filter(|last| gate && means_the_same(view, last, set.spec.template, &data)) {
-                Some(last) => (last.target(), Pending::Nothing),
-                None => (new, Pending::Create),
+            match listed.last().filter(|last| means_the_same(view, last, set.spec.template, &data, world)) {
+                Some(last) => (last.target, Pending::Nothing),
+                None => (new_target(set, &data, collisions, world), Pending::Create),
             }
         }
     };
-    let named = |listed: &&Listed<'_>| listed.revision.meta.name == set.status.current_revision;
-    let current = listed.iter().find(named).map_or(update, Listed::target);
+    let named = |listed: &&Listed| listed.target.name == set.status.current_revision;
+    let current = listed.iter().find(named).map_or(update, |listed| listed.target);
     let expired = expired(view, &listed, set.spec.history_limit, [current.label, update.label]);
     Choice { current, update, pending, number, data, collisions, adopt, expired }
+}
+
+/// A revision of the present template under the name it will have, unless that is taken (STS-44, STS-42).
+fn new_target(set: &StatefulSet, data: &str, collisions: i32, world: &mut World) -> Target {
+    let name = world.store.name_of(set.meta.name);
+    let text = revision_name(&name, &revision_hash(data, collisions));
+    let names = &mut world.store.names;
+    Target { label: names.word(&text), name: names.name(&text), template: set.spec.template }
 }
 
 /// The data of a revision of the present template (STS-35, STS-39).
@@ -121,39 +120,56 @@ pub(super) fn revision_label(id: Id<ControllerRevision>, world: &mut World) -> S
 }
 
 /// The revisions of the set in order (STS-37, STS-38), and those of them that have no owner yet.
-fn list<'a>(
+fn list(
     view: &SetView,
-    cache: View<'a>,
-    orphans: impl Iterator<Item = (Id<ControllerRevision>, Sym)>,
-) -> (Vec<Listed<'a>>, Vec<Id<ControllerRevision>>) {
-    let selected = |id: Id<ControllerRevision>, label: Sym| {
-        let revision = cache.get(id)?;
+    orphans: &[OwnedRevision],
+    data: &Arc<str>,
+    world: &World,
+) -> (Vec<Listed>, Vec<Id<ControllerRevision>>) {
+    let cache = world.view(Process::ControllerManager);
+    let selected = |owned: &OwnedRevision| {
+        let revision = cache.get(owned.id)?;
         let matches = cache.store.labels_match(revision.meta.labels, &view.frame.spec.selector);
-        matches.then_some(Listed { id, label, revision })
+        matches.then(|| Listed {
+            id: owned.id,
+            target: Target { label: owned.label, name: revision.meta.name, template: revision.template },
+            number: revision.number,
+            created: revision.meta.created,
+            version: revision.meta.revision,
+            same: Arc::ptr_eq(&revision.data, data) || revision.data == *data,
+        })
     };
-    let mut listed: Vec<Listed<'_>> =
-        view.owned_revisions.iter().filter_map(|owned| selected(owned.id, owned.label)).collect();
-    let orphans: Vec<Listed<'_>> = orphans.filter_map(|(id, label)| selected(id, label)).collect();
+    let mut listed: Vec<Listed> = view.owned_revisions.iter().filter_map(selected).collect();
+    let orphans: Vec<Listed> = orphans.iter().filter_map(selected).collect();
     let adopt = orphans.iter().map(|orphan| orphan.id).collect();
     listed.extend(orphans);
     listed.sort_by(|a, b| {
-        let key = |listed: &Listed<'_>| (listed.revision.number, listed.revision.meta.created);
-        let text = |listed: &Listed<'_>| cache.store.names.text(listed.label);
-        key(a).cmp(&key(b)).then_with(|| text(a).cmp(text(b)))
+        let text = |listed: &Listed| cache.store.names.text(listed.target.label);
+        (a.number, a.created).cmp(&(b.number, b.created)).then_with(|| text(a).cmp(text(b)))
     });
     (listed, adopt)
 }
 
 /// The last revision, written differently, stands for the same template (STS-47).
-fn means_the_same(view: &mut SetView, last: &Listed<'_>, template: TemplateId, data: &str) -> bool {
-    let version = last.revision.meta.revision;
-    if let Some((of, id, at, verdict)) = view.semantic
-        && (of, id, at) == (template, last.id, version)
+fn means_the_same(
+    view: &mut SetView,
+    last: &Listed,
+    template: TemplateId,
+    data: &str,
+    world: &World,
+) -> bool {
+    if !world.config.gates.semantic_revision_comparison {
+        return false;
+    }
+    let question = (template, last.id, last.version);
+    if let Some((asked, verdict)) = view.semantic
+        && asked == question
     {
         return verdict;
     }
-    let verdict = rewritten(&last.revision.data).is_some_and(|text| text == data);
-    view.semantic = Some((template, last.id, version, verdict));
+    let revision = world.view(Process::ControllerManager).get(last.id);
+    let verdict = revision.and_then(|revision| rewritten(&revision.data)).is_some_and(|text| text == data);
+    view.semantic = Some((question, verdict));
     verdict
 }
 
@@ -170,11 +186,11 @@ fn rewritten(data: &str) -> Option<String> {
 }
 
 /// The oldest of what nothing refers to, down to the history limit (STS-43). A negative limit keeps all.
-fn expired(view: &SetView, listed: &[Listed<'_>], limit: i32, live: [Sym; 2]) -> Vec<Id<ControllerRevision>> {
+fn expired(view: &SetView, listed: &[Listed], limit: i32, live: [Sym; 2]) -> Vec<Id<ControllerRevision>> {
     let Ok(limit) = usize::try_from(limit) else { return Vec::new() };
     let history: Vec<_> = listed
         .iter()
-        .filter(|listed| !live.contains(&listed.label) && !view.is_in_use(listed.label))
+        .filter(|listed| !live.contains(&listed.target.label) && !view.is_in_use(listed.target.label))
         .map(|listed| listed.id)
         .collect();
     let surplus = history.len().saturating_sub(limit);

@@ -3,7 +3,8 @@
 //! Follows computeReplicaStatus, updateStatus and updateStatefulSetStatus of stateful_set_control.go, and
 //! completeRollingUpdate and inconsistentStatus of stateful_set_utils.go.
 use super::revision::Choice;
-use super::view::{SetView, Tally, flag};
+use super::slot::{Tally, flag};
+use super::view::SetView;
 use crate::api::objects::{StatefulSet, StatefulSetSpec, StatefulSetStatus, UpdateStrategy};
 
 /// The status as the pods are now (STS-77). `unnumbered`: claimed pods without an ordinal count too, as they do in the
