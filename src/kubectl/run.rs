@@ -41,6 +41,8 @@ pub struct Running {
     /// What it has printed so far.
     pub output: Output,
     task: Option<Task>,
+    /// The store as it was when the task was looked at last, and when it has to be looked at though nothing changed.
+    seen: Option<(Revision, Option<Time>)>,
 }
 
 /// Whether a command line can be carried out at all: its verb, flags and kinds are known, and it reads no files. What
@@ -150,9 +152,18 @@ impl Running {
     pub fn poll(&mut self, cluster: &mut Cluster) -> Progress {
         let Some(task) = &mut self.task else { return Progress::Done };
         let world = &mut cluster.world;
+        if let Some((revision, wake)) = self.seen
+            && revision == world.store.revision()
+            && wake.is_none_or(|wake| world.now() < wake)
+        {
+            return Progress::Waiting(wake);
+        }
         act_as_user(world);
         match task.poll(world, &mut self.output) {
-            Ok(Progress::Waiting(wake)) => Progress::Waiting(wake),
+            Ok(Progress::Waiting(wake)) => {
+                self.seen = Some((world.store.revision(), wake));
+                Progress::Waiting(wake)
+            }
             Ok(Progress::Done) => {
                 self.end(Ok(()));
                 Progress::Done
@@ -164,3 +175,6 @@ impl Running {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,9 @@ fn apply_one(session: &mut Session<'_>, info: &Info) -> Result<&'static str, Fai
     }
     let changes = patch::apply_patch(info.kind.kind, &info.object, &live)
         .map_err(|error| Failure::client(error.to_string()))?;
+    let is_deleted = at(&live, &["metadata", "deletionTimestamp"]).is_some();
     if changes.as_object().is_some_and(serde_json::Map::is_empty) {
+        warn_if_deleting(session, info, is_deleted);
         return Ok("unchanged");
     }
     if let Err(status) = strict_patch(info, &live, &changes).and_then(|()| {
@@ -66,7 +68,18 @@ fn apply_one(session: &mut Session<'_>, info: &Info) -> Result<&'static str, Fai
         let doing = format!("applying patch:\n{}\nto:\n{}\nfor:", go_json(&changes), info.describe());
         return Err(Failure::from(status).while_doing("patching", STDIN).while_doing(&doing, STDIN));
     }
+    warn_if_deleting(session, info, is_deleted);
     Ok("configured")
+}
+
+/// What is changed will soon be gone.
+fn warn_if_deleting(session: &mut Session<'_>, info: &Info, is_deleted: bool) {
+    if is_deleted {
+        let name = &info.name;
+        session.complain(format!(
+            "Warning: Detected changes to resource {name} which is currently being deleted."
+        ));
+    }
 }
 
 /// Fields that the type does not have are refused in patches too: kubectl asks for strict validation.

@@ -33,6 +33,7 @@ pub(super) const EVENT_COLUMNS: &[Column] = &[
 ];
 pub(super) const CONFIG_MAP_COLUMNS: &[Column] = &[c("Name"), c("Data"), c("Age")];
 pub(super) const SECRET_COLUMNS: &[Column] = &[c("Name"), c("Type"), c("Data"), c("Age")];
+pub(super) const ACCOUNT_COLUMNS: &[Column] = &[c("Name"), c("Secrets"), c("Age")];
 
 const ROLE_PREFIX: &str = "node-role.kubernetes.io/";
 const ROLE_LABEL: &str = "kubernetes.io/role";
@@ -154,6 +155,10 @@ pub(super) fn config_map_row(map: &Value, now: Time) -> Vec<String> {
 
 pub(super) fn secret_row(secret: &Value, now: Time) -> Vec<String> {
     vec![name(secret), text(secret, "type").to_owned(), keys(secret, "data").to_string(), age(secret, now)]
+}
+
+pub(super) fn account_row(account: &Value, now: Time) -> Vec<String> {
+    vec![name(account), list(account, "secrets").len().to_string(), age(account, now)]
 }
 
 #[cfg(test)]

@@ -64,7 +64,8 @@ pub(super) fn printer(kind: Option<ResourceKind>) -> Printer {
         Some(K::Event) => (cluster::EVENT_COLUMNS, cluster::event_row),
         Some(K::ConfigMap) => (cluster::CONFIG_MAP_COLUMNS, cluster::config_map_row),
         Some(K::Secret) => (cluster::SECRET_COLUMNS, cluster::secret_row),
-        Some(K::ServiceAccount) | None => (PLAIN, |object, now| vec![name(object), age(object, now)]),
+        Some(K::ServiceAccount) => (cluster::ACCOUNT_COLUMNS, cluster::account_row),
+        None => (PLAIN, |object, now| vec![name(object), age(object, now)]),
     };
     Printer { columns, row }
 }
