@@ -95,10 +95,7 @@ fn apply_goes_on_after_an_error_and_tells_it_at_the_end() {
     assert_eq!(run(&mut cluster, "apply -f -", &changed).0, "configmap/a configured\n");
     assert_eq!(run(&mut cluster, "apply -f -", &changed).0, "configmap/a unchanged\n");
     assert_eq!(said(&mut cluster, "get cm a -o jsonpath={.data.k}"), "2");
-    assert_eq!(
-        said(&mut cluster, "create -f -"),
-        "error: no objects passed to create\n"
-    );
+    assert_eq!(said(&mut cluster, "create -f -"), "error: no objects passed to create\n");
     let (_, stderr, exit) = run(&mut cluster, "create -f -", &changed);
     assert_eq!(
         (stderr.as_str(), exit),
@@ -107,13 +104,17 @@ fn apply_goes_on_after_an_error_and_tells_it_at_the_end() {
             1
         )
     );
-    assert_eq!(run(&mut cluster, "replace -f -", &config_map("a", &json!({"k": "3"}))).0, "configmap/a replaced\n");
+    assert_eq!(
+        run(&mut cluster, "replace -f -", &config_map("a", &json!({"k": "3"}))).0,
+        "configmap/a replaced\n"
+    );
 }
 
 #[test]
 fn manifests_that_were_read_are_applied() {
     let mut cluster = cluster();
-    let manifests = [pod("a", &json!([])), json!({"apiVersion": "v1", "kind": "List", "items": [pod("b", &json!([]))]})];
+    let manifests =
+        [pod("a", &json!([])), json!({"apiVersion": "v1", "kind": "List", "items": [pod("b", &json!([]))]})];
     let output = apply_all(&manifests, &mut cluster);
     assert_eq!((output.stdout.as_str(), output.exit), ("pod/a created\npod/b created\n", 0));
     assert_eq!(said(&mut cluster, "get pods -o name"), "pod/a\npod/b\n");
@@ -126,7 +127,10 @@ fn what_was_not_applied_and_what_goes_away_is_warned_of() {
     run(&mut cluster, "create -f -", &held);
     let (stdout, stderr, _) = run(&mut cluster, "apply -f -", &held);
     assert_eq!(stdout, "pod/a configured\n");
-    assert!(stderr.starts_with("Warning: resource pods/a is missing the kubectl.kubernetes.io/last-applied"), "{stderr}");
+    assert!(
+        stderr.starts_with("Warning: resource pods/a is missing the kubectl.kubernetes.io/last-applied"),
+        "{stderr}"
+    );
     said(&mut cluster, "delete pod a --wait=false");
     let (_, stderr, _) = run(&mut cluster, "apply -f -", &held);
     assert_eq!(stderr, "Warning: Detected changes to resource a which is currently being deleted.\n");
@@ -206,11 +210,14 @@ fn several_objects_and_several_kinds() {
         let gone = |name: &str| format!("Error from server (NotFound): pods \"{name}\" not found\n");
         format!("pod/a\n{}{}", gone("nosuch"), gone("other"))
     });
-    assert_eq!(said(&mut cluster, "get pods --no-headers --show-labels"), "a     0/1   Pending   0     0s    <none>\n");
     assert_eq!(
-        said(&mut cluster, "label pod a x=1 y=2"),
-        "pod/a labeled\n"
+        said(&mut cluster, "get pods --no-headers --show-labels"),
+        "a     0/1   Pending   0     0s    <none>\n"
     );
+    assert_eq!(said(&mut cluster, "label pod a x=1 y=2"), "pod/a labeled\n");
     assert_eq!(said(&mut cluster, "label pod a x=2 y- --overwrite"), "pod/a modified\n");
-    assert_eq!(said(&mut cluster, "get pods -l x=2,!y --field-selector=status.phase=Pending -o name"), "pod/a\n");
+    assert_eq!(
+        said(&mut cluster, "get pods -l x=2,!y --field-selector=status.phase=Pending -o name"),
+        "pod/a\n"
+    );
 }
