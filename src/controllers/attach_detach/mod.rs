@@ -19,6 +19,7 @@ use crate::world::{Actor, World};
 use pairs::{Actual, Key, Operation, OperationKind, Pairs};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// The taint that says a node will not come back (VOL-46).
 const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
@@ -49,8 +50,12 @@ pub struct AttachDetach {
     pass_armed: bool,
     /// The loop waits for its own writes of node status.
     busy_until: Time,
-    /// Nodes whose volumesAttached is to be written at the end of the next pass.
-    to_report: BTreeSet<Id<Node>>,
+    /// Volumes that have to go into or out of the volumesAttached of a node, at the end of the next pass.
+    to_report: BTreeSet<(Id<Node>, Id<Volume>)>,
+    /// Nodes for which that write is under way.
+    reporting: BTreeSet<Id<Node>>,
+    /// Attached since the last event of the node: taken for mounted until the next (VOL-32).
+    fresh: BTreeSet<(Id<Node>, Id<Volume>)>,
     deadlines: VecDeque<(Time, u32, u32)>,
     deadline_armed: bool,
     /// Attached pairs whose VolumeAttachment no longer says so.
@@ -111,10 +116,7 @@ impl AttachDetach {
         volumes.dedup();
         for volume in &volumes {
             let key = (*volume, pod.node);
-            let slot = self.pairs.add(key);
-            if let Some(pair) = self.pairs.get_mut(slot) {
-                pair.pods.push(id);
-            }
+            self.pairs.want(key, id);
             self.look_at(key, world);
         }
         let wants = Wants { uid: pod.meta.uid, node: pod.node, volumes: volumes.into(), complete };
@@ -126,12 +128,7 @@ impl AttachDetach {
         for volume in wants.volumes {
             let key = (volume, wants.node);
             let Some(slot) = self.pairs.slot(key) else { continue };
-            if let Some(pair) = self.pairs.get_mut(slot) {
-                pair.pods.retain(|pod| *pod != id);
-                if pair.pods.is_empty() {
-                    pair.multi_attach_told = false;
-                }
-            }
+            self.pairs.let_go(key, id);
             self.look_at(key, world);
             self.pairs.forget_if_idle(slot);
         }
@@ -156,17 +153,27 @@ impl AttachDetach {
     /// volumesInUse says what is mounted (VOL-32); readiness and taints decide about force (VOL-45, VOL-46).
     fn node_changed(&mut self, change: &Change, world: &mut World) {
         let id = change.id::<Node>();
-        let (_, new) = world.store.before_and_after::<Node>(change);
-        let in_use = new.map(|node| node.volumes_in_use.clone());
-        for volume in self.pairs.volumes_of(id) {
-            let Some(slot) = self.pairs.slot((volume, id)) else { continue };
-            let Some(pair) = self.pairs.get_mut(slot) else { continue };
-            if let Some(in_use) = &in_use {
-                pair.mounted = in_use.binary_search(&volume).is_ok();
+        let (old, new) = world.store.before_and_after::<Node>(change);
+        if let Some(new) = new {
+            let before = old.map(|node| node.volumes_in_use.clone()).unwrap_or_default();
+            let mut changed = differences(&before, &new.volumes_in_use);
+            changed.extend(take_of(&mut self.fresh, id));
+            for volume in changed {
+                if let Some(pair) = self.pairs.slot((volume, id)).and_then(|slot| self.pairs.get_mut(slot)) {
+                    pair.mounted = new.volumes_in_use.binary_search(&volume).is_ok();
+                }
             }
-            if pair.operation == Operation::None && (pair.pods.is_empty() || pair.actual != Actual::Attached)
-            {
-                self.look_at((volume, id), world);
+        }
+        let (created, gone) = (old.is_none(), new.is_none());
+        if created {
+            self.to_report.extend(self.pairs.volumes_of(id).into_iter().map(|volume| (id, volume)));
+        }
+        let affected = if created || gone { self.pairs.volumes_of(id) } else { self.pairs.unwanted_on(id) };
+        for volume in affected {
+            let key = (volume, id);
+            let idle = |pair: &pairs::Pair| pair.operation == Operation::None;
+            if self.pairs.slot(key).and_then(|slot| self.pairs.get(slot)).is_some_and(idle) {
+                self.look_at(key, world);
             }
         }
     }
@@ -200,8 +207,8 @@ impl AttachDetach {
         for key in std::mem::take(&mut self.suspects) {
             let Some(slot) = self.pairs.slot(key).filter(|_| !is_seen_attached(world, key)) else { continue };
             if self.pairs.get(slot).is_some_and(|pair| pair.operation == Operation::None) {
-                self.to_report.insert(key.1);
                 self.detached(slot, world);
+                self.to_report.insert((key.1, key.0));
             }
         }
     }
@@ -233,10 +240,13 @@ impl AttachDetach {
             world.cause = *cause;
             self.consider_attach(*key, done, world);
         }
-        for node in std::mem::take(&mut self.to_report) {
-            done = done + world.api_delay(Actor::AttachDetach);
-            let epoch = world.epoch(Process::ControllerManager);
-            world.at(done, Event::Binder(BinderEvent::Report(node, epoch)));
+        let nodes: BTreeSet<Id<Node>> = self.to_report.iter().map(|(node, _)| *node).collect();
+        for node in nodes {
+            if self.reporting.insert(node) {
+                done = done + world.api_delay(Actor::AttachDetach);
+                let epoch = world.epoch(Process::ControllerManager);
+                world.at(done, Event::Binder(BinderEvent::Report(node, epoch)));
+            }
         }
         self.busy_until = done;
     }
@@ -332,7 +342,10 @@ impl AttachDetach {
         match event {
             BinderEvent::Pass(of) if of == epoch => self.pass(world),
             BinderEvent::Pair(slot, token) => self.step(slot, token, world),
-            BinderEvent::Report(node, of) if of == epoch => self.report(node, world),
+            BinderEvent::Report(node, of) if of == epoch => {
+                self.reporting.remove(&node);
+                self.report(node, world);
+            }
             BinderEvent::Deadline(of) if of == epoch => self.deadline(world),
             BinderEvent::Verify(of) if of == epoch => self.verify(world),
             BinderEvent::Overdue(slot, of) if of == epoch => {
@@ -392,6 +405,34 @@ impl AttachDetach {
     }
 }
 
+/// What is in one of two sorted lists only.
+fn differences(before: &Arc<Vec<Id<Volume>>>, after: &Arc<Vec<Id<Volume>>>) -> Vec<Id<Volume>> {
+    if Arc::ptr_eq(before, after) {
+        return Vec::new();
+    }
+    let only = |list: &[Id<Volume>], other: &[Id<Volume>]| -> Vec<Id<Volume>> {
+        let mut rest = other.iter().copied().peekable();
+        let is_new = |volume: &Id<Volume>| {
+            while rest.next_if(|other| other < volume).is_some() {}
+            rest.peek() != Some(volume)
+        };
+        list.iter().copied().filter(is_new).collect()
+    };
+    let mut changed = only(before, after);
+    changed.extend(only(after, before));
+    changed
+}
+
+/// Takes the volumes of a node out of a set.
+fn take_of(set: &mut BTreeSet<(Id<Node>, Id<Volume>)>, node: Id<Node>) -> Vec<Id<Volume>> {
+    let all = (node, Id::from_index(0))..=(node, Id::NONE);
+    let taken: Vec<Id<Volume>> = set.range(all).map(|(_, volume)| *volume).collect();
+    for volume in &taken {
+        set.remove(&(node, *volume));
+    }
+    taken
+}
+
 /// The volume may be on several nodes at once: the guard is off (VOL-25).
 fn allows_many_nodes(world: &World, volume: Id<Volume>) -> bool {
     world.store.volumes.last_known(volume).is_some_and(|volume| {
@@ -441,4 +482,22 @@ fn multi_attach_text(world: &World, volume: Id<Volume>, pod: Id<Pod>, others: &[
         }
     };
     format!("Multi-Attach error for volume \"{name}\" {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_of_lists() {
+        for (before, after, changed) in [
+            (vec![], vec![], vec![]),
+            (vec![], vec![1, 2], vec![1, 2]),
+            (vec![1, 2, 5], vec![2, 3], vec![1, 5, 3]),
+            (vec![7, 9], vec![7, 8, 9], vec![8]),
+        ] {
+            let ids = |list: Vec<usize>| Arc::new(list.into_iter().map(Id::from_index).collect::<Vec<_>>());
+            assert_eq!(differences(&ids(before), &ids(after)), *ids(changed));
+        }
+    }
 }

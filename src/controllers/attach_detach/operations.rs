@@ -3,7 +3,7 @@
 //! Follows `operation_generator.go` (GenerateAttachVolumeFunc, GenerateDetachVolumeFunc) and `csi_attacher.go`: an
 //! attach creates the VolumeAttachment and looks at it every half second; a detach takes the volume out of
 //! node.status.volumesAttached, verifies, deletes the VolumeAttachment and waits for it to be gone.
-use super::AttachDetach;
+use super::{AttachDetach, take_of};
 use super::pairs::{Actual, Backoff, Operation, OperationKind};
 use crate::api::names::{Name, Sym};
 use crate::api::objects::*;
@@ -149,11 +149,15 @@ impl AttachDetach {
         pair.token = token;
         pair.operation = Operation::None;
         pair.backoff = None;
-        pair.mounted |= pair.actual == Actual::Detached;
+        let fresh = pair.actual == Actual::Detached;
+        pair.mounted |= fresh;
         pair.actual = Actual::Attached;
         pair.reported = true;
         let (key, pods) = (pair.key(), pair.pods.clone());
-        self.to_report.insert(key.1);
+        self.to_report.insert((key.1, key.0));
+        if fresh {
+            self.fresh.insert((key.1, key.0));
+        }
         let name = world.store.volumes.last_known(key.0).map(|volume| volume.meta.name);
         for pod in pods {
             world.emit(pod, false, "SuccessfulAttachVolume", |world| {
@@ -166,11 +170,13 @@ impl AttachDetach {
 
     fn attach_failed(&mut self, slot: u32, why: &str, world: &mut World) {
         let Some(pair) = self.pairs.get_mut(slot) else { return };
-        if pair.actual == Actual::Detached {
-            pair.mounted = true;
-        }
+        let fresh = pair.actual == Actual::Detached;
+        pair.mounted |= fresh;
         pair.actual = Actual::Uncertain;
         let (key, pods) = (pair.key(), pair.pods.clone());
+        if fresh {
+            self.fresh.insert((key.1, key.0));
+        }
         let name = world.store.volumes.last_known(key.0).map(|volume| volume.meta.name);
         for pod in pods {
             world.emit(pod, true, "FailedAttachVolume", |world| {
@@ -185,6 +191,7 @@ impl AttachDetach {
 
     /// node.status.volumesAttached is written, then the node is looked at once more (VOL-31 steps 3 and 4).
     fn unreport(&mut self, slot: u32, verify: bool, volume: Id<Volume>, node: Id<Node>, world: &mut World) {
+        self.to_report.insert((node, volume));
         self.report(node, world);
         let in_use = world
             .store
@@ -198,7 +205,7 @@ impl AttachDetach {
         if let Some(pair) = self.pairs.get_mut(slot) {
             pair.reported = pair.actual == Actual::Attached;
         }
-        self.to_report.insert(node);
+        self.to_report.insert((node, volume));
         self.failed(slot, OperationKind::Detach, world);
     }
 
@@ -297,16 +304,26 @@ impl AttachDetach {
 
     // ---- node.status.volumesAttached -------------------------------------------------------------------------------
 
-    /// Writes what is attached to a node into its status (VOL-29); a missing node is ignored.
+    /// Writes what has changed about what is attached to a node into its status (VOL-29); a missing node is ignored.
     pub(super) fn report(&mut self, node: Id<Node>, world: &mut World) {
-        let listed = |volume: &Id<Volume>| {
-            self.pairs
-                .slot((*volume, node))
-                .and_then(|slot| self.pairs.get(slot))
-                .is_some_and(|pair| pair.reported)
+        let changed = take_of(&mut self.to_report, node);
+        let Some(mut attached) = world.store.get(node).map(|node| Vec::clone(&node.volumes_attached)) else {
+            return;
         };
-        let attached: Vec<Id<Volume>> = self.pairs.volumes_of(node).into_iter().filter(listed).collect();
-        if world.store.nodes.get(node).is_some_and(|node| *node.volumes_attached != attached) {
+        let mut writes = false;
+        for volume in changed {
+            let pair = self.pairs.slot((volume, node)).and_then(|slot| self.pairs.get(slot));
+            let listed = pair.is_some_and(|pair| pair.reported);
+            match attached.binary_search(&volume) {
+                Ok(at) if !listed => {
+                    attached.remove(at);
+                }
+                Err(at) if listed => attached.insert(at, volume),
+                _ => continue,
+            }
+            writes = true;
+        }
+        if writes {
             world.update(node, Rule::vol(29), |node| node.volumes_attached = Arc::new(attached));
         }
     }

@@ -116,6 +116,8 @@ pub(super) struct Pairs {
     free: Vec<u32>,
     by_volume: BTreeMap<Key, u32>,
     by_node: BTreeSet<(Id<Node>, Id<Volume>)>,
+    /// Pairs that no pod wants, by node.
+    unwanted: BTreeSet<(Id<Node>, Id<Volume>)>,
 }
 
 impl Pairs {
@@ -131,6 +133,7 @@ impl Pairs {
         self.slots[slot as usize] = Some(Pair::new(key));
         self.by_volume.insert(key, slot);
         self.by_node.insert((key.1, key.0));
+        self.unwanted.insert((key.1, key.0));
         slot
     }
 
@@ -161,6 +164,31 @@ impl Pairs {
         self.by_node.range(all).map(|(_, volume)| *volume).collect()
     }
 
+    /// The volumes of the pairs of a node that no pod wants.
+    pub(super) fn unwanted_on(&self, node: Id<Node>) -> Vec<Id<Volume>> {
+        let all = (node, Id::from_index(0))..=(node, Id::NONE);
+        self.unwanted.range(all).map(|(_, volume)| *volume).collect()
+    }
+
+    /// A pod wants the volume on its node.
+    pub(super) fn want(&mut self, key: Key, pod: Id<Pod>) {
+        let slot = self.add(key);
+        self.unwanted.remove(&(key.1, key.0));
+        if let Some(pair) = self.get_mut(slot) {
+            pair.pods.push(pod);
+        }
+    }
+
+    /// A pod wants the volume on its node no more.
+    pub(super) fn let_go(&mut self, key: Key, pod: Id<Pod>) {
+        let Some(pair) = self.slot(key).and_then(|slot| self.get_mut(slot)) else { return };
+        pair.pods.retain(|other| *other != pod);
+        if pair.pods.is_empty() {
+            pair.multi_attach_told = false;
+            self.unwanted.insert((key.1, key.0));
+        }
+    }
+
     /// All pairs, by volume and node.
     pub(super) fn keys(&self) -> Vec<Key> {
         self.by_volume.keys().copied().collect()
@@ -174,6 +202,7 @@ impl Pairs {
         if idle && let Some(pair) = self.slots[slot as usize].take() {
             self.by_volume.remove(&pair.key());
             self.by_node.remove(&(pair.node, pair.volume));
+            self.unwanted.remove(&(pair.node, pair.volume));
             self.free.push(slot);
         }
     }
