@@ -3,8 +3,8 @@
 //! Follows `operation_generator.go` (GenerateAttachVolumeFunc, GenerateDetachVolumeFunc) and `csi_attacher.go`: an
 //! attach creates the VolumeAttachment and looks at it every half second; a detach takes the volume out of
 //! node.status.volumesAttached, verifies, deletes the VolumeAttachment and waits for it to be gone.
-use super::{AttachDetach, take_of};
 use super::pairs::{Actual, Backoff, Operation, OperationKind};
+use super::{AttachDetach, take_of};
 use crate::api::names::{Name, Sym};
 use crate::api::objects::*;
 use crate::event::{BinderEvent, Event, Process};
