@@ -12,7 +12,7 @@ use crate::api::names::{Sym, Uid};
 use crate::api::objects::{Claim, ControllerRevision, Pod, StatefulSet};
 use crate::api::store::View;
 use crate::event::Process;
-use crate::kernel::{Id, Time};
+use crate::kernel::Id;
 use crate::world::World;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,9 +135,7 @@ impl Index {
         if let Some(pod) = new.filter(|pod| is_ownerless(pod, world)) {
             self.note_orphan(id, &pod, true, world);
         }
-        let now = world.now();
-        let parent = new.or(old).and_then(|pod| parent_of(&mut world.store.names, pod.meta.name));
-        self.file(id, new, parent, world.view(Process::ControllerManager), now);
+        self.file(id, new, world);
     }
 
     fn note_orphan(&mut self, id: Id<Pod>, pod: &Pod, present: bool, world: &mut World) {
@@ -155,15 +153,18 @@ impl Index {
 
     /// Files pods again, as the cache shows them.
     pub(super) fn refile(&mut self, ids: impl IntoIterator<Item = Id<Pod>>, world: &mut World) {
-        let now = world.now();
         for id in ids {
-            let Some(pod) = world.view(Process::ControllerManager).get(id).copied() else { continue };
-            let parent = parent_of(&mut world.store.names, pod.meta.name);
-            self.file(id, Some(pod), parent, world.view(Process::ControllerManager), now);
+            if let Some(pod) = world.view(Process::ControllerManager).get(id).copied() {
+                self.file(id, Some(pod), world);
+            }
         }
     }
 
-    fn file(&mut self, id: Id<Pod>, pod: Option<Pod>, parent: Option<Sym>, cache: View<'_>, now: Time) {
+    /// Files a pod with the set it belongs to now, and with no other.
+    fn file(&mut self, id: Id<Pod>, pod: Option<Pod>, world: &mut World) {
+        let orphan = pod.filter(|pod| is_ownerless(pod, world));
+        let parent = orphan.and_then(|pod| parent_of(&mut world.store.names, pod.meta.name));
+        let (cache, now) = (world.view(Process::ControllerManager), world.now());
         if self.homes.len() <= id.index() {
             self.homes.resize(id.index() + 1, NOWHERE);
         }
