@@ -52,7 +52,10 @@ pub(super) struct NodeInfo {
     pub(super) priorities: Vec<(i32, u32)>,
     /// Claims of the pods on it, with the number of their users; sorted.
     pub(super) claims: Vec<(ClaimKey, u32)>,
-    pub(super) attachments: Vec<Id<Attachment>>,
+    /// Its VolumeAttachments, with the claims whose volumes they attach; sorted.
+    pub(super) attached: Vec<(ClaimKey, Id<Attachment>)>,
+    /// How many of these are of claims that pods on it use.
+    overlap: usize,
     /// Host ports in use.
     pub(super) ports: Vec<(Sym, u16)>,
 }
@@ -79,7 +82,8 @@ impl NodeInfo {
             members: Vec::new(),
             priorities: Vec::new(),
             claims: Vec::new(),
-            attachments: Vec::new(),
+            attached: Vec::new(),
+            overlap: 0,
             ports: Vec::new(),
         }
     }
@@ -87,6 +91,27 @@ impl NodeInfo {
     /// The lowest priority of a pod on it.
     pub(super) fn lowest_priority(&self) -> Option<i32> {
         self.priorities.first().map(|entry| entry.0)
+    }
+
+    /// The most volumes that may be attached or about to be. `careful`: an attachment need not be that of the volume
+    /// of the claim it is filed under.
+    pub(super) fn volumes_at_most(&self, careful: bool) -> usize {
+        self.claims.len() + self.attached.len() - if careful { 0 } else { self.overlap }
+    }
+
+    /// One more user of a claim, or one less.
+    fn use_claim(&mut self, key: ClaimKey, on: bool) {
+        let before = self.claims.len();
+        tally(&mut self.claims, key, on);
+        if self.claims.len() != before {
+            let from = self.attached.partition_point(|entry| entry.0 < key);
+            let attached = self.attached[from..].iter().take_while(|entry| entry.0 == key).count();
+            self.overlap = if on { self.overlap + attached } else { self.overlap - attached };
+        }
+    }
+
+    fn uses(&self, key: ClaimKey) -> bool {
+        self.claims.binary_search_by_key(&key, |entry| entry.0).is_ok()
     }
 
     /// Adds (or, with `false`, takes away) what a pod of this spec needs.
@@ -183,6 +208,8 @@ pub(super) struct Cache {
     pub(super) nodes: Vec<NodeInfo>,
     /// Which nodes are schedulable and have no taint that keeps pods away.
     pub(super) open: Vec<bool>,
+    /// Number of nodes with a taint of effect PreferNoSchedule.
+    pub(super) discouraged: usize,
     /// Grows with every change of a node's room: what is remembered of a node is valid for one stamp.
     pub(super) stamps: Vec<u32>,
     clock: u32,
@@ -268,7 +295,9 @@ impl Cache {
         self.open[id.index()] =
             !node.unschedulable && !node.taints.iter().any(|t| t.effect != Effect::PreferNoSchedule);
         let info = &mut self.nodes[id.index()];
+        self.discouraged -= usize::from(info.discouraged);
         info.discouraged = node.taints.iter().any(|t| t.effect == Effect::PreferNoSchedule);
+        self.discouraged += usize::from(info.discouraged);
         self.bump(index);
         if moved {
             self.enter_zone(index);
@@ -287,6 +316,7 @@ impl Cache {
         }
         self.nodes[id.index()].present = false;
         self.open[id.index()] = false;
+        self.discouraged -= usize::from(std::mem::take(&mut self.nodes[id.index()].discouraged));
         self.leave_zone(index);
         self.ranks_are_stale = true;
         self.locate(index, true, false, store);
@@ -396,19 +426,25 @@ impl Cache {
         }
     }
 
-    /// A VolumeAttachment of a node has come or gone.
-    pub(super) fn set_attachment(&mut self, id: Id<Attachment>, node: Id<Node>, present: bool) {
+    /// A VolumeAttachment of a node has come. `claim`: that of its volume.
+    pub(super) fn attach(&mut self, id: Id<Attachment>, node: Id<Node>, claim: ClaimKey) {
         if node.is_none() {
             return;
         }
         self.ensure_node(node.as_u32());
-        let list = &mut self.nodes[node.index()].attachments;
-        match (list.binary_search(&id), present) {
-            (Err(at), true) => list.insert(at, id),
-            (Ok(at), false) => {
-                list.remove(at);
-            }
-            _ => {}
+        let info = &mut self.nodes[node.index()];
+        if let Err(at) = info.attached.binary_search(&(claim, id)) {
+            info.attached.insert(at, (claim, id));
+            info.overlap += usize::from(info.uses(claim));
+        }
+    }
+
+    /// A VolumeAttachment of a node is gone.
+    pub(super) fn detach(&mut self, id: Id<Attachment>, node: Id<Node>) {
+        let Some(info) = self.nodes.get_mut(node.index()) else { return };
+        if let Some(at) = info.attached.iter().position(|entry| entry.1 == id) {
+            let (claim, _) = info.attached.remove(at);
+            info.overlap -= usize::from(info.uses(claim));
         }
     }
 
@@ -450,7 +486,7 @@ impl Cache {
         let node_position = info.members.len() as u32 - 1;
         for name in claims_of(spec, pod.meta.name) {
             let key = (pod.meta.namespace, name);
-            tally(&mut info.claims, key, true);
+            info.use_claim(key, true);
             *self.claim_users.entry(key).or_insert(0) += 1;
         }
         self.bump(node);
@@ -482,7 +518,7 @@ impl Cache {
         }
         for name in claims_of(spec, name) {
             let key = (namespace, name);
-            tally(&mut info.claims, key, false);
+            info.use_claim(key, false);
             if let Some(users) = self.claim_users.get_mut(&key) {
                 *users -= 1;
                 if *users == 0 {

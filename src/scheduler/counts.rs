@@ -90,6 +90,11 @@ impl Topology {
         Topology { key, domain_of: Vec::new(), values: FxHashMap::default(), nodes: Vec::new(), lacking: 0 }
     }
 
+    /// The domain of each node there ever was.
+    pub(super) fn domains(&self) -> &[u32] {
+        &self.domain_of
+    }
+
     /// The domain of a node.
     pub(super) fn domain(&self, node: u32) -> u32 {
         self.domain_of.get(node as usize).copied().unwrap_or(NONE)
@@ -240,11 +245,11 @@ impl Counts {
         };
         t.lacking -= u32::from(was && old == NONE);
         t.lacking += u32::from(now.is_some() && new == NONE);
-        if old == new {
-            return;
-        }
         if node as usize >= t.domain_of.len() {
             t.domain_of.resize(node as usize + 1, NONE);
+        }
+        if old == new {
+            return;
         }
         t.domain_of[node as usize] = new;
         for (domain, delta) in [(old, -1), (new, 1)] {

@@ -17,10 +17,13 @@ use crate::kernel::Id;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
+/// A pod to come, with what it asks for.
+type Coming = (Id<Pod>, Arc<PodSpec>);
+
 /// Pods that have a node in prospect and are not on it yet, by node (SCHED-12).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Nominated {
-    by_node: FxHashMap<u32, Vec<(Id<Pod>, Arc<PodSpec>)>>,
+    by_node: FxHashMap<u32, Vec<Coming>>,
     node_of: FxHashMap<u32, u32>,
 }
 
@@ -203,8 +206,8 @@ impl Scratch {
 
     /// Adds to the resource scores what the other plugins say of the feasible nodes (SCHED-23).
     pub(super) fn score(&mut self, class: &Class, cache: &Cache, view: View<'_>) {
-        let discouraged = self.feasible.iter().any(|node| cache.nodes[*node as usize].discouraged);
-        if discouraged {
+        let is_discouraged = |node: &u32| cache.nodes[*node as usize].discouraged;
+        if cache.discouraged > 0 && self.feasible.iter().any(is_discouraged) {
             let tolerations = &class.spec.tolerations;
             let count = |node: &u32| taints::discourages(&cache.nodes[*node as usize].taints, tolerations);
             self.raw.clear();

@@ -470,10 +470,13 @@ impl Scheduler {
     fn observe_attachment(&mut self, change: &Change, world: &mut World) {
         let id = change.id::<Attachment>();
         let (old, new) = world.store.before_and_after::<Attachment>(change);
-        match (old.map(|a| a.node), new.map(|a| a.node)) {
-            (None, Some(node)) => self.cache.set_attachment(id, node, true),
-            (Some(node), None) => {
-                self.cache.set_attachment(id, node, false);
+        match (old, new) {
+            (None, Some(new)) => {
+                let claim = volumes::claim_of(world.view(Process::Scheduler), new.volume);
+                self.cache.attach(id, new.node, claim);
+            }
+            (Some(old), None) => {
+                self.cache.detach(id, old.node);
                 self.wake(&ClusterEvent::Detached, world);
             }
             _ => {}
@@ -499,7 +502,7 @@ impl Scheduler {
             self.cache.set_node(id, node, &world.store);
         }
         for (id, attachment) in view.iter::<Attachment>() {
-            self.cache.set_attachment(id, attachment.node, true);
+            self.cache.attach(id, attachment.node, volumes::claim_of(view, attachment.volume));
         }
         for (id, volume) in view.iter::<Volume>() {
             self.volumes.observe(id, &world.store, None, Some(volume));

@@ -162,19 +162,20 @@ impl Scratch {
             (0..zones.nodes.len() as u32)
                 .map(|domain| f64::from(counter.live_in(ZONE, domain)) * weights[1] + skews[1]),
         );
-        let on_node = counter.live_nodes();
+        let (on_node, domain_of) = (counter.live_nodes(), zones.domains());
         let (mut min, mut max) = (i64::MAX, 0);
         self.raw.clear();
-        self.raw.extend(feasible.iter().map(|node| {
-            let count = on_node.get(*node as usize).copied().unwrap_or(0);
+        for node in feasible {
+            let node = *node as usize;
+            let count = if node < on_node.len() { on_node[node] } else { 0 };
             let of_node = f64::from(count) * weights[0] + skews[0];
             // A node without a zone has no share of that constraint.
-            let of_zone = self.terms.get(zones.domain(*node) as usize).copied().unwrap_or(0.0);
+            let of_zone = self.terms.get(domain_of[node] as usize).copied().unwrap_or(0.0);
             let raw = round(of_node + of_zone);
             min = min.min(raw);
             max = max.max(raw);
-            raw
-        }));
+            self.raw.push(raw);
+        }
         // Raw scores repeat: few divisions are made.
         let mut known = [(-1, 0); 32];
         for (raw, total) in self.raw.iter().zip(totals) {

@@ -127,6 +127,8 @@ pub(super) struct Volumes {
     available: BTreeMap<Sym, Vec<Id<Volume>>>,
     /// Volumes reserved for claims of pods that are being bound.
     assumed_volumes: FxHashMap<u32, Id<Claim>>,
+    /// Number of Released volumes: their attachments count although their claims may have successors of the same name.
+    released: usize,
     /// Claims of such pods, with the node chosen and the number of these pods.
     assumed_claims: FxHashMap<u32, (Id<Node>, u32)>,
 }
@@ -140,6 +142,9 @@ impl Volumes {
         old: Option<&Volume>,
         new: Option<&Volume>,
     ) {
+        let is_released = |v: Option<&Volume>| v.is_some_and(|v| v.phase == VolumePhase::Released);
+        self.released += usize::from(is_released(new));
+        self.released -= usize::from(is_released(old));
         let filed = |v: &Volume| {
             (v.phase == VolumePhase::Available && !v.meta.is_terminating())
                 .then(|| store.claim_spec(v.spec).class_word())
@@ -229,7 +234,8 @@ impl Volumes {
         if needs.in_use {
             return Reasons::CLAIM_IN_USE;
         }
-        if info.volumes.is_some_and(|limit| exceeds(limit, needs, info, view)) {
+        let most = info.volumes_at_most(self.released > 0) + needs.limited.len();
+        if info.volumes.is_some_and(|limit| most > limit as usize && exceeds(limit, needs, info, view)) {
             return Reasons::MAX_VOLUMES;
         }
         let mut reasons = Reasons::NONE;
@@ -369,6 +375,11 @@ impl Needs {
     }
 }
 
+/// The claim that a volume's claimRef names; the empty key if there is none.
+pub(super) fn claim_of(view: View<'_>, volume: Id<Volume>) -> ClaimKey {
+    view.get(volume).map_or_else(ClaimKey::default, |volume| (volume.claim.namespace, volume.claim.name))
+}
+
 /// claimRef names this claim, with its uid or without one.
 fn reserved_for(reference: &ClaimRef, claim: &Claim) -> bool {
     reference.is_set()
@@ -399,10 +410,6 @@ fn exceeds(limit: u32, needs: &Needs, info: &NodeInfo, view: View<'_>) -> bool {
     if needs.limited.is_empty() {
         return false;
     }
-    let most = needs.limited.len() + info.claims.len() + info.attachments.len();
-    if most <= limit as usize {
-        return false;
-    }
     let used = |key: &ClaimKey| info.claims.binary_search_by_key(key, |entry| entry.0).is_ok();
     let attachable = |key: &ClaimKey| {
         view.find::<Claim>(key.0, key.1).is_some_and(|(_, claim)| counts_against_limit(view, claim))
@@ -410,7 +417,7 @@ fn exceeds(limit: u32, needs: &Needs, info: &NodeInfo, view: View<'_>) -> bool {
     let by_pods = info.claims.iter().filter(|(key, _)| attachable(key)).count();
     let mut new = needs.limited.iter().filter(|key| !used(key)).count();
     let mut detaching = 0;
-    for attachment in info.attachments.iter().filter_map(|id| view.get(*id)) {
+    for attachment in info.attached.iter().filter_map(|(_, id)| view.get(*id)) {
         let claim = view.get(attachment.volume).map(|volume| (volume.claim.namespace, volume.claim.name));
         let current = claim.filter(|key| {
             view.find::<Claim>(key.0, key.1).is_some_and(|(_, c)| c.volume == attachment.volume)
