@@ -3,6 +3,8 @@
 //! Every scenario of `tests/transcripts` is played and each command's output compared with the transcript beside it,
 //! with what varies from run to run blanked on both sides (`tests/transcripts/README.md`). `TRANSCRIPT=name` plays one
 //! and shows both texts of each command that differs.
+#![expect(clippy::print_stdout, reason = "a test reports on stdout")]
+#![expect(clippy::disallowed_methods, reason = "one file is chosen by the environment")]
 use std::path::{Path, PathBuf};
 use stsim::cluster::Cluster;
 use stsim::conform::{WINDOW, recorded_config};

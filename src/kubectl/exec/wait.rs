@@ -171,7 +171,7 @@ fn matches(found: &Value, value: Option<&str>) -> Result<bool, &'static str> {
         }
         Value::String(text) => Ok(text.trim() == value.trim()),
         Value::Null => Ok(value.trim() == "<nil>"),
-        other => Ok(other.to_string() == value.trim()),
+        other => Ok(*other.to_string() == *value.trim()),
     }
 }
 

@@ -20,12 +20,15 @@ use crate::api::wire::fields::{list, text, text_at};
 use crate::kernel::Time;
 use serde_json::Value;
 
+/// Makes the cells of one object, one for each column.
+type Row = fn(&Value, Time) -> Vec<String>;
+
 /// What a kind's table shows.
 pub(super) struct Printer {
     /// The columns.
     pub(super) columns: &'static [Column],
-    /// The cells of one object, one for each column.
-    pub(super) row: fn(&Value, Time) -> Vec<String>,
+    /// The cells.
+    pub(super) row: Row,
 }
 
 const fn c(name: &'static str) -> Column {
@@ -42,7 +45,7 @@ const PLAIN: &[Column] = &[c("Name"), c("Age")];
 /// The table of a kind.
 pub(super) fn printer(kind: Option<ResourceKind>) -> Printer {
     use ResourceKind as K;
-    let (columns, row): (&'static [Column], fn(&Value, Time) -> Vec<String>) = match kind {
+    let (columns, row): (&'static [Column], Row) = match kind {
         Some(K::Pod) => (pods::COLUMNS, pods::row),
         Some(K::StatefulSet) => (workloads::SET_COLUMNS, workloads::set_row),
         Some(K::Deployment) => (workloads::DEPLOYMENT_COLUMNS, workloads::deployment_row),
