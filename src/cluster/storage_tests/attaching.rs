@@ -187,7 +187,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever pods, kubelets and machines do: a disk is on one machine of its zone, the API never shows it attached
     /// to two nodes, and when all is quiet and nothing is wanted, everything is detached.

@@ -206,7 +206,10 @@ impl AttachDetach {
         self.verify_armed = false;
         for key in std::mem::take(&mut self.suspects) {
             let Some(slot) = self.pairs.slot(key).filter(|_| !is_seen_attached(world, key)) else { continue };
-            if self.pairs.get(slot).is_some_and(|pair| pair.operation == Operation::None) {
+            let confirmed = |pair: &pairs::Pair| {
+                pair.actual == Actual::Attached && pair.operation == Operation::None
+            };
+            if self.pairs.get(slot).is_some_and(confirmed) {
                 self.detached(slot, world);
                 self.to_report.insert((key.1, key.0));
             }
@@ -348,15 +351,22 @@ impl AttachDetach {
             }
             BinderEvent::Deadline(of) if of == epoch => self.deadline(world),
             BinderEvent::Verify(of) if of == epoch => self.verify(world),
-            BinderEvent::Overdue(slot, of) if of == epoch => {
-                if let Some(pair) = self.pairs.get_mut(slot) {
-                    pair.timer = None;
-                    let key = pair.key();
-                    self.look_at(key, world);
-                }
-            }
+            BinderEvent::Overdue(slot, of) if of == epoch => self.overdue(slot, world),
             _ => {}
         }
+    }
+
+    /// A pair has been unwanted for as long as an unmount may take (VOL-45). A Ready node has reported its status in
+    /// this time even if nothing has changed on it (every 5 min), so what was taken for mounted is known by now.
+    fn overdue(&mut self, slot: u32, world: &mut World) {
+        let Some(pair) = self.pairs.get_mut(slot) else { return };
+        pair.timer = None;
+        let (volume, node) = pair.key();
+        let reported = world.view(Process::ControllerManager).get(node);
+        if let Some(node) = reported.filter(|node| node.ready == NodeReady::True) {
+            pair.mounted = node.volumes_in_use.binary_search(&volume).is_ok();
+        }
+        self.look_at((volume, node), world);
     }
 
     /// The controller manager has started and listed everything: the state is rebuilt from node status and
@@ -397,6 +407,7 @@ impl AttachDetach {
                 pair.token = first_token;
             }
             self.look_at(key, world);
+            // Only what is attached for certain is verified; the others are sorted out by being tried again.
             if !is_seen_attached(world, key) {
                 self.suspect(key, world);
             }
