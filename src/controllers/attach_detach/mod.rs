@@ -206,9 +206,8 @@ impl AttachDetach {
         self.verify_armed = false;
         for key in std::mem::take(&mut self.suspects) {
             let Some(slot) = self.pairs.slot(key).filter(|_| !is_seen_attached(world, key)) else { continue };
-            let confirmed = |pair: &pairs::Pair| {
-                pair.actual == Actual::Attached && pair.operation == Operation::None
-            };
+            let confirmed =
+                |pair: &pairs::Pair| pair.actual == Actual::Attached && pair.operation == Operation::None;
             if self.pairs.get(slot).is_some_and(confirmed) {
                 self.detached(slot, world);
                 self.to_report.insert((key.1, key.0));
