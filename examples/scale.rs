@@ -3,6 +3,10 @@
 //! `cargo run --release --example scale -- 1000 100000 1000000 [--parallel] [--claims]`; with `--quiet-hours` a ready
 //! cluster of three is left alone for one hour and for thirty days instead. Wall time is read here, outside the
 //! simulator; the figures are ratios within one run.
+#![allow(
+    clippy::disallowed_types,
+    reason = "outside the simulator: a harness reads its environment and talks"
+)]
 use serde_json::{Value, json};
 use std::io::Write;
 use std::time::Instant;

@@ -1,6 +1,10 @@
 //! Every file of `scenarios/invalid` is refused as its `.expected` says: exit status, and how standard error begins.
 //!
 //! `BLESS=1 cargo test --test invalid` writes the expectations.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "outside the simulator: a harness reads its environment and talks"
+)]
 use std::path::Path;
 use std::process::Command;
 

@@ -1,6 +1,10 @@
 //! Every shipped scenario against its golden: what `stsim run` prints, byte for byte.
 //!
 //! `BLESS=1 cargo test --test scenarios` writes the goldens; look at the difference before you commit it.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "outside the simulator: a harness reads its environment and talks"
+)]
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -196,7 +196,7 @@ impl<T: Object> Table<T> {
                 index
             }
             None => {
-                if self.slots as usize % CHUNK == 0 {
+                if (self.slots as usize).is_multiple_of(CHUNK) {
                     self.chunks.push(Vec::with_capacity(CHUNK));
                 }
                 self.chunks.last_mut()?.push(slot);

@@ -89,13 +89,12 @@ impl Protection {
                     write(BinderEvent::VolumeFinalizer(id, uid), world);
                 }
             }
-            BinderEvent::VolumeFinalizer(id, uid) => {
-                if world.store.volumes.get_uid(id, uid).is_some_and(is_free) {
-                    world.update_uid(id, uid, Rule::vol(19), |volume| {
-                        volume.meta.finalizers =
-                            volume.meta.finalizers.without(Finalizers::VOLUME_PROTECTION);
-                    });
-                }
+            BinderEvent::VolumeFinalizer(id, uid)
+                if world.store.volumes.get_uid(id, uid).is_some_and(is_free) =>
+            {
+                world.update_uid(id, uid, Rule::vol(19), |volume| {
+                    volume.meta.finalizers = volume.meta.finalizers.without(Finalizers::VOLUME_PROTECTION);
+                });
             }
             _ => {}
         }
