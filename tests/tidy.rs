@@ -19,11 +19,11 @@ mod source;
 const LAYERS: &[(u32, &[&str])] = &[
     (0, &["kernel", "limits", "rule"]),
     (GROUND, &["api", "behavior", "config", "decision", "event", "trace::notes", "trace::record", "world"]),
-    (2, &["controllers", "scheduler", "kubelet", "storage", "network", "workload"]),
+    (2, &["controllers", "scheduler", "kubelet", "storage", "network"]),
     (3, &["invariants", "cluster"]),
     (4, &["fault", "kubectl", "scenario"]),
-    (5, &["run", "sweep", "explore", "compare", "trace"]),
-    (6, &["report", "serve", "conform"]),
+    (5, &["run", "trace"]),
+    (6, &["report", "conform"]),
     (7, &["cli", "main"]),
 ];
 
@@ -35,9 +35,6 @@ const ALSO: &[(&str, &str)] = &[
     ("cluster", "invariants"), // it runs the checks on each change
     ("fault", "scenario"),     // a fault is a step
     ("scenario", "kubectl"),   // a step is a command line
-    ("sweep", "run"),          // many runs
-    ("explore", "run"),        // many runs
-    ("compare", "run"),        // two runs
     ("conform", "report"),     // it prints causal chains
     ("main", "cli"),           // it is one line
 ];

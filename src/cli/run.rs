@@ -105,7 +105,7 @@ struct Printer<'o> {
 impl Printer<'_> {
     fn heading(&mut self, scenario: &Scenario) -> io::Result<()> {
         if self.format == Format::Timeline && !self.quiet && !scenario.about.is_empty() {
-            writeln!(self.out, "# {}\n", escape(&scenario.about))?;
+            writeln!(self.out, "# {}", escape(&scenario.about))?;
         }
         Ok(())
     }
