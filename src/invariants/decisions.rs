@@ -121,8 +121,7 @@ fn creations(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
             let name = claim_of(seen, template, ordinal);
             let known = name.and_then(|name| seen.view.find::<Claim>(seen.set.meta.namespace, name));
             let made = decision.deeds.contains(&Deed::CreateClaim { ordinal });
-            // A claim in deletion is asked for again, which fails and keeps the pod from being created (STS-22).
-            let first = made || known.is_some_and(|(_, claim)| !claim.meta.is_terminating());
+            let first = made || known.is_some();
             judge.holds(29, ordinal < 0 || first, || format!("pod {ordinal} is created before its claims"));
         }
         if seen.set.is_ordered() {

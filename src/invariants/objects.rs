@@ -77,6 +77,10 @@ fn created(judge: &mut Judge<'_>, pod: &Pod, name: &str) {
         let ClaimName::PerOrdinal(stem) = claim.claim else { continue };
         let expected = format!("{}-{set_text}", world.store.names.text(claim.volume));
         let sticky = world.store.names.text(stem) == expected;
+        let name_of_claim = world.store.names.known_name(&format!("{expected}-{ordinal}"));
+        let seen = name_of_claim.and_then(|claim| view.find::<Claim>(pod.meta.namespace, claim));
+        let dying = seen.is_some_and(|(_, claim)| claim.meta.is_terminating());
+        judge.holds(29, !dying, || format!("{name} was created on the dying claim {expected}-{ordinal}"));
         judge.holds(28, sticky, || format!("{name} uses a claim other than {expected}-{ordinal}"));
     }
 }

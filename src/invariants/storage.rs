@@ -59,7 +59,7 @@ pub(super) fn judge_claim(judge: &mut Judge<'_>, old: Option<&Claim>, new: Optio
             judge.holds(33, owned, || format!("claim {name} was collected although nothing owned it"));
         }
     }
-    if new.is_none() && before.meta.finalizers.has(Finalizers::CLAIM_PROTECTION) {
+    if new.is_none() && before.meta.is_terminating() {
         let user = store.pods.iter().find(|(_, pod)| {
             pod.is_bound()
                 && pod.meta.namespace == before.meta.namespace
