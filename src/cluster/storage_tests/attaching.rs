@@ -2,8 +2,10 @@
 use super::*;
 use proptest::prelude::*;
 
+type Moved = (Rig, [Id<Node>; 2], Id<Claim>, Id<Volume>, Id<Pod>);
+
 /// A pod on node-a with its volume attached and in use, and a second node of the zone.
-fn moved() -> (Rig, [Id<Node>; 2], Id<Claim>, Id<Volume>, Id<Pod>) {
+fn moved() -> Moved {
     let mut rig = Rig::recorded();
     let nodes = [rig.node("node-a", "zone-a"), rig.node("node-b", "zone-a")];
     let claim = rig.bound("data", nodes[0]);
