@@ -199,7 +199,9 @@ impl AttachDetach {
             .get(node)
             .is_some_and(|node| verify && node.volumes_in_use.binary_search(&volume).is_ok());
         if !in_use {
-            self.begin(slot, Operation::Delete, world.now(), world);
+            let read = world.config.latency.api_write;
+            let read = world.draw(read, Draw::ApiWrite, u64::from(slot), world.handled());
+            self.begin(slot, Operation::Delete, world.now() + read, world);
             return;
         }
         if let Some(pair) = self.pairs.get_mut(slot) {
