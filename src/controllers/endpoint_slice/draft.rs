@@ -220,7 +220,8 @@ impl<'a> Draft<'a> {
     /// Slices to delete: those that have lost their last endpoint, those that were empty and are not needed any more,
     /// and those of an earlier service of this name.
     fn deletions(&self) -> Vec<(Id<EndpointSlice>, &'a EndpointSlice)> {
-        let foreign = self.member.slices.iter().filter(|_| self.member.all_slices);
+        let looked_at = if self.member.all_slices { self.member.slices.len() } else { 0 };
+        let foreign = self.member.slices.iter().take(looked_at);
         let foreign = foreign.filter_map(|id| Some((*id, self.view.get(*id).filter(|s| !self.is_owned(s))?)));
         let mut deletions: Vec<_> = foreign.collect();
         let emptied = self.edits.iter().filter(|(_, edit)| edit.endpoints.is_empty());
