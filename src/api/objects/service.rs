@@ -60,7 +60,7 @@ pub struct Endpoint {
     pub pod: Id<Pod>,
     /// uid of the pod.
     pub uid: Uid,
-    /// addresses[0].
+    /// The first of `addresses`.
     pub ip: Ip,
     /// nodeName.
     pub node: Id<Node>,
