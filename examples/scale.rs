@@ -23,6 +23,7 @@ fn cluster(replicas: usize) -> Cluster {
     let mut config = Config::recorded();
     config.client_qps = 0;
     let mut cluster = Cluster::new(1, config);
+    cluster.world.max_events = u64::MAX;
     cluster.bootstrap().expect("an empty cluster");
     for n in 0..(replicas / PER_NODE).max(3) {
         let room = u32::try_from(2 * PER_NODE).expect("small");

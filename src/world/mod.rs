@@ -123,6 +123,8 @@ pub struct World {
     pub leases: Vec<Lease>,
     /// What is really mounted where.
     pub mounts: Mounts,
+    /// Events that may be handled before the run ends with a limit; [`limits::MAX_EVENTS`] unless set otherwise.
+    pub max_events: u64,
     /// A limit was reached: the run ends.
     pub exceeded: Option<Limit>,
     /// Decisions made since the last look, kept only while something judges them.
@@ -158,6 +160,7 @@ impl World {
             cause: Revision(0),
             leases: Vec::new(),
             mounts: Mounts::default(),
+            max_events: limits::MAX_EVENTS,
             exceeded: None,
             decisions: None,
             queue: Queue::new(),
@@ -252,7 +255,7 @@ impl World {
         self.cause = Revision(cause & CAUSE);
         self.handled += 1;
         self.at_this_instant = if time == before { self.at_this_instant + 1 } else { 0 };
-        if self.handled > limits::MAX_EVENTS && self.exceeded.is_none() {
+        if self.handled > self.max_events && self.exceeded.is_none() {
             self.exceeded = Some(Limit::Events);
         }
         if self.at_this_instant > limits::MAX_EVENTS_AT_ONE_INSTANT && self.exceeded.is_none() {
