@@ -8,7 +8,7 @@
 //! releases.
 use super::hash::mix64;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand::{Rng, SeedableRng};
 
 /// All chance of one run, determined by its seed.
 #[derive(Clone, Debug)]
