@@ -7,8 +7,8 @@
 //! ChaCha8 generator. Ranges are computed here and not by `rand`, whose distributions may change between
 //! releases.
 use super::hash::mix64;
-use rand_chacha::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 /// All chance of one run, determined by its seed.
 #[derive(Clone, Debug)]
