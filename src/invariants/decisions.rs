@@ -75,11 +75,14 @@ pub(super) fn judge(judge: &mut Judge<'_>, decision: &Decision) {
         judge.holds(6, !acts, || "pods are touched for a set that is gone".into());
         return;
     };
+    // Pods that it adopts in this very sync are its own already (STS-86).
+    let is_member = |pod: &Pod| match view.store.controller_of(pod.meta.owners) {
+        Some(owner) => owner.uid == set.meta.uid,
+        None => !pod.is_terminating() && view.store.pod_matches(pod, &set.spec.selector),
+    };
     let pods = view
         .iter::<Pod>()
-        .filter(|(_, pod)| {
-            view.store.controller_of(pod.meta.owners).is_some_and(|owner| owner.uid == set.meta.uid)
-        })
+        .filter(|(_, pod)| is_member(pod))
         .filter(|(_, pod)| pod.meta.name.stem() == stem_of(set, &view) && pod.meta.name.ordinal().is_some())
         .map(|(_, pod)| (i64::from(pod.meta.name.ordinal().unwrap_or(0)), pod))
         .collect();
