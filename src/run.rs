@@ -154,6 +154,13 @@ impl<'s> Play<'s> {
         Outcome { ended, failures: std::mem::take(&mut self.failures), findings }
     }
 
+    /// Goes on with the manifests and steps of another scenario on the same cluster: a session, step by step.
+    /// The cluster, behaviour and times of that scenario count for nothing.
+    pub fn go_on(&mut self, scenario: &'s Scenario, watch: &mut dyn Watch) -> Outcome {
+        self.scenario = scenario;
+        self.play(watch)
+    }
+
     /// Plays until a moment: the cluster is then as it was when everything up to and including it had happened.
     pub fn play_until(&mut self, moment: Time, watch: &mut dyn Watch) -> Outcome {
         self.moment = Some(moment);

@@ -1,0 +1,251 @@
+//! A small language for acceptance tests: a cluster that is played step by step, asked in between.
+//!
+//! A [`Drill`] is a scenario without steps; [`Drill::step`] plays further steps on the same cluster until it has
+//! settled, and [`Drill::object`], [`Drill::names`] and [`Drill::events`] look at what came of it. Invariants are
+//! checked at every change of every drill: a finding fails the test.
+use serde_json::{Value, json};
+use stsim::conform::observe::Observer;
+use stsim::kernel::Time;
+use stsim::kubectl::run::{self as kubectl, Output};
+use stsim::run::{Blind, Play, Watch};
+use stsim::scenario::Scenario;
+use stsim::scenario::read::{Loader, read};
+use stsim::trace::record::Recorder;
+
+struct NoFiles;
+impl Loader for NoFiles {
+    fn load(&mut self, relative: &str) -> Result<(String, Vec<u8>), String> {
+        Err(format!("no file {relative}"))
+    }
+}
+
+fn scenario(text: &str) -> &'static Scenario {
+    match read("acceptance.yaml", text.as_bytes(), &mut NoFiles) {
+        // A play borrows its scenario; a test is short.
+        Ok(scenario) => Box::leak(Box::new(scenario)),
+        Err(unreadable) => panic!("{text}\n{}", unreadable.render()),
+    }
+}
+
+/// The default cluster of a drill: three nodes in three zones, pods start and get ready in 200 ms each.
+pub(crate) const SPEC: &str = "  cluster:
+    nodes:
+    - {name: node-a, zone: zone-a}
+    - {name: node-b, zone: zone-b}
+    - {name: node-c, zone: zone-c}
+";
+
+/// A cluster under way.
+pub(crate) struct Drill {
+    play: Play<'static>,
+    observer: Observer,
+    outputs: Outputs,
+    header: String,
+    seen: usize,
+}
+
+#[derive(Default)]
+struct Outputs(Vec<Output>);
+
+struct Both<'a>(&'a mut Observer, &'a mut Outputs);
+impl Watch for Both<'_> {
+    fn happened(&mut self, cluster: &stsim::cluster::Cluster) {
+        self.0.happened(cluster);
+    }
+    fn step(&mut self, cluster: &stsim::cluster::Cluster, step: Option<&stsim::scenario::Step>) {
+        self.0.step(cluster, step);
+    }
+    fn output(
+        &mut self,
+        cluster: &stsim::cluster::Cluster,
+        step: Option<&stsim::scenario::Step>,
+        output: &Output,
+    ) {
+        self.0.output(cluster, step, output);
+        self.1.0.push(output.clone());
+    }
+    fn settled(&mut self, cluster: &stsim::cluster::Cluster) {
+        self.0.settled(cluster);
+    }
+}
+
+impl Drill {
+    /// The default cluster with these manifests applied, settled.
+    pub(crate) fn new(manifests: &[Value]) -> Drill {
+        Drill::on(SPEC, manifests)
+    }
+
+    /// A cluster with this text below `spec:` (two spaces in; no steps) and these manifests applied, settled.
+    pub(crate) fn on(spec: &str, manifests: &[Value]) -> Drill {
+        let header = format!(
+            "apiVersion: stsim/v1alpha1\nkind: Scenario\nmetadata: {{name: drill}}\nspec:\n{}\n",
+            spec.trim_end()
+        );
+        let mut text = header.clone();
+        for manifest in manifests {
+            text.push_str("---\n");
+            text.push_str(&manifest.to_string());
+            text.push('\n');
+        }
+        let play = Play::new(scenario(&text), 1, Recorder::on()).unwrap_or_else(|f| panic!("{}", f.message));
+        let mut drill =
+            Drill { play, observer: Observer::default(), outputs: Outputs::default(), header, seen: 0 };
+        drill.play.set_until(Time::NEVER);
+        let outcome = drill.play.play(&mut Both(&mut drill.observer, &mut drill.outputs));
+        assert!(outcome.failures.is_empty(), "{:?}", outcome.failures);
+        assert!(outcome.findings.is_empty(), "{:?}", outcome.findings);
+        drill
+    }
+
+    /// Plays steps (YAML list items, as in a scenario file) until the cluster has settled; the last command's output.
+    ///
+    /// A command that fails fails the test, unless the step says `fails:`.
+    pub(crate) fn step(&mut self, steps: &str) -> Output {
+        let mut text = format!("{}  steps:\n", self.header);
+        for line in steps.lines() {
+            text.push_str("  ");
+            text.push_str(line);
+            text.push('\n');
+        }
+        self.seen = self.observer.segments.len();
+        let before = self.outputs.0.len();
+        let outcome =
+            self.play.go_on(scenario(&text), &mut Both(&mut self.observer, &mut self.outputs));
+        assert!(outcome.failures.is_empty(), "{steps}: {:?}", outcome.failures);
+        assert!(outcome.findings.is_empty(), "{steps}: {:?}", outcome.findings);
+        self.outputs.0.get(before..).and_then(<[_]>::last).cloned().unwrap_or_default()
+    }
+
+    /// One kubectl command line that succeeds; then until settled. Its standard output.
+    pub(crate) fn kubectl(&mut self, line: &str) -> String {
+        self.step(&format!("- kubectl: {}", json!(line))).stdout
+    }
+
+    /// One kubectl command line that is refused; its standard error.
+    pub(crate) fn refused(&mut self, line: &str) -> String {
+        self.step(&format!("- kubectl: {}\n  fails: true", json!(line))).stderr
+    }
+
+    /// `kubectl apply -f -` of a manifest; then until settled.
+    pub(crate) fn apply(&mut self, manifest: &Value) -> String {
+        self.step(&format!("- apply: {}", json!(manifest.to_string()))).stdout
+    }
+
+    /// Virtual time passes; then until settled.
+    pub(crate) fn sleep(&mut self, duration: &str) {
+        self.step(&format!("- sleep: {duration}"));
+    }
+
+    /// An object as the API server has it now: `pod/web-0`; None: there is none.
+    pub(crate) fn find(&mut self, object: &str) -> Option<Value> {
+        let (kind, name) = object.split_once('/').expect("kind/name");
+        let output = self.get(&["get", kind, name, "-o", "json"]);
+        (output.exit == 0).then(|| serde_json::from_str(&output.stdout).expect("kubectl prints JSON"))
+    }
+
+    /// An object that is there.
+    pub(crate) fn object(&mut self, object: &str) -> Value {
+        self.find(object).unwrap_or_else(|| panic!("no {object}"))
+    }
+
+    /// A field of an object that is there, by JSON pointer: `("sts/web", "/status/readyReplicas")`; Null: not set.
+    pub(crate) fn field(&mut self, object: &str, pointer: &str) -> Value {
+        self.object(object).pointer(pointer).cloned().unwrap_or(Value::Null)
+    }
+
+    /// All objects of a kind, by name: `pods`, `pvc`, `controllerrevisions` ...
+    pub(crate) fn list(&mut self, kind: &str) -> Vec<Value> {
+        let output = self.get(&["get", kind, "-o", "json"]);
+        let list: Value = serde_json::from_str(&output.stdout).expect("kubectl prints JSON");
+        list["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Names of all objects of a kind, sorted.
+    pub(crate) fn names(&mut self, kind: &str) -> Vec<String> {
+        let mut names: Vec<_> =
+            self.list(kind).iter().map(|o| o["metadata"]["name"].as_str().unwrap_or("").to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// What happened since the last call of `step`, in order: `pod/web-0 created rev=rev-1`, `pvc/data-web-0 bound`.
+    pub(crate) fn events(&self) -> Vec<String> {
+        let new = self.observer.segments.get(self.seen..).unwrap_or_default();
+        new.iter().flat_map(|segment| segment.events.iter().map(|event| event.text.clone())).collect()
+    }
+
+    /// The events that begin so: `of("pod/web-")`.
+    pub(crate) fn events_of(&self, prefix: &str) -> Vec<String> {
+        self.events().into_iter().filter(|event| event.starts_with(prefix)).collect()
+    }
+
+    /// Virtual seconds since the start.
+    pub(crate) fn seconds(&self) -> u64 {
+        self.play.cluster.world.now().as_nanos() / 1_000_000_000
+    }
+
+    /// The cluster, for what no kubectl shows (mounts, disks, DNS answers).
+    pub(crate) fn cluster(&self) -> &stsim::cluster::Cluster {
+        &self.play.cluster
+    }
+
+    fn get(&mut self, words: &[&str]) -> Output {
+        let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+        kubectl::start(&words, None, stsim::scenario::yaml::documents, &mut self.play.cluster).output
+    }
+}
+
+/// A StatefulSet `web` with this many replicas, one container `web:v1`, service `web`, no claims.
+pub(crate) fn set(replicas: i64) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "web"},
+        "spec": {
+            "serviceName": "web", "replicas": replicas,
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "web", "image": "web:v1"}]},
+            },
+        },
+    })
+}
+
+/// The same with a claim template `data` of 1Gi.
+pub(crate) fn set_with_claims(replicas: i64) -> Value {
+    with(set(replicas), "/spec/volumeClaimTemplates", json!([{
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }]))
+}
+
+/// An object with one field set, by JSON pointer; objects on the way are made.
+pub(crate) fn with(mut object: Value, pointer: &str, value: Value) -> Value {
+    let mut at = &mut object;
+    for key in pointer.trim_start_matches('/').split('/') {
+        at = match at {
+            Value::Array(items) => {
+                let index: usize = key.parse().expect("an index");
+                items.get_mut(index).expect("an element")
+            }
+            other => {
+                if other.is_null() {
+                    *other = json!({});
+                }
+                other.as_object_mut().expect("an object").entry(key).or_insert(Value::Null)
+            }
+        };
+    }
+    *at = value;
+    object
+}
+
+/// Asserts that these texts occur in the events in this order (others may lie between).
+pub(crate) fn in_order(events: &[String], expected: &[&str]) {
+    let mut at = 0;
+    for wanted in expected {
+        match events[at..].iter().position(|event| event.starts_with(wanted)) {
+            Some(n) => at += n + 1,
+            None => panic!("no `{wanted}` after event {at} of\n{}", events.join("\n")),
+        }
+    }
+}
