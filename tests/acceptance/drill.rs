@@ -109,8 +109,7 @@ impl Drill {
         }
         self.seen = self.observer.segments.len();
         let before = self.outputs.0.len();
-        let outcome =
-            self.play.go_on(scenario(&text), &mut Both(&mut self.observer, &mut self.outputs));
+        let outcome = self.play.go_on(scenario(&text), &mut Both(&mut self.observer, &mut self.outputs));
         assert!(outcome.failures.is_empty(), "{steps}: {:?}", outcome.failures);
         assert!(outcome.findings.is_empty(), "{steps}: {:?}", outcome.findings);
         self.outputs.0.get(before..).and_then(<[_]>::last).cloned().unwrap_or_default()
@@ -212,10 +211,14 @@ pub(crate) fn set(replicas: i64) -> Value {
 
 /// The same with a claim template `data` of 1Gi.
 pub(crate) fn set_with_claims(replicas: i64) -> Value {
-    with(set(replicas), "/spec/volumeClaimTemplates", json!([{
-        "metadata": {"name": "data"},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-    }]))
+    with(
+        set(replicas),
+        "/spec/volumeClaimTemplates",
+        json!([{
+            "metadata": {"name": "data"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }]),
+    )
 }
 
 /// An object with one field set, by JSON pointer; objects on the way are made.
