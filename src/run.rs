@@ -157,8 +157,18 @@ impl<'s> Play<'s> {
     /// Goes on with the manifests and steps of another scenario on the same cluster: a session, step by step.
     /// The cluster, behaviour and times of that scenario count for nothing.
     pub fn go_on(&mut self, scenario: &'s Scenario, watch: &mut dyn Watch) -> Outcome {
+        self.moment = None;
         self.scenario = scenario;
         self.play(watch)
+    }
+
+    /// The same, but no further than to a moment: the cluster is then as it was at that time, settled or not.
+    pub fn go_on_until(&mut self, scenario: &'s Scenario, moment: Time, watch: &mut dyn Watch) -> Outcome {
+        self.scenario = scenario;
+        if moment > self.cluster.world.now() {
+            self.look_at(moment);
+        }
+        self.play_until(moment, watch)
     }
 
     /// Plays until a moment: the cluster is then as it was when everything up to and including it had happened.

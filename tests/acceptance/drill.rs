@@ -5,9 +5,11 @@
 //! checked at every change of every drill: a finding fails the test.
 use serde_json::{Value, json};
 use stsim::conform::observe::Observer;
-use stsim::kernel::Time;
+use stsim::kernel::{Duration, Time};
 use stsim::kubectl::run::{self as kubectl, Output};
-use stsim::run::{Blind, Play, Watch};
+use stsim::network::answer::RecordType;
+use stsim::network::dns::Zone;
+use stsim::run::{Outcome, Play, Watch};
 use stsim::scenario::Scenario;
 use stsim::scenario::read::{Loader, read};
 use stsim::trace::record::Recorder;
@@ -35,6 +37,18 @@ pub(crate) const SPEC: &str = "  cluster:
     - {name: node-c, zone: zone-c}
 ";
 
+/// The same machines where everything takes a known time: pods start, get ready and stop in 200 ms each, disks are
+/// made, attached and detached in 100 ms, and the API takes milliseconds.
+pub(crate) const STEADY: &str = "  cluster:
+    nodes:
+    - {name: node-a, zone: zone-a}
+    - {name: node-b, zone: zone-b}
+    - {name: node-c, zone: zone-c}
+    latency: {apiWrite: 3ms, watchLag: 2ms, queueHop: 0s, schedulerDecision: 2ms, sandbox: 0s, imagePull: 0s,
+      containerStart: 200ms, ready: 200ms, containerStop: 200ms, provision: 100ms, attach: 100ms, detach: 100ms,
+      stage: 0s, publish: 0s}
+";
+
 /// A cluster under way.
 pub(crate) struct Drill {
     play: Play<'static>,
@@ -44,8 +58,16 @@ pub(crate) struct Drill {
     seen: usize,
 }
 
+/// Outputs of all commands, and the number of steps begun.
 #[derive(Default)]
-struct Outputs(Vec<Output>);
+struct Outputs(Vec<Output>, usize);
+
+impl Outputs {
+    /// The output of the last command after the first `n`.
+    fn last_after(&self, n: usize) -> Output {
+        self.0.get(n..).and_then(<[_]>::last).cloned().unwrap_or_default()
+    }
+}
 
 struct Both<'a>(&'a mut Observer, &'a mut Outputs);
 impl Watch for Both<'_> {
@@ -54,6 +76,7 @@ impl Watch for Both<'_> {
     }
     fn step(&mut self, cluster: &stsim::cluster::Cluster, step: Option<&stsim::scenario::Step>) {
         self.0.step(cluster, step);
+        self.1.1 += usize::from(step.is_some());
     }
     fn output(
         &mut self,
@@ -67,6 +90,11 @@ impl Watch for Both<'_> {
     fn settled(&mut self, cluster: &stsim::cluster::Cluster) {
         self.0.settled(cluster);
     }
+}
+
+fn went_well(steps: &str, outcome: &Outcome) {
+    assert!(outcome.failures.is_empty(), "{steps}: {:?}", outcome.failures);
+    assert!(outcome.findings.is_empty(), "{steps}: {:?}", outcome.findings);
 }
 
 impl Drill {
@@ -101,18 +129,40 @@ impl Drill {
     ///
     /// A command that fails fails the test, unless the step says `fails:`.
     pub(crate) fn step(&mut self, steps: &str) -> Output {
-        let mut text = format!("{}  steps:\n", self.header);
+        let scenario = self.scenario(steps);
+        let before = self.outputs.0.len();
+        let outcome = self.play.go_on(scenario, &mut Both(&mut self.observer, &mut self.outputs));
+        went_well(steps, &outcome);
+        self.outputs.last_after(before)
+    }
+
+    /// Plays steps, and stops that much virtual time after now, in the middle of whatever goes on. Steps that are not
+    /// to wait for the cluster to settle say `settle: false`. No steps: only time passes.
+    pub(crate) fn during(&mut self, duration: &str, steps: &str) -> Output {
+        let scenario = self.scenario(steps);
+        let before = self.outputs.0.len();
+        let moment = self.play.cluster.world.now() + Duration::parse(duration).expect("a duration");
+        self.outputs.1 = 0;
+        let mut watch = Both(&mut self.observer, &mut self.outputs);
+        let outcome = self.play.go_on_until(scenario, moment, &mut watch);
+        went_well(steps, &outcome);
+        assert_eq!(self.outputs.1, scenario.steps.len(), "steps begun within {duration}: {steps}");
+        self.outputs.last_after(before)
+    }
+
+    /// The steps as a scenario on this cluster; its events are the new ones.
+    fn scenario(&mut self, steps: &str) -> &'static Scenario {
+        let mut text = self.header.clone();
+        if !steps.is_empty() {
+            text.push_str("  steps:\n");
+        }
         for line in steps.lines() {
             text.push_str("  ");
             text.push_str(line);
             text.push('\n');
         }
         self.seen = self.observer.segments.len();
-        let before = self.outputs.0.len();
-        let outcome = self.play.go_on(scenario(&text), &mut Both(&mut self.observer, &mut self.outputs));
-        assert!(outcome.failures.is_empty(), "{steps}: {:?}", outcome.failures);
-        assert!(outcome.findings.is_empty(), "{steps}: {:?}", outcome.findings);
-        self.outputs.0.get(before..).and_then(<[_]>::last).cloned().unwrap_or_default()
+        scenario(&text)
     }
 
     /// One kubectl command line that succeeds; then until settled. Its standard output.
@@ -176,6 +226,28 @@ impl Drill {
     /// The events that begin so: `of("pod/web-")`.
     pub(crate) fn events_of(&self, prefix: &str) -> Vec<String> {
         self.events().into_iter().filter(|event| event.starts_with(prefix)).collect()
+    }
+
+    /// Kubernetes Events about an object, in order: `Warning FailedCreate: Error creating: ...`.
+    pub(crate) fn messages(&mut self, object: &str) -> Vec<String> {
+        let (_, name) = object.split_once('/').expect("kind/name");
+        let (kind, object) = (self.field(object, "/kind"), json!(name));
+        let of = |event: &&Value| {
+            event["involvedObject"]["kind"] == kind && event["involvedObject"]["name"] == object
+        };
+        let text = |event: &Value, field: &str| event[field].as_str().unwrap_or_default().to_owned();
+        let told = |event: &Value| {
+            format!("{} {}: {}", text(event, "type"), text(event, "reason"), text(event, "message"))
+        };
+        self.list("events").iter().filter(of).map(told).collect()
+    }
+
+    /// The addresses that DNS gives a pod of the default namespace for a name, sorted; empty: it does not exist.
+    pub(crate) fn addresses(&self, name: &str) -> Vec<String> {
+        let lookup = Zone::of(&self.play.cluster.world).resolve("default", name, RecordType::A);
+        let mut addresses: Vec<_> = lookup.answer.addresses().map(|ip| ip.render()).collect();
+        addresses.sort();
+        addresses
     }
 
     /// Virtual seconds since the start.
