@@ -15,6 +15,7 @@ use crate::api::store::Store;
 use crate::api::template_defaults::default_pod;
 use crate::api::wire::fields::{Object, at, ensure, list, set_default, text, text_at};
 use crate::config::Config;
+use crate::rule::mark;
 use serde_json::{Value, json};
 
 /// Tolerations of these taints are added to every pod (NODE-20), in this order.
@@ -44,6 +45,8 @@ pub fn pod_spec_for_set(
     if let Some(spec) = json.as_object_mut() {
         spec.remove("hostname");
         spec.remove("subdomain");
+        // STS-17: the name is taken as it is, nobody looks for the Service.
+        mark!("STS-17");
         if !service_name.is_empty() {
             spec.insert("subdomain".into(), store.names.text(service_name).into());
         }

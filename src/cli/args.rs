@@ -19,6 +19,8 @@ pub(super) enum Command {
     Get(Get),
     /// Judge ourselves against traces recorded from a real control plane
     Conform(Conform),
+    /// List which rules of docs/semantics scenarios exercise
+    Coverage(Coverage),
 }
 
 /// Options that every command that plays a scenario has.
@@ -101,4 +103,29 @@ pub(super) struct Conform {
     /// What to print
     #[arg(short, long, value_enum, default_value_t = Lines::Text)]
     pub output: Lines,
+}
+
+/// How `coverage` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Report {
+    /// Counts, the rules no scenario exercises, those not modelled
+    Text,
+    /// One JSON object with every rule
+    Json,
+    /// The page docs/semantics/coverage.md
+    Markdown,
+}
+
+/// Options of `coverage`.
+#[derive(Debug, Args)]
+pub(super) struct Coverage {
+    /// Scenarios, and directories of scenarios or recorded cases
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// List the scenarios that exercise this rule, such as STS-58
+    #[arg(long, value_name = "ID")]
+    pub rule: Option<String>,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = Report::Text)]
+    pub output: Report,
 }

@@ -4,6 +4,7 @@
 //! usage; 3 a limit was reached; 70 our bug.
 mod args;
 mod conform;
+mod coverage;
 mod files;
 mod get;
 mod run;
@@ -77,6 +78,7 @@ pub fn main() -> ExitCode {
         args::Command::Run(options) => run::run(options, &mut out),
         args::Command::Get(options) => get::get(options, &mut out),
         args::Command::Conform(options) => conform::conform(options, &mut out),
+        args::Command::Coverage(options) => coverage::coverage(options, &mut out),
     };
     let done = done.and_then(|exit| Ok(out.flush().map(|()| exit)?));
     match done {

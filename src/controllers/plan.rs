@@ -5,7 +5,7 @@
 //! controller manager between two calls simply forgets what is left.
 use crate::api::objects::{Claim, Node, Pod};
 use crate::kernel::{Duration, Id, Time};
-use crate::rule::Rule;
+use crate::rule::{Rule, marks};
 
 /// One call of a plan.
 #[derive(Clone, Debug)]
@@ -101,17 +101,20 @@ impl<C> Default for Plan<C> {
 impl<C> Plan<C> {
     /// Adds a call in a group of its own: it is sent after all before it have succeeded.
     pub fn call(&mut self, rule: Rule, call: C) {
+        marks::note(rule);
         let group = self.next_group();
         self.steps.push(Step { call, rule, group, needs: 0, always: false });
     }
 
     /// Adds a call to a group.
     pub fn call_in(&mut self, group: u32, needs: u8, rule: Rule, call: C) {
+        marks::note(rule);
         self.steps.push(Step { call, rule, group, needs, always: false });
     }
 
     /// Adds a call that is sent whatever happened before it.
     pub fn always(&mut self, rule: Rule, call: C) {
+        marks::note(rule);
         let group = self.next_group();
         self.steps.push(Step { call, rule, group, needs: 0, always: true });
     }

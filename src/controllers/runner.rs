@@ -10,7 +10,7 @@ use crate::controllers::plan::{Plan, Step, Then, Wait};
 use crate::decision::{Decision, Deed};
 use crate::event::{Controller, Event, Process};
 use crate::kernel::{Duration, Time, Timer};
-use crate::rule::Rule;
+use crate::rule::{Rule, marks};
 use crate::world::{Actor, Draw, World};
 use std::collections::VecDeque;
 
@@ -303,6 +303,9 @@ impl<R: Reconciler> Runner<R> {
         let index = key as usize;
         if index >= self.waits.len() {
             self.waits.resize(index + 1, None);
+        }
+        if let Some(wait) = plan.wait {
+            marks::note(wait.rule);
         }
         self.waits[index] = plan.wait;
         let sent = world.now();

@@ -1,4 +1,5 @@
 //! What is kept of a run, and how it is told.
+pub mod coverage;
 pub mod notes;
 pub mod record;
 pub mod tell;

@@ -18,7 +18,7 @@ use crate::decision::Decision;
 use crate::event::{Event, Process};
 use crate::kernel::{Chooser, Duration, Id, Latency, Queue, Scheduled, Time, Timer};
 use crate::limits;
-use crate::rule::Rule;
+use crate::rule::{Rule, marks};
 use crate::trace::notes::Noted;
 use crate::trace::record::Recorder;
 
@@ -646,6 +646,7 @@ impl World {
             actor: self.actor,
         });
         self.last_change = now;
+        marks::note(rule);
         if self.recorder.is_on() {
             let new = T::table(&self.store).get(id);
             self.recorder.write(&self.store, now, revision, self.cause, self.actor, rule, id, old, new);

@@ -12,7 +12,7 @@ use crate::api::objects::{Claim, Pod, StatefulSetStatus};
 use crate::api::store::View;
 use crate::controllers::plan::{Plan, Wait, WaitOn};
 use crate::kernel::{Id, Time};
-use crate::rule::Rule;
+use crate::rule::{Rule, marks};
 
 /// How the calls for one pod follow those for others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,6 +68,7 @@ impl<'a> Draft<'a> {
 
     /// What the set waits for, unless something before this is in the way already.
     pub(super) fn wait(&mut self, rule: u8, on: WaitOn) {
+        marks::note(Rule::sts(rule));
         self.plan.wait.get_or_insert(Wait { rule: Rule::sts(rule), on });
     }
 
