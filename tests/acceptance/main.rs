@@ -4,3 +4,4 @@
 mod catalogue;
 mod drill;
 mod stateful_set_control;
+mod stateful_set_validation;

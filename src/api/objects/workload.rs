@@ -156,6 +156,8 @@ pub struct StatefulSet {
     pub spec: Arc<StatefulSetSpec>,
     /// Reported state.
     pub status: StatefulSetStatus,
+    /// status.conditions, which only others than its controller write; the controller computes a status without them.
+    pub conditions: Option<Arc<Value>>,
 }
 
 impl StatefulSet {

@@ -5,7 +5,7 @@
 //! `stringData`.
 use crate::api::quantity::Quantity;
 use crate::api::template_defaults::{default_pod, default_pod_template};
-use crate::api::wire::fields::{Object, ensure, flag, list, set_default, text};
+use crate::api::wire::fields::{Object, ensure, flag, list, set_default, set_default_text, text};
 use crate::config::Gates;
 use serde_json::{Value, json};
 
@@ -72,12 +72,12 @@ fn child<'a>(parent: &'a mut Object, field: &str) -> Option<&'a mut Object> {
 /// STS-1 to STS-4.
 fn stateful_set(object: &mut Value, gates: &Gates) {
     let Some(spec) = ensure(object, "spec") else { return };
-    set_default(spec, "podManagementPolicy", "OrderedReady");
+    set_default_text(spec, "podManagementPolicy", "OrderedReady");
     set_default(spec, "replicas", 1);
     set_default(spec, "revisionHistoryLimit", 10);
     if let Some(policy) = child(spec, "persistentVolumeClaimRetentionPolicy") {
-        set_default(policy, "whenDeleted", "Retain");
-        set_default(policy, "whenScaled", "Retain");
+        set_default_text(policy, "whenDeleted", "Retain");
+        set_default_text(policy, "whenScaled", "Retain");
     }
     if let Some(strategy) = child(spec, "updateStrategy") {
         // Only a missing type brings a rollingUpdate block (STS-2).
@@ -149,7 +149,7 @@ fn quantities(list: Option<&mut Value>) {
 
 fn volume(object: &mut Value) {
     let Some(spec) = ensure(object, "spec") else { return };
-    set_default(spec, "persistentVolumeReclaimPolicy", "Retain");
+    set_default_text(spec, "persistentVolumeReclaimPolicy", "Retain");
     set_default(spec, "volumeMode", "Filesystem");
     quantities(spec.get_mut("capacity"));
     if let Some(reference) = spec.get_mut("claimRef").and_then(Value::as_object_mut) {
@@ -171,15 +171,15 @@ fn service(object: &mut Value) {
         Value::Bool(on) => *on,
         _ => true,
     });
-    set_default(spec, "sessionAffinity", "None");
-    set_default(spec, "type", "ClusterIP");
+    set_default_text(spec, "sessionAffinity", "None");
+    set_default_text(spec, "type", "ClusterIP");
     let kind = spec.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     if spec.get("sessionAffinity").is_some_and(|affinity| affinity == "ClientIP") {
         set_default(spec, "sessionAffinityConfig", json!({"clientIP": {"timeoutSeconds": 10800}}));
     }
     for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(port) = port.as_object_mut() else { continue };
-        set_default(port, "protocol", "TCP");
+        set_default_text(port, "protocol", "TCP");
         let number = port.get("port").cloned().unwrap_or_default();
         if port.get("targetPort").is_none_or(|target| *target == json!(0) || *target == json!("")) {
             port.insert("targetPort".into(), number);
@@ -189,7 +189,7 @@ fn service(object: &mut Value) {
         }
     }
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
-        set_default(spec, "externalTrafficPolicy", "Cluster");
+        set_default_text(spec, "externalTrafficPolicy", "Cluster");
     }
     if kind == "LoadBalancer" {
         set_default(spec, "allocateLoadBalancerNodePorts", true);
@@ -210,7 +210,7 @@ fn namespace(object: &mut Value) {
 /// `stringData` is written into `data`, in base64.
 fn secret(object: &mut Value) {
     let Some(secret) = object.as_object_mut() else { return };
-    set_default(secret, "type", "Opaque");
+    set_default_text(secret, "type", "Opaque");
     let Some(Value::Object(plain)) = secret.remove("stringData") else { return };
     if let Some(data) = child(secret, "data") {
         for (key, value) in plain {

@@ -43,10 +43,11 @@ fn access_modes(errors: &mut Errors, spec: &Value, path: &str) {
     }
 }
 
-fn class_name(errors: &mut Errors, spec: &Value, path: &str) {
-    let class = text(spec, "storageClassName");
+/// ValidateClassName of a field that names a class of storage.
+fn class_name(errors: &mut Errors, spec: &Value, field: &str, path: &str) {
+    let class = text(spec, field);
     if !class.is_empty() {
-        errors.invalid_for(&format!("{path}.storageClassName"), class, dns_subdomain_errors(class));
+        errors.invalid_for(&format!("{path}.{field}"), class, dns_subdomain_errors(class));
     }
 }
 
@@ -64,8 +65,9 @@ pub(super) fn claim_spec(errors: &mut Errors, spec: &Value, path: &str) {
         }
         Some(_) => {}
     }
-    class_name(errors, spec, path);
+    class_name(errors, spec, "storageClassName", path);
     errors.one_of(spec, "volumeMode", path, &["Block", "Filesystem"]);
+    class_name(errors, spec, "volumeAttributesClassName", path);
 }
 
 /// ValidatePersistentVolumeClaimUpdate: only the size of a bound claim may grow; the name of a volume may be filled in.
@@ -132,7 +134,7 @@ pub(super) fn volume(errors: &mut Errors, volume: &Value) {
             }
         }
     }
-    class_name(errors, spec, "spec");
+    class_name(errors, spec, "storageClassName", "spec");
     errors.one_of(spec, "volumeMode", "spec", &["Block", "Filesystem"]);
 }
 

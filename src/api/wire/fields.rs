@@ -81,3 +81,10 @@ pub(crate) fn set_default(parent: &mut Object, field: &str, value: impl Into<Val
         *entry = value.into();
     }
 }
+
+/// Sets a field whose zero value is the empty text: Go cannot tell that from absence.
+pub(crate) fn set_default_text(parent: &mut Object, field: &str, value: &str) {
+    if parent.get(field).is_none_or(|given| given.is_null() || given == "") {
+        parent.insert(field.into(), value.into());
+    }
+}

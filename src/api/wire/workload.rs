@@ -182,6 +182,7 @@ impl Wire for StatefulSet {
             "currentRevision": name_or_null(store, status.current_revision),
             "updateRevision": name_or_null(store, status.update_revision),
             "collisionCount": status.collisions,
+            "conditions": self.conditions.as_deref(),
         }));
         json
     }
@@ -204,6 +205,7 @@ impl Wire for StatefulSet {
                 update_revision: name_of(store, status, "updateRevision"),
                 collisions: int32(status, "collisionCount"),
             },
+            conditions: status.get("conditions").filter(|all| *all != &json!([])).cloned().map(Arc::new),
         }
     }
 
@@ -213,6 +215,7 @@ impl Wire for StatefulSet {
 
     fn keep_status(&mut self, old: &StatefulSet) {
         self.status = old.status;
+        self.conditions.clone_from(&old.conditions);
     }
 }
 

@@ -365,7 +365,10 @@ impl Underway {
         if let Some(why) = status::refusal(&new) {
             return Err(Status::invalid(Kind::StatefulSet, &name(), &[why]));
         }
-        Ok(wrote(world.update(self.frame.id, rule, |set| set.status = new)))
+        Ok(wrote(world.update(self.frame.id, rule, |set| {
+            set.status = new;
+            set.conditions = None;
+        })))
     }
 }
 

@@ -113,7 +113,12 @@ pub(super) fn spec(world: &mut World, options: &SetOptions) -> StatefulSetSpec {
 pub(super) fn set(world: &mut World, name: &str, options: &SetOptions) -> Id<StatefulSet> {
     let spec = Arc::new(spec(world, options));
     let meta = Meta { name: world.store.names.name(name), namespace: Sym::DEFAULT, ..Meta::default() };
-    world.create(StatefulSet { meta, spec, status: StatefulSetStatus::default() }, Rule::NONE).unwrap()
+    world
+        .create(
+            StatefulSet { meta, spec, status: StatefulSetStatus::default(), conditions: None },
+            Rule::NONE,
+        )
+        .unwrap()
 }
 
 /// Writes the spec of a set anew.
