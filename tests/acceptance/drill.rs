@@ -9,7 +9,7 @@ use stsim::kernel::{Duration, Time};
 use stsim::kubectl::run::{self as kubectl, Output};
 use stsim::network::answer::RecordType;
 use stsim::network::dns::Zone;
-use stsim::run::{Outcome, Play, Watch};
+use stsim::run::{Ended, Outcome, Play, Watch};
 use stsim::scenario::Scenario;
 use stsim::scenario::read::{Loader, read};
 use stsim::trace::record::Recorder;
@@ -95,6 +95,7 @@ impl Watch for Both<'_> {
 fn went_well(steps: &str, outcome: &Outcome) {
     assert!(outcome.failures.is_empty(), "{steps}: {:?}", outcome.failures);
     assert!(outcome.findings.is_empty(), "{steps}: {:?}", outcome.findings);
+    assert!(matches!(outcome.ended, Ended::Settled | Ended::Moment), "{steps}: {:?}", outcome.ended);
 }
 
 impl Drill {

@@ -205,7 +205,7 @@ mod tests {
 
     /// DEP-10.
     #[test]
-    fn surge_rounds_up_and_unavailable_down() {
+    fn t_dep_005_surge_rounds_up_and_unavailable_down() {
         let quarter = Percent(25);
         for (replicas, surge, unavailable, expected) in [
             (1, quarter, quarter, (1, 0)),
@@ -213,6 +213,10 @@ mod tests {
             (4, quarter, quarter, (1, 1)),
             (10, quarter, quarter, (3, 2)),
             (3, Int(0), Percent(10), (0, 1)),
+            (10, Percent(0), Percent(1), (0, 1)),
+            (10, Percent(39), Percent(0), (4, 0)),
+            (10, Percent(1), Percent(19), (1, 1)),
+            (10, Int(0), Int(0), (0, 1)),
             (3, Int(0), Int(5), (0, 3)),
             (0, Int(1), Int(1), (1, 0)),
             (0, Percent(0), Percent(0), (0, 0)),

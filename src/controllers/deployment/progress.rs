@@ -86,7 +86,10 @@ impl Sync<'_> {
             self.write_status(Rule::dep(17));
             return;
         }
-        if let Some(current) = current.filter(|c| deadline && c.reason != TIMED_OUT)
+        // A rollout that has completed does not time out any more (DEP-17): the real controller looks again and again
+        // while a pod of it is not available, and never finds anything to write.
+        let ended = |c: &Condition| matches!(c.reason, TIMED_OUT | NEW_SET_AVAILABLE);
+        if let Some(current) = current.filter(|c| deadline && !ended(c))
             && !status::is_complete(&self.deployment, &next)
         {
             self.plan.then = Then::Deadline(self.next_check(&current));

@@ -264,7 +264,7 @@ fn a_rollout_is_complete_while_old_pods_shut_down() {
 
 /// DEP-18: somebody else has the name; the next hash is another one.
 #[test]
-fn a_taken_name_is_a_collision() {
+fn t_dep_020_a_taken_name_is_a_collision() {
     let mut probe = Bench::new();
     probe.create("Deployment", 1, json!({}));
     probe.run(1000);
