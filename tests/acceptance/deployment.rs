@@ -19,7 +19,8 @@ pub(crate) fn deployment(replicas: i64) -> Value {
 
 /// The same with these bounds of a rolling update.
 fn rolling(replicas: i64, surge: Value, unavailable: Value) -> Value {
-    let bounds = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}});
+    let bounds =
+        json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}});
     with(deployment(replicas), "/spec/strategy", bounds)
 }
 
@@ -55,8 +56,11 @@ fn sizes(drill: &mut Drill) -> Vec<(i64, i64)> {
         let text = set["metadata"]["annotations"]["deployment.kubernetes.io/revision"].as_str();
         text.and_then(|text| text.parse().ok()).unwrap_or(0)
     };
-    let mut sizes: Vec<_> =
-        drill.list("rs").iter().map(|set| (number(set), set["spec"]["replicas"].as_i64().unwrap_or(-1))).collect();
+    let mut sizes: Vec<_> = drill
+        .list("rs")
+        .iter()
+        .map(|set| (number(set), set["spec"]["replicas"].as_i64().unwrap_or(-1)))
+        .collect();
     sizes.sort_unstable();
     sizes
 }
@@ -268,7 +272,10 @@ fn t_dep_007_rolling_update_takes_over_a_set_that_matches() {
     assert!(drill.find(&format!("pod/{pod}")).is_none());
     assert_eq!(images(&mut drill), ["web:v2"]);
     // The new pod was ready before the old one went.
-    in_order(&drill.events(), &["pod/web-rs-1-#1 created", "pod/web-rs-1-#1 ready", "pod/web-v1-#1 deleting"]);
+    in_order(
+        &drill.events(),
+        &["pod/web-rs-1-#1 created", "pod/web-rs-1-#1 ready", "pod/web-v1-#1 deleting"],
+    );
     complete(&mut drill, 1);
 }
 
@@ -294,7 +301,8 @@ fn t_dep_009_recreate_waits_for_old_pods_that_have_not_ended() {
         let pod = drill.names("pods").remove(0);
         drill.during("2s", &format!("- kubectl: {SET_V2}"));
         assert_eq!((sizes(&mut drill), images(&mut drill)), (vec![(1, 0)], vec!["web:v1".into()]), "{phase}");
-        let line = format!("patch pod {pod} --subresource=status -p '{{\"status\":{{\"phase\":\"{phase}\"}}}}'");
+        let line =
+            format!("patch pod {pod} --subresource=status -p '{{\"status\":{{\"phase\":\"{phase}\"}}}}'");
         drill.during("2s", &format!("- kubectl: {}\n  settle: false", json!(line)));
         assert_eq!(drill.field(&format!("pod/{pod}"), "/status/phase"), phase);
         assert_eq!(images(&mut drill).contains(&"web:v2".to_owned()), goes_on, "{phase}");
@@ -459,7 +467,9 @@ fn t_dep_017_lifecycle_and_status() {
     assert_eq!(drill.field("deploy/web", "/spec/replicas"), 1);
     assert_eq!(drill.field("deploy/web", "/status/readyReplicas"), Value::Null);
     assert_eq!(generation(&mut drill), 1);
-    drill.kubectl(r#"patch deploy web --type=merge -p '{"spec":{"replicas":3},"status":{"readyReplicas":7}}'"#);
+    drill.kubectl(
+        r#"patch deploy web --type=merge -p '{"spec":{"replicas":3},"status":{"readyReplicas":7}}'"#,
+    );
     assert_eq!(drill.field("deploy/web", "/status/readyReplicas"), Value::Null);
     assert_eq!(generation(&mut drill), 2);
     drill.step(START);
@@ -526,7 +536,8 @@ fn t_dep_022_a_stuck_deployment_is_looked_at_when_the_deadline_has_passed() {
     let spec = format!("{STEADY}  behavior:\n  - {{image: 'web:*', ready: never}}\n");
     // With less than a second left it is looked at until then, else a second later.
     for (deadline, noticed) in [(1, 1), (3, 4), (600, 601)] {
-        let mut drill = Drill::on(&spec, &[with(deployment(1), "/spec/progressDeadlineSeconds", json!(100_000))]);
+        let mut drill =
+            Drill::on(&spec, &[with(deployment(1), "/spec/progressDeadlineSeconds", json!(100_000))]);
         assert_eq!(condition(&mut drill, "Progressing"), "False/ProgressDeadlineExceeded");
         let changed = with(deployment(1), "/spec/progressDeadlineSeconds", json!(deadline));
         let changed = with(changed, "/spec/template/spec/containers/0/image", json!("web:v2"));
@@ -566,7 +577,10 @@ fn t_dep_022_a_stuck_deployment_is_looked_at_when_the_deadline_has_passed() {
 fn t_dep_023_what_the_condition_progressing_says() {
     let mut drill = Drill::on(&cluster(), &[]);
     drill.sleep("1500ms");
-    let slow = format!("- behavior:\n  - {{image: 'web:*', ready: 5s}}\n- apply: {}", json!(deployment(2).to_string()));
+    let slow = format!(
+        "- behavior:\n  - {{image: 'web:*', ready: 5s}}\n- apply: {}",
+        json!(deployment(2).to_string())
+    );
     drill.step(&slow);
     let reasons = |drill: &Drill| {
         let all = drill.events_of("deploy-status/web condition Progressing=");
@@ -619,9 +633,11 @@ fn t_dep_025_deployments_with_the_same_selector_keep_their_own_sets() {
     let other = with(other, "/spec/template/spec/containers/0/image", json!("other:v1"));
     let mut drill = Drill::on(STEADY, &[deployment(1), other]);
     let owned = |drill: &mut Drill| {
-        let owner = |set: &Value| set["metadata"]["ownerReferences"][0]["name"].as_str().unwrap_or("").to_owned();
+        let owner =
+            |set: &Value| set["metadata"]["ownerReferences"][0]["name"].as_str().unwrap_or("").to_owned();
         let sets = drill.list("rs");
-        let mut owned: Vec<_> = sets.iter().map(|s| (owner(s), s["spec"]["replicas"].as_i64().unwrap_or(-1))).collect();
+        let mut owned: Vec<_> =
+            sets.iter().map(|s| (owner(s), s["spec"]["replicas"].as_i64().unwrap_or(-1))).collect();
         owned.sort();
         owned
     };
@@ -638,7 +654,11 @@ fn t_dep_026_another_size_and_image_at_once_in_the_middle_of_a_rollout() {
     for replicas in [5, 20] {
         let mut drill = Drill::on(&cluster(), &[rolling(10, json!(3), json!(2))]);
         drill.kubectl(SET_BROKEN);
-        let both = with(rolling(replicas, json!(3), json!(2)), "/spec/template/spec/containers/0/image", json!("web:v3"));
+        let both = with(
+            rolling(replicas, json!(3), json!(2)),
+            "/spec/template/spec/containers/0/image",
+            json!("web:v3"),
+        );
         drill.apply(&both);
         complete(&mut drill, replicas);
         assert_eq!(sizes(&mut drill), [(1, 0), (2, 0), (3, replicas)]);
@@ -650,7 +670,8 @@ fn t_dep_026_another_size_and_image_at_once_in_the_middle_of_a_rollout() {
         // From the first status that counts the new size.
         let least = 8.min(replicas - 2);
         for event in &available {
-            let count = event.split("available=").nth(1).and_then(|rest| rest.split(' ').next()).expect("a count");
+            let count =
+                event.split("available=").nth(1).and_then(|rest| rest.split(' ').next()).expect("a count");
             assert!(count.parse::<i64>().expect("a number") >= least, "{event}");
         }
         // The first thing that happens is the new size, for all sets (DEP-6).
@@ -662,7 +683,8 @@ fn t_dep_026_another_size_and_image_at_once_in_the_middle_of_a_rollout() {
 #[test]
 fn t_dep_027_the_selector_is_immutable() {
     let mut drill = Drill::on(STEADY, &[deployment(1)]);
-    let changed = r#"{"spec":{"selector":{"matchLabels":{"app":"x"}},"template":{"metadata":{"labels":{"app":"x"}}}}}"#;
+    let changed =
+        r#"{"spec":{"selector":{"matchLabels":{"app":"x"}},"template":{"metadata":{"labels":{"app":"x"}}}}}"#;
     let stderr = drill.refused(&format!("patch deploy web --type=merge -p '{changed}'"));
     assert_eq!(
         stderr,
@@ -692,7 +714,9 @@ fn t_dep_028_label_changes_orphan_and_readopt_sets() {
 }
 
 fn stopping_slowly() -> String {
-    format!("{STEADY}  behavior:\n  - {{image: 'web:broken', ready: never}}\n  - {{image: 'web:v1', stop: 1h}}\n")
+    format!(
+        "{STEADY}  behavior:\n  - {{image: 'web:broken', ready: never}}\n  - {{image: 'web:v1', stop: 1h}}\n"
+    )
 }
 
 /// Takes an hour to stop, and has two.
@@ -725,9 +749,15 @@ fn t_dep_030_recreate_waits_for_terminating_pods_in_a_rollout_only() {
     let mut drill = Drill::on(&stopping_slowly(), &[slow(recreating(2))]);
     let pod = drill.names("pods").remove(0);
     drill.during("5s", &format!("- kubectl: delete pod {pod} --wait=false"));
-    assert_eq!((drill.names("pods").len(), drill.field("deploy/web", "/status/readyReplicas")), (3, json!(2)));
+    assert_eq!(
+        (drill.names("pods").len(), drill.field("deploy/web", "/status/readyReplicas")),
+        (3, json!(2))
+    );
     drill.during("5s", "- kubectl: scale deploy/web --replicas=4\n  settle: false");
-    assert_eq!((drill.names("pods").len(), drill.field("deploy/web", "/status/readyReplicas")), (5, json!(4)));
+    assert_eq!(
+        (drill.names("pods").len(), drill.field("deploy/web", "/status/readyReplicas")),
+        (5, json!(4))
+    );
     // A rollout waits for all five.
     drill.during("5s", "- kubectl: set image deploy/web web=web:v2\n  settle: false");
     assert_eq!(images(&mut drill), ["web:v1"; 5]);
