@@ -58,9 +58,12 @@ pub(crate) struct Drill {
     seen: usize,
 }
 
-/// Outputs of all commands, and the number of steps begun.
+/// Outputs of all commands, the number of steps begun, and what is looked at after every change.
 #[derive(Default)]
-struct Outputs(Vec<Output>, usize);
+struct Outputs(Vec<Output>, usize, Vec<Check>);
+
+/// Looks at a cluster, and panics if it sees what may not be.
+pub(crate) type Check = Box<dyn FnMut(&stsim::cluster::Cluster)>;
 
 impl Outputs {
     /// The output of the last command after the first `n`.
@@ -73,6 +76,9 @@ struct Both<'a>(&'a mut Observer, &'a mut Outputs);
 impl Watch for Both<'_> {
     fn happened(&mut self, cluster: &stsim::cluster::Cluster) {
         self.0.happened(cluster);
+        for check in &mut self.1.2 {
+            check(cluster);
+        }
     }
     fn step(&mut self, cluster: &stsim::cluster::Cluster, step: Option<&stsim::scenario::Step>) {
         self.0.step(cluster, step);
@@ -124,6 +130,11 @@ impl Drill {
         assert!(outcome.failures.is_empty(), "{:?}", outcome.failures);
         assert!(outcome.findings.is_empty(), "{:?}", outcome.findings);
         drill
+    }
+
+    /// Looks at the cluster after everything that happens from now on.
+    pub(crate) fn always(&mut self, check: Check) {
+        self.outputs.2.push(check);
     }
 
     /// Plays steps (YAML list items, as in a scenario file) until the cluster has settled; the last command's output.

@@ -4,5 +4,8 @@
 mod catalogue;
 mod deployment;
 mod drill;
+mod peers;
+mod stateful_set_availability;
 mod stateful_set_control;
+mod stateful_set_updates;
 mod stateful_set_validation;
