@@ -134,10 +134,11 @@ mod tests {
         for rule in [Rule::sts(1), Rule::node(34), Rule::rs(10), Rule::sched(255), Rule::def(92)] {
             assert_eq!(Rule::parse(&rule.to_string()), Some(rule));
         }
-        for wrong in
-            ["", "STS", "STS-", "STS-0", "STS-07", "STS-256", "STS-99999", "STS-x", "XYZ-1", "sts-1", "-1"]
-        {
-            assert_eq!(Rule::parse(wrong), None, "{wrong}");
+        for number in ["", "-", "-0", "-07", "-256", "-99999", "-x", "1", "- 1"] {
+            assert_eq!(Rule::parse(&format!("STS{number}")), None, "{number}");
+        }
+        for letters in ["", "XYZ", "sts", "ST", "STSS"] {
+            assert_eq!(Rule::parse(&format!("{letters}-1")), None, "{letters}");
         }
     }
 }

@@ -60,6 +60,7 @@ pub fn pod_spec_for_set(
     }
     let node_name = take_node_name(store, &mut json);
     let json = admitted(store, config, &template, json, &format!("{set}-0"))?;
+    mark!("STS-20" if !claims.is_empty());
     let claims = claims
         .iter()
         .map(|claim| {

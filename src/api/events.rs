@@ -2,6 +2,7 @@
 use crate::api::kind::Kind;
 use crate::api::names::{Name, Sym, Uid};
 use crate::kernel::Time;
+use crate::rule::mark;
 use crate::world::Actor;
 
 /// One Event, possibly repeated.
@@ -61,6 +62,7 @@ impl EventLog {
         });
         match same {
             Some(known) => {
+                mark!("STS-112");
                 known.count += 1;
                 known.last = event.last;
             }

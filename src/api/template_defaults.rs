@@ -8,6 +8,7 @@
 //! Left out: defaults of pod-level `resources` from those of the containers, ephemeral containers, fields behind
 //! alpha gates. Fields are not checked here; a value of the wrong type is left alone.
 
+use crate::rule::mark;
 use serde_json::{Map, Value, json};
 
 use super::quantity::Quantity;
@@ -49,6 +50,7 @@ const VALUED: &[&str] = &["httpHeaders", "options", "sysctls"];
 
 /// Brings a pod template (`spec.template` of a workload) into the form in which it is stored and hashed (STS-4).
 pub fn default_pod_template(template: &mut Value) {
+    mark!("STS-4");
     normalise(template, "");
     if let Value::Object(template) = template {
         with_object(template, "metadata", |_| ());

@@ -10,7 +10,7 @@ use crate::controllers::plan::{Plan, Step, Then, Wait};
 use crate::decision::{Decision, Deed};
 use crate::event::{Controller, Event, Process};
 use crate::kernel::{Duration, Time, Timer};
-use crate::rule::{Rule, marks};
+use crate::rule::{Rule, mark, marks};
 use crate::world::{Actor, Draw, World};
 use std::collections::VecDeque;
 
@@ -106,6 +106,7 @@ impl WorkQueue {
         let cause = world.cause;
         let state = self.key(key);
         if state.processing {
+            mark!("STS-104");
             state.dirty = true;
             state.cause = cause;
         } else if !state.queued {
@@ -155,6 +156,7 @@ impl WorkQueue {
 
     /// Queues a key that failed, after its back-off (STS-105).
     fn add_rate_limited(&mut self, key: u32, world: &mut World) {
+        mark!("STS-105");
         let usual = (world.config.timers.queue_backoff, world.config.timers.queue_backoff_max);
         let (base, most) = self.backoff.unwrap_or(usual);
         let failures = self.key(key).failures;
@@ -346,6 +348,7 @@ impl<R: Reconciler> Runner<R> {
         // A call that needs the one before it is sent when that has been answered.
         let sent = if step.needs > 0 { world.now() } else { running.sent };
         let allowed = self.client.take(sent, qps, burst);
+        mark!("STS-106" if allowed > sent);
         let arrives = (allowed + world.api_delay(R::ACTOR)).max(world.now());
         world.at(arrives, Event::Call(R::CONTROLLER, slot, world.epoch(Process::ControllerManager)));
     }
@@ -354,10 +357,13 @@ impl<R: Reconciler> Runner<R> {
     pub fn call(&mut self, slot: u32, world: &mut World) {
         let Some(running) = self.plans.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         let key = running.key;
-        let Some(Step { call, rule, group, .. }) = running.plan.steps.get(running.next).cloned() else {
+        let Some(Step { call, rule, group, always, .. }) = running.plan.steps.get(running.next).cloned()
+        else {
             return;
         };
         running.next += 1;
+        let after_failure = always && running.failed_group.is_some();
+        mark!("STS-78" if after_failure && R::CONTROLLER == Controller::StatefulSet);
         world.actor = R::ACTOR;
         let outcome = self.controller.execute(key, &call, rule, world);
         let Some(running) = self.plans.get_mut(slot as usize).and_then(Option::as_mut) else { return };

@@ -74,17 +74,26 @@ fn set(rule: Rule) {
     MARKS.with(|marks| marks[word].set(marks[word].get() | bit));
 }
 
-/// Marks the place where the code does what these rules say: `mark!("STS-17")`, `mark!("STS-60", "STS-61")`. An id of
-/// no family does not compile; `tests/coverage.rs` demands that the rule exists.
+/// True while somebody collects: a condition of a mark is worth evaluating.
+#[inline]
+pub(crate) fn collecting() -> bool {
+    COLLECTING.get()
+}
+
+/// Marks the place where the code does what these rules say: `mark!("STS-17")`. A condition, `mark!("STS-63" if above)`,
+/// says when the rule makes a difference; it is evaluated only while somebody collects. An id of no family does not
+/// compile; `tests/coverage.rs` demands that the rule exists.
 macro_rules! mark {
-    ($($id:literal),+ $(,)?) => {{
-        $($crate::rule::marks::note(const {
-            match $crate::rule::Rule::parse($id) {
-                Some(rule) => rule,
-                None => panic!("no rule can have this id"),
-            }
-        });)+
-    }};
+    ($($id:literal),+ $(if $condition:expr)?) => {
+        if $crate::rule::marks::collecting() $(&& $condition)? {
+            $($crate::rule::marks::note(const {
+                match $crate::rule::Rule::parse($id) {
+                    Some(rule) => rule,
+                    None => panic!("no rule can have this id"),
+                }
+            });)+
+        }
+    };
 }
 pub(crate) use mark;
 
@@ -97,14 +106,16 @@ mod tests {
         mark!("STS-1");
         collect();
         mark!("STS-63", "STS-64");
-        mark!("DEF-92");
+        let truth = true;
+        mark!("DEF-92" if truth);
+        mark!("STS-3" if !truth);
         note(Rule::sts(255));
         let marks = collected();
         mark!("STS-2");
         for rule in [Rule::sts(63), Rule::sts(64), Rule::def(92), Rule::sts(255)] {
             assert!(marks.contains(rule), "{rule}");
         }
-        assert_eq!(marks.len(), 4);
+        assert_eq!(marks.len(), 4, "a condition that does not hold marks nothing");
         assert!(
             !marks.contains(Rule::sts(1)) && !marks.contains(Rule::sts(2)) && !marks.contains(Rule::pod(63))
         );

@@ -5,6 +5,7 @@ use crate::api::objects::{Meta, Node, Object, PodSpecId, Seconds};
 use crate::api::store::Store;
 use crate::event::KubeletEvent;
 use crate::kernel::{Id, Time};
+use crate::rule::mark;
 
 /// Phase of a pod (POD-10).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -215,6 +216,7 @@ impl Pod {
             if min_ready == 0 {
                 Time::ZERO
             } else {
+                mark!("STS-101", "POD-15");
                 Time::from_secs(u64::from(self.ready_since.0) + u64::from(min_ready))
             }
         })

@@ -7,6 +7,7 @@ use crate::api::quantity::Quantity;
 use crate::api::template_defaults::{default_pod, default_pod_template};
 use crate::api::wire::fields::{Object, ensure, flag, list, set_default, set_default_text, text};
 use crate::config::Gates;
+use crate::rule::mark;
 use serde_json::{Value, json};
 
 /// Fills in the defaults of an object of this kind (the `kind` field of its manifest).
@@ -73,6 +74,7 @@ fn child<'a>(parent: &'a mut Object, field: &str) -> Option<&'a mut Object> {
 fn stateful_set(object: &mut Value, gates: &Gates) {
     let Some(spec) = ensure(object, "spec") else { return };
     set_default_text(spec, "podManagementPolicy", "OrderedReady");
+    mark!("STS-1");
     set_default(spec, "replicas", 1);
     set_default(spec, "revisionHistoryLimit", 10);
     if let Some(policy) = child(spec, "persistentVolumeClaimRetentionPolicy") {
@@ -84,13 +86,15 @@ fn stateful_set(object: &mut Value, gates: &Gates) {
         if strategy.get("type").and_then(Value::as_str).unwrap_or_default().is_empty() {
             strategy.insert("type".into(), "RollingUpdate".into());
             let _ = child(strategy, "rollingUpdate");
+        } else {
+            mark!("STS-2" if !strategy.contains_key("rollingUpdate"));
         }
         if let Some(rolling) = strategy.get_mut("rollingUpdate").and_then(Value::as_object_mut) {
             set_default(rolling, "partition", 0);
             if gates.max_unavailable_stateful_set {
                 set_default(rolling, "maxUnavailable", 1);
-            } else {
-                rolling.remove("maxUnavailable");
+            } else if rolling.remove("maxUnavailable").is_some() {
+                mark!("STS-3");
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::api::quantity::Quantity;
 use crate::api::selector::validate_label_selector;
 use crate::api::text::{dns_label_errors, dns_subdomain_errors, label_key_errors, label_value_errors};
 use crate::api::wire::fields::{at, int, list, object, text};
+use crate::rule::mark;
 use serde_json::Value;
 
 const PORT: &str = "must be between 1 and 65535, inclusive";
@@ -67,6 +68,7 @@ fn volumes<'a>(errors: &mut Errors, spec: &'a Value, path: &str, claims: &[&'a s
     let mut names: Vec<&str> = Vec::new();
     // Claim templates hide volumes of the same name (STS-7).
     let visible = |volume: &&Value| !claims.contains(&text(volume, "name"));
+    mark!("STS-7" if list(spec, "volumes").iter().any(|volume| !visible(&volume)));
     for (index, volume) in list(spec, "volumes").iter().filter(visible).enumerate() {
         let at = format!("{path}.volumes[{}]", index + claims.len());
         let name = text(volume, "name");

@@ -5,6 +5,7 @@ use super::{Errors, metadata, pod, storage};
 use crate::api::selector::Selector;
 use crate::api::text::dns_label_errors;
 use crate::api::wire::fields::{at, int, list, object, text, text_at};
+use crate::rule::mark;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
@@ -25,7 +26,7 @@ fn spec_of(object: &Value) -> &Value {
 
 /// ValidateStatefulSetSpec; an update does not look at the service name and the claim templates again.
 pub(super) fn stateful_set(errors: &mut Errors, set: &Value, old: Option<&Value>) {
-    let spec = spec_of(set);
+    let (spec, before) = (spec_of(set), errors.0.len());
     let policy = text(spec, "podManagementPolicy");
     if !matches!(policy, "OrderedReady" | "Parallel") {
         errors.invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'");
@@ -66,6 +67,7 @@ pub(super) fn stateful_set(errors: &mut Errors, set: &Value, old: Option<&Value>
         let path = format!("spec.volumeClaimTemplates[{index}]");
         storage::claim_spec(errors, spec_of(claim), &format!("{path}.spec"));
     }
+    mark!("STS-6" if errors.0.len() > before);
 }
 
 fn update_strategy(errors: &mut Errors, strategy: &Value) {
@@ -158,6 +160,7 @@ pub(super) fn stateful_set_update(errors: &mut Errors, old: &Value, new: &Value)
         fixed.map(|(field, value)| (field.clone(), value.clone())).collect()
     };
     if fixed(old) != fixed(new) {
+        mark!("STS-8");
         errors.forbidden(
             "spec",
             "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', \
@@ -193,6 +196,7 @@ pub(super) fn stateful_set_status(errors: &mut Errors, old: &Value, new: &Value)
             "cannot be decremented",
         );
     }
+    mark!("STS-9" if !errors.0.is_empty());
 }
 
 /// ValidateDeploymentSpec (DEP-2).

@@ -15,7 +15,7 @@ use crate::api::status::Status;
 use crate::api::template_hash::{revision_hash, revision_name};
 use crate::event::Process;
 use crate::kernel::Id;
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{DeleteOptions, World};
 use std::fmt;
 use std::sync::Arc;
@@ -328,11 +328,13 @@ impl Underway {
             self.choice.update = Target { label, name, ..self.choice.update };
             let live = world.store.revisions.find(self.frame.namespace, name);
             let same = live.map(|(_, live)| *live.data == *self.choice.data);
+            mark!("STS-42" if same.is_some());
             if same == Some(false) {
                 self.choice.collisions += 1;
                 continue;
             }
             if same.is_none() {
+                mark!("STS-36", "STS-44");
                 world.create(revision, rule)?;
             }
             break;
@@ -353,6 +355,7 @@ impl Underway {
             return Ok(Done::Quietly);
         }
         let mut new = self.draft;
+        mark!("STS-79" if self.deleted > 0);
         new.current -= self.deleted;
         status::complete(&self.frame.spec, &mut new);
         if !status::differs(&self.stored, &new) {
@@ -363,6 +366,7 @@ impl Underway {
             return Err(Status::not_found(Kind::StatefulSet.resource(), &name()));
         }
         if let Some(why) = status::refusal(&new) {
+            mark!("STS-9");
             return Err(Status::invalid(Kind::StatefulSet, &name(), &[why]));
         }
         Ok(wrote(world.update(self.frame.id, rule, |set| {

@@ -10,6 +10,7 @@ use crate::api::names::{Name, Uid};
 use crate::api::objects::{Claim, Retention};
 use crate::api::store::View;
 use crate::kernel::Id;
+use crate::rule::mark;
 
 /// The claim of each template for a pod, as the cache shows it.
 pub(super) fn of_ordinal<'a>(
@@ -78,6 +79,7 @@ pub(super) fn owners_match(frame: &Frame, owners: &[Owner], pod: PodRef) -> bool
     if is_stale(owners, |owner| is_set_named(frame, owner), frame.uid)
         || is_stale(owners, |owner| pod.is_named(owner), pod.uid)
     {
+        mark!("STS-33");
         return true;
     }
     let owned_by = |uid: Uid| owners.iter().any(|owner| owner.uid == uid);
@@ -86,6 +88,7 @@ pub(super) fn owners_match(frame: &Frame, owners: &[Owner], pod: PodRef) -> bool
     }
     let ours = owners.iter().find(|owner| owner.uid == frame.uid || owner.uid == pod.uid);
     if ours.is_some_and(|owner| !owner.controller) {
+        mark!("STS-33");
         return false;
     }
     let (by_set, by_pod) = wanted(frame, pod);

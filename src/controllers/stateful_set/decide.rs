@@ -14,7 +14,7 @@ use crate::api::objects::{StatefulSet, StatefulSetStatus, UpdateStrategy};
 use crate::api::store::View;
 use crate::controllers::plan::{Plan, Then, WaitOn};
 use crate::kernel::{Duration, Time};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 
 /// Pods handled at once in Parallel, at most (STS-64).
 const MAX_BATCH: usize = 500;
@@ -45,18 +45,24 @@ pub(super) enum Flow {
 
 /// The calls of a sync, and the status it writes before it knows how they end.
 pub(super) fn decide(look: Look<'_>) -> (Plan<Call>, StatefulSetStatus) {
+    mark!("STS-54");
     let mut draft = Draft::new(&look.view.frame, look.cache, look.choice, &look.set.status);
     draft.preface(look.view.release.iter().copied(), look.view.adopt.iter().copied());
     let mut deleted = 0;
     if look.view.frame.deleting {
-        draft.wait(90, WaitOn::Dependents);
+        draft.wait(Rule::sts(90), WaitOn::Dependents);
     } else if replicas(look, &mut draft) == Flow::Go && condemned(look, &mut draft) == Flow::Go {
         deleted = match look.view.frame.spec.strategy {
             UpdateStrategy::OnDelete => update::on_delete(look, &mut draft),
             UpdateStrategy::RollingUpdate(_) => update::rolling(look, &mut draft),
         };
+    } else {
+        mark!("STS-56" if look.choice.current.label != look.choice.update.label);
     }
     let status = status::computed(look.view, look.set, look.choice, look.view.frame.deleting);
+    let calls = |wanted: fn(&Call) -> bool| draft.plan.steps.iter().any(|step| wanted(&step.call));
+    mark!("STS-65" if calls(|call| matches!(call, Call::CreatePod(..))));
+    mark!("STS-66" if calls(|call| matches!(call, Call::DeletePod(..))));
     let plan =
         finish(look.set, look.choice, draft.plan, &status, deleted, look.view.next_available(), look.now);
     (plan, status)
@@ -86,6 +92,7 @@ pub(super) fn finish(
         plan.always(Rule::sts(43), Call::DeleteRevision(*id));
     }
     if set.spec.min_ready > 0 && status.ready != status.available {
+        mark!("STS-100");
         let fallback = now + Duration::from_secs(u64::from(set.spec.min_ready));
         plan.then = Then::At(next_available.unwrap_or(fallback));
     }
@@ -108,6 +115,7 @@ fn replicas(look: Look<'_>, draft: &mut Draft<'_>) -> Flow {
         let mut from = 0;
         while let Some(index) = view.next_blocked(from) {
             if replica(look, draft, Pace::InOrder, index) == Flow::Stop {
+                mark!("STS-67" if view.condemned().next().is_some());
                 return Flow::Stop;
             }
             from = index + 1;
@@ -117,6 +125,7 @@ fn replicas(look: Look<'_>, draft: &mut Draft<'_>) -> Flow {
         let mut from = 0;
         while let Some(index) = view.next_work(from) {
             replica(look, draft, Pace::Batch(base + batch(index)), index);
+            mark!("STS-64");
             from = index + 1;
         }
     }
@@ -128,15 +137,16 @@ fn replica(look: Look<'_>, draft: &mut Draft<'_>, pace: Pace, index: usize) -> F
     let frame = &look.view.frame;
     let position = u32::try_from(index).unwrap_or(u32::MAX);
     let Some(slot) = look.view.slot(index).copied() else {
+        mark!("STS-63" if pace == Pace::InOrder && look.view.slot(index + 1).is_some());
         draft.create(pace, position);
         return Flow::Stop;
     };
     let ordinal = frame.ordinal_at(position);
     if slot.any(flag::TERMINAL) {
         if !slot.any(flag::TERMINATING) {
-            draft.delete(pace, 57, ordinal, false);
+            draft.delete(pace, Rule::sts(57), ordinal, false);
         }
-        draft.wait(57, WaitOn::Termination(slot.pod));
+        draft.wait(Rule::sts(57), WaitOn::Termination(slot.pod));
         return Flow::Stop;
     }
     if slot.any(flag::REPAIR)
@@ -146,7 +156,8 @@ fn replica(look: Look<'_>, draft: &mut Draft<'_>, pace: Pace, index: usize) -> F
         return Flow::Stop;
     }
     if pace == Pace::InOrder && slot.any(flag::TERMINATING | flag::NOT_READY | flag::NOT_AVAILABLE) {
-        draft.wait_for(60, &slot);
+        draft.wait_for(Rule::sts(60), &slot);
+        mark!("STS-62" if look.view.last_missing(usize::MAX - 1).is_some_and(|missing| missing > index));
         return Flow::Stop;
     }
     if slot.any(flag::NOT_CONFORMING) {
@@ -180,7 +191,7 @@ fn condemned(look: Look<'_>, draft: &mut Draft<'_>) -> Flow {
         for (position, (number, slot)) in view.condemned().enumerate() {
             if !slot.any(flag::TERMINATING) {
                 let pace = Pace::Batch(base + batch(position));
-                draft.delete(pace, 70, Ordinal::of(number), false);
+                draft.delete(pace, Rule::sts(70), Ordinal::of(number), false);
             }
         }
     }
@@ -190,15 +201,16 @@ fn condemned(look: Look<'_>, draft: &mut Draft<'_>) -> Flow {
 /// processCondemned for the highest ordinal: STS-68, STS-69. The rest waits in any case.
 fn condemned_in_order(look: Look<'_>, draft: &mut Draft<'_>, number: u32, slot: &Slot) -> Flow {
     if slot.any(flag::TERMINATING) {
-        draft.wait(68, WaitOn::Termination(slot.pod));
+        draft.wait(Rule::sts(68), WaitOn::Termination(slot.pod));
         return Flow::Stop;
     }
     let healthy = !slot.any(flag::NOT_READY | flag::NOT_AVAILABLE);
     if !healthy && look.view.first_unavailable_condemned() != Some(number) {
-        draft.wait_for(69, slot);
+        draft.wait_for(Rule::sts(69), slot);
         return Flow::Stop;
     }
-    draft.delete(Pace::InOrder, 68, Ordinal::of(number), false);
-    draft.wait(68, WaitOn::Termination(slot.pod));
+    mark!("STS-69" if !healthy);
+    draft.delete(Pace::InOrder, Rule::sts(68), Ordinal::of(number), false);
+    draft.wait(Rule::sts(68), WaitOn::Termination(slot.pod));
     Flow::Stop
 }

@@ -8,11 +8,11 @@ use super::identity::{Frame, identity_matches, storage_matches};
 use super::pod_control::refused;
 use super::revision::{Choice, Pending};
 use super::slot::{Slot, flag};
-use crate::api::objects::{Claim, Pod, StatefulSetStatus};
+use crate::api::objects::{Claim, Pod, Retention, StatefulSetStatus, UpdateStrategy};
 use crate::api::store::View;
 use crate::controllers::plan::{Plan, Wait, WaitOn};
 use crate::kernel::{Id, Time};
-use crate::rule::{Rule, marks};
+use crate::rule::{Rule, mark, marks};
 
 /// How the calls for one pod follow those for others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,13 +67,13 @@ impl<'a> Draft<'a> {
     }
 
     /// What the set waits for, unless something before this is in the way already.
-    pub(super) fn wait(&mut self, rule: u8, on: WaitOn) {
-        marks::note(Rule::sts(rule));
-        self.plan.wait.get_or_insert(Wait { rule: Rule::sts(rule), on });
+    pub(super) fn wait(&mut self, rule: Rule, on: WaitOn) {
+        marks::note(rule);
+        self.plan.wait.get_or_insert(Wait { rule, on });
     }
 
     /// What it waits for about a pod that is not healthy.
-    pub(super) fn wait_for(&mut self, rule: u8, slot: &Slot) {
+    pub(super) fn wait_for(&mut self, rule: Rule, slot: &Slot) {
         let on = if slot.any(flag::TERMINATING) {
             WaitOn::Termination(slot.pod)
         } else if slot.any(flag::NOT_READY) {
@@ -93,6 +93,16 @@ impl<'a> Draft<'a> {
 
     /// The revision of a new pod at this index (STS-48).
     pub(super) fn which(&self, index: u32) -> Which {
+        if self.choice.current.label != self.choice.update.label {
+            mark!("STS-48");
+            mark!("STS-85" if self.frame.spec.start.is_some_and(|start| start > 0) && self.frame.partition() > 0);
+            match self.frame.spec.strategy {
+                UpdateStrategy::OnDelete => mark!("STS-51"),
+                UpdateStrategy::RollingUpdate(None) => mark!("STS-52"),
+                UpdateStrategy::RollingUpdate(Some(_)) if self.frame.partition() > 0 => mark!("STS-50"),
+                UpdateStrategy::RollingUpdate(Some(_)) => mark!("STS-49"),
+            }
+        }
         if self.frame.wants_current(index, self.stored.current) { Which::Current } else { Which::Update }
     }
 
@@ -100,7 +110,7 @@ impl<'a> Draft<'a> {
     pub(super) fn create(&mut self, pace: Pace, index: u32) {
         let ordinal = self.frame.ordinal_at(index);
         if let Some(claim) = claims::stale(self.frame, self.cache, ordinal) {
-            self.wait(32, WaitOn::Claim(claim));
+            self.wait(Rule::sts(32), WaitOn::Claim(claim));
             return;
         }
         let which = self.which(index);
@@ -121,14 +131,14 @@ impl<'a> Draft<'a> {
         let name = self.frame.known_pod_name(names, ordinal);
         let holder = name.and_then(|name| self.cache.find::<Pod>(self.frame.namespace, name));
         if let Some(claim) = claims::terminating(self.frame, self.cache, ordinal) {
-            self.wait(22, WaitOn::Claim(claim));
+            self.wait(Rule::sts(22), WaitOn::Claim(claim));
         } else if let Some((foreign, _)) = holder {
-            self.wait(87, WaitOn::Name(foreign));
+            self.wait(Rule::sts(87), WaitOn::Name(foreign));
         } else if name.map_or(ordinal == Ordinal::NONE, |name| refused(names, name, ordinal, revision)) {
-            self.wait(5, WaitOn::Retry);
+            self.wait(Rule::sts(5), WaitOn::Retry);
         } else if pace == Pace::InOrder {
             let id = name.and_then(|name| self.cache.store.pods.id(self.frame.namespace, name));
-            self.wait(58, WaitOn::Creation(id.unwrap_or(Id::NONE)));
+            self.wait(Rule::sts(58), WaitOn::Creation(id.unwrap_or(Id::NONE)));
         }
     }
 
@@ -138,6 +148,8 @@ impl<'a> Draft<'a> {
             .filter(|(_, claim)| claim.is_none())
             .map(|(template, _)| template)
             .collect();
+        mark!("STS-30" if why == Claims::OfNewPod && missing.len() < self.frame.claim_stems.len() && self.frame.spec.when_scaled == Retention::Delete);
+        mark!("STS-26" if why == Claims::OfNewPod && missing.len() < self.frame.claim_stems.len());
         let group = self.group(pace);
         for template in &missing {
             let last = Some(template) == missing.last();
@@ -174,11 +186,12 @@ impl<'a> Draft<'a> {
     /// Missing claims of a Pending pod are created, and their owners set (STS-23). False: the sync fails because a
     /// claim is being deleted.
     pub(super) fn repair(&mut self, pace: Pace, ordinal: Ordinal, pod: &Pod) -> bool {
+        mark!("STS-23", "STS-59");
         let created = self.create_claims(pace, ordinal, Claims::OfPendingPod);
         if let Some(claim) = claims::terminating(self.frame, self.cache, ordinal) {
             let group = self.group(pace);
             self.plan.call_in(group, 0, Rule::sts(23), Call::DemandClaims(ordinal));
-            self.wait(23, WaitOn::Claim(claim));
+            self.wait(Rule::sts(23), WaitOn::Claim(claim));
             return false;
         }
         let owner = PodRef { name: Some(pod.meta.name), uid: pod.meta.uid, condemned: false };
@@ -194,15 +207,16 @@ impl<'a> Draft<'a> {
         let mut needs = 0;
         if !storage {
             needs += self.create_claims(pace, ordinal, Claims::OfUpdatedPod);
-            self.wait(25, WaitOn::Retry);
+            self.wait(Rule::sts(25), WaitOn::Retry);
         }
         if owners {
             let owner = PodRef { name: Some(pod.meta.name), uid: pod.meta.uid, condemned: false };
             needs += self.update_claims(pace, ordinal, owner, needs, Claims::OfUpdatedPod);
         }
-        let rule = if identity_matches(pod) { 61 } else { 16 };
+        let rule = Rule::sts(if identity_matches(pod) { 61 } else { 16 });
         let group = self.group(pace);
-        self.plan.call_in(group, needs, Rule::sts(rule), Call::UpdatePod(ordinal));
+        mark!("STS-61");
+        self.plan.call_in(group, needs, rule, Call::UpdatePod(ordinal));
     }
 
     /// The claims of a condemned pod get their owners (STS-28).
@@ -213,8 +227,8 @@ impl<'a> Draft<'a> {
     }
 
     /// A pod is deleted.
-    pub(super) fn delete(&mut self, pace: Pace, rule: u8, ordinal: Ordinal, for_update: bool) {
+    pub(super) fn delete(&mut self, pace: Pace, rule: Rule, ordinal: Ordinal, for_update: bool) {
         let group = self.group(pace);
-        self.plan.call_in(group, 0, Rule::sts(rule), Call::DeletePod(ordinal, for_update));
+        self.plan.call_in(group, 0, rule, Call::DeletePod(ordinal, for_update));
     }
 }

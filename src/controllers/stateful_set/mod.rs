@@ -39,7 +39,7 @@ use crate::controllers::runner::{Reconciler, WorkQueue};
 use crate::decision::Deed;
 use crate::event::{Controller, Process};
 use crate::kernel::{Duration, Id};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, World};
 pub use calls::{Call, Claims, Ordinal, Which};
 use calls::{Done, Underway};
@@ -82,6 +82,7 @@ impl Reconciler for StatefulSets {
             }
             Kind::Pod => self.observe_pod(change, queue, world),
             Kind::Claim => {
+                mark!("STS-99");
                 let (old, new) = world.store.before_and_after::<Claim>(change);
                 if let Some(claim) = new.or(old).copied() {
                     self.index.change_claim(&claim, world);
@@ -166,6 +167,7 @@ impl Reconciler for StatefulSets {
 
     fn restart(&mut self, queue: &mut WorkQueue, world: &mut World) {
         self.memory.clear();
+        mark!("STS-55");
         for key in self.index.rebuild(world) {
             queue.add(key, world);
         }
@@ -206,10 +208,12 @@ impl StatefulSets {
         }
         let Some(pod) = new else { return };
         if let Some(key) = after {
+            mark!("STS-98");
             queue.add(key, world);
             let became_ready = pod.is_ready() && old.is_some_and(|old| !old.is_ready());
             let min_ready = self.index.set(key).map_or(0, |view| view.frame.spec.min_ready);
             if became_ready && min_ready > 0 {
+                mark!("STS-100");
                 queue.add_after(key, Duration::from_secs(u64::from(min_ready)), world);
             }
             return;

@@ -14,6 +14,7 @@ use crate::api::objects::*;
 use crate::api::store::{REVISION_LABEL, View};
 use crate::controllers::plan::{Plan, WaitOn};
 use crate::kernel::{Id, Time};
+use crate::rule::Rule;
 
 type Found<'a> = (Id<Pod>, &'a Pod);
 
@@ -96,7 +97,7 @@ pub(super) fn decide(
     draft.preface(release.into_iter(), adopt.into_iter());
     let mut deleted = 0;
     if frame.deleting {
-        draft.wait(90, WaitOn::Dependents);
+        draft.wait(Rule::sts(90), WaitOn::Dependents);
     } else if sync.replica_phase(&mut draft) == Flow::Go && sync.condemned_phase(&mut draft) == Flow::Go {
         deleted = sync.update_phase(&mut draft);
     }
@@ -139,7 +140,7 @@ impl Sync<'_> {
         })
     }
 
-    fn wait_for(&self, draft: &mut Draft<'_>, rule: u8, (id, pod): Found<'_>) {
+    fn wait_for(&self, draft: &mut Draft<'_>, rule: Rule, (id, pod): Found<'_>) {
         let at = pod.available_at(self.frame.spec.min_ready).unwrap_or_default();
         let on = if pod.is_terminating() {
             WaitOn::Termination(id)
@@ -172,11 +173,11 @@ impl Sync<'_> {
         let ordinal = self.ordinal(pod);
         if matches!(pod.phase, Phase::Failed | Phase::Succeeded) {
             if !pod.is_terminating() {
-                draft.delete(pace, 57, ordinal, false);
+                draft.delete(pace, Rule::sts(57), ordinal, false);
             }
             // In Parallel nobody waits for a pod that is on its way out already.
             if pace == Pace::InOrder || !pod.is_terminating() {
-                draft.wait(57, WaitOn::Termination(id));
+                draft.wait(Rule::sts(57), WaitOn::Termination(id));
             }
             return Flow::Stop;
         }
@@ -186,15 +187,15 @@ impl Sync<'_> {
         }
         if pace == Pace::InOrder {
             if pod.is_terminating() {
-                draft.wait(60, WaitOn::Termination(id));
+                draft.wait(Rule::sts(60), WaitOn::Termination(id));
                 return Flow::Stop;
             }
             if !pod.is_running_and_ready() {
-                draft.wait(60, WaitOn::Readiness(id));
+                draft.wait(Rule::sts(60), WaitOn::Readiness(id));
                 return Flow::Stop;
             }
             if !self.is_available(pod) {
-                self.wait_for(draft, 60, (id, pod));
+                self.wait_for(draft, Rule::sts(60), (id, pod));
                 return Flow::Stop;
             }
         }
@@ -219,21 +220,26 @@ impl Sync<'_> {
         for (position, (id, pod)) in self.condemned.iter().enumerate() {
             if !ordered {
                 if !pod.is_terminating() {
-                    draft.delete(Pace::Batch(base + batch(position)), 70, self.ordinal(pod), false);
+                    draft.delete(
+                        Pace::Batch(base + batch(position)),
+                        Rule::sts(70),
+                        self.ordinal(pod),
+                        false,
+                    );
                 }
                 continue;
             }
             if pod.is_terminating() {
-                draft.wait(68, WaitOn::Termination(*id));
+                draft.wait(Rule::sts(68), WaitOn::Termination(*id));
                 return Flow::Stop;
             }
             let healthy = pod.is_running_and_ready() && self.is_available(pod);
             if !healthy && lowest.is_none_or(|(lowest, _)| lowest != id) {
-                self.wait_for(draft, 69, (*id, pod));
+                self.wait_for(draft, Rule::sts(69), (*id, pod));
                 return Flow::Stop;
             }
-            draft.delete(Pace::InOrder, 68, self.ordinal(pod), false);
-            draft.wait(68, WaitOn::Termination(*id));
+            draft.delete(Pace::InOrder, Rule::sts(68), self.ordinal(pod), false);
+            draft.wait(Rule::sts(68), WaitOn::Termination(*id));
             return Flow::Stop;
         }
         Flow::Go
@@ -254,7 +260,7 @@ impl Sync<'_> {
     fn update_phase(&self, draft: &mut Draft<'_>) -> i32 {
         let UpdateStrategy::RollingUpdate(_) = self.frame.spec.strategy else {
             if (0..self.replicas.len()).any(|index| self.is_replaceable(draft, index)) {
-                draft.wait(72, WaitOn::ManualDeletion);
+                draft.wait(Rule::sts(72), WaitOn::ManualDeletion);
             }
             return 0;
         };
@@ -265,11 +271,12 @@ impl Sync<'_> {
                 !found.1.is_terminating() && revision_of(self.cache, found.1) != self.choice.update.label
             };
             if self.replicas[..reach.start].iter().flatten().any(alive_and_old) {
-                draft.wait(50, WaitOn::Partition);
+                draft.wait(Rule::sts(50), WaitOn::Partition);
             }
             return 0;
         }
-        let (rule, mut left) = if self.max_unavailable { (81, self.left()) } else { (73, 1) };
+        let (rule, mut left) =
+            if self.max_unavailable { (Rule::sts(81), self.left()) } else { (Rule::sts(73), 1) };
         let mut deleted = 0;
         if left <= 0 {
             let highest =
@@ -301,7 +308,7 @@ impl Sync<'_> {
         budget(self.frame.spec.strategy, self.frame.spec.replicas) - i32::try_from(unavailable).unwrap()
     }
 
-    fn wait_at(&self, draft: &mut Draft<'_>, rule: u8, index: usize) {
+    fn wait_at(&self, draft: &mut Draft<'_>, rule: Rule, index: usize) {
         match self.replicas[index] {
             Some(found) => self.wait_for(draft, rule, found),
             None => draft.wait(rule, WaitOn::Creation(Id::NONE)),

@@ -16,7 +16,7 @@ use crate::api::store::{POD_INDEX_LABEL, POD_NAME_LABEL, REVISION_LABEL};
 use crate::api::text::label_value_errors;
 use crate::event::Process;
 use crate::kernel::Id;
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{DeleteOptions, World};
 
 #[derive(Clone, Copy)]
@@ -70,6 +70,7 @@ impl Underway {
             bound_by_controller: false,
             provisioner_set: false,
         };
+        mark!("STS-19");
         let outcome = world.create(claim, rule);
         let result = outcome.as_ref().map(|_| ()).map_err(Clone::clone);
         if !result.as_ref().is_err_and(Status::is_already_exists) {
@@ -98,6 +99,7 @@ impl Underway {
             self.claim_errors.iter().filter(|(of, _)| *of == ordinal).map(|(_, text)| text.clone()).collect();
         for (_, claim) in claims::of_ordinal(&self.frame, cache, ordinal) {
             if let Some((_, claim)) = claim.filter(|(_, claim)| claim.meta.is_terminating()) {
+                mark!("STS-22");
                 errors.push(format!("pvc {} is being deleted", world.store.name_of(claim.meta.name)));
             }
         }
@@ -128,6 +130,7 @@ impl Underway {
         let pod = self.pod_ref(ordinal, claims, world);
         let owners = world.store.owners.get(cached.meta.owners);
         if claims::has_unexpected_controller(&self.frame, owners, pod) {
+            mark!("STS-33");
             world.emit(self.frame.id, true, "ConflictingController", |world| {
                 format!(
                     "PersistentVolumeClaim {} has a conflicting OwnerReference that acts as a manging controller, \
@@ -140,6 +143,7 @@ impl Underway {
         if claims::owners_match(&self.frame, owners, pod) {
             return Ok(Done::Quietly);
         }
+        mark!("STS-27");
         let rewritten = claims::rewritten(&self.frame, owners, pod);
         if world.store.claims.get(id).is_none_or(|claim| claim.meta.revision != cached.meta.revision) {
             let text = world.store.name_of(name);
@@ -191,6 +195,7 @@ impl Underway {
         let target = self.target(which);
         let name = self.frame.pod_name(&mut world.store.names, ordinal);
         if world.store.pods.find(self.frame.namespace, name).is_some() {
+            mark!("STS-18");
             return Err(Status::already_exists(Kind::Pod.resource(), &world.store.name_of(name)));
         }
         refusal(world, name, ordinal, target.label)?;
@@ -210,6 +215,7 @@ impl Underway {
         flags.set(PodFlags::INDEX_LABEL, true);
         let mut pod = new_pod(meta, stamp.spec, flags);
         pod.node = given_node(world, stamp.spec);
+        mark!("STS-14", "STS-15");
         let id = world.create(pod, rule)?;
         Ok(wrote(world.store.pods.get(id).map(|pod| pod.meta.revision)))
     }
@@ -255,6 +261,7 @@ impl Underway {
                 return Err(Status::internal(error));
             }
             // The volumes of a pod cannot change (STS-25).
+            mark!("STS-25");
             return Err(Status::invalid(Kind::Pod, &text(world), &[FIXED_SPEC.into()]));
         }
         let uid = cached.meta.uid;
@@ -264,6 +271,7 @@ impl Underway {
         if identity_matches(&pod) {
             return Ok(Done::Quietly);
         }
+        mark!("STS-16");
         let mut labels = pod.meta.labels;
         for key in [POD_NAME_LABEL, POD_INDEX_LABEL] {
             let key = world.store.names.word(key);
@@ -285,7 +293,9 @@ impl Underway {
         world: &mut World,
     ) -> Outcome {
         let name = self.frame.pod_name(&mut world.store.names, ordinal);
-        if let Some((id, _)) = world.store.pods.find(self.frame.namespace, name) {
+        mark!("STS-71");
+        if let Some((id, pod)) = world.store.pods.find(self.frame.namespace, name) {
+            mark!("STS-103" if pod.is_terminating());
             world.delete(id, DeleteOptions::default(), rule)?;
         }
         self.pod_event(PodEvent::Delete, ordinal, &Ok(()), world);
@@ -302,6 +312,7 @@ impl Underway {
             PodEvent::Delete => ("Delete", "SuccessfulDelete", "FailedDelete"),
         };
         let reason = if result.is_ok() { done } else { failed };
+        mark!("STS-111");
         world.emit(self.frame.id, result.is_err(), reason, |world| {
             let set = world.store.names.text(self.frame.stem);
             match result {
@@ -337,6 +348,7 @@ fn refusal(world: &World, name: Name, ordinal: Ordinal, revision: Sym) -> Result
     if !refused(names, name, ordinal, revision) {
         return Ok(());
     }
+    mark!("STS-5");
     let text = world.store.name_of(name);
     let mut errors = Vec::new();
     for value in [&ordinal.to_string(), names.text(revision), &text] {

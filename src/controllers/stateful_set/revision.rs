@@ -9,6 +9,7 @@ use crate::api::template_defaults::default_pod_template;
 use crate::api::template_hash::{revision_data, revision_hash, revision_name};
 use crate::event::Process;
 use crate::kernel::Id;
+use crate::rule::mark;
 use crate::world::World;
 use serde_json::Value;
 use std::sync::Arc;
@@ -88,6 +89,9 @@ pub(super) fn choose(
     };
     let named = |listed: &&Listed| listed.target.name == set.status.current_revision;
     let current = listed.iter().find(named).map_or(update, |listed| listed.target);
+    mark!("STS-40" if current != update);
+    mark!("STS-41" if !listed.iter().any(|listed| named(&listed)));
+    mark!("STS-45" if listed.iter().any(|listed| listed.same));
     let expired = expired(view, &listed, set.spec.history_limit, [current.label, update.label]);
     Choice { current, update, pending, number, data, collisions, adopt, expired }
 }
@@ -107,6 +111,7 @@ fn candidate(view: &mut SetView, template: TemplateId, world: &World) -> Arc<str
     {
         return data.clone();
     }
+    mark!("STS-35");
     let data: Arc<str> = revision_data(&world.store.template(template).json).into();
     view.candidate = Some((template, data.clone()));
     data
@@ -143,6 +148,8 @@ fn list(
     let orphans: Vec<Listed> = orphans.iter().filter_map(selected).collect();
     let adopt = orphans.iter().map(|orphan| orphan.id).collect();
     listed.extend(orphans);
+    mark!("STS-38" if !listed.is_empty());
+    mark!("STS-37" if listed.len() > 1);
     listed.sort_by(|a, b| {
         let text = |listed: &Listed| cache.store.names.text(listed.target.label);
         (a.number, a.created).cmp(&(b.number, b.created)).then_with(|| text(a).cmp(text(b)))
@@ -170,6 +177,7 @@ fn means_the_same(
     let revision = world.view(Process::ControllerManager).get(last.id);
     let verdict = revision.and_then(|revision| rewritten(&revision.data)).is_some_and(|text| text == data);
     view.semantic = Some((question, verdict));
+    mark!("STS-47" if verdict);
     verdict
 }
 

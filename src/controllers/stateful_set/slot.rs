@@ -8,6 +8,7 @@ use crate::api::names::Sym;
 use crate::api::objects::{Phase, Pod};
 use crate::api::store::View;
 use crate::kernel::{Id, Time};
+use crate::rule::mark;
 
 /// What a slot says of its pod.
 pub(super) mod flag {
@@ -79,6 +80,7 @@ pub(super) fn examine(
         owners = needs.owners;
         set(flag::REPAIR, needs.repair && pod.phase == Phase::Pending);
         set(flag::CLAIM_OWNERS, owners);
+        mark!("STS-24" if needs.repair && pod.phase != Phase::Pending);
     }
     let conforms = identity_matches(pod) && storage_matches(frame, cache.store, pod);
     // The claims of a Pending pod are seen to by the repair (STS-23), not a second time here.

@@ -6,6 +6,7 @@ use super::revision::Choice;
 use super::slot::{Tally, flag};
 use super::view::SetView;
 use crate::api::objects::{StatefulSet, StatefulSetSpec, StatefulSetStatus, UpdateStrategy};
+use crate::rule::mark;
 
 /// The status as the pods are now (STS-77). `unnumbered`: claimed pods without an ordinal count too, as they do in the
 /// first computation of a sync, the only one of a set that is being deleted.
@@ -15,6 +16,7 @@ pub(super) fn computed(
     choice: &Choice,
     unnumbered: bool,
 ) -> StatefulSetStatus {
+    mark!("STS-77");
     let mut tally: Tally = view.tally;
     let (mut current, mut updated) =
         (view.alive_at(choice.current.label), view.alive_at(choice.update.label));
@@ -41,6 +43,8 @@ pub(super) fn computed(
 pub(super) fn complete(spec: &StatefulSetSpec, status: &mut StatefulSetStatus) {
     let all = [status.updated, status.ready, status.replicas].iter().all(|count| *count == spec.replicas);
     if all && matches!(spec.strategy, UpdateStrategy::RollingUpdate(_)) {
+        mark!("STS-53" if spec.replicas == 0 && status.current_revision != status.update_revision);
+        mark!("STS-75" if status.current_revision != status.update_revision);
         status.current = status.updated;
         status.current_revision = status.update_revision;
     }

@@ -5,14 +5,16 @@
 use super::calls::Which;
 use super::decide::Look;
 use super::draft::{Draft, Pace};
+use super::slot::flag;
 use crate::api::objects::{IntOrPercent, UpdateStrategy};
 use crate::controllers::plan::WaitOn;
 use crate::kernel::Id;
+use crate::rule::{Rule, mark};
 
 /// OnDelete: somebody else deletes (STS-72).
 pub(super) fn on_delete(look: Look<'_>, draft: &mut Draft<'_>) -> i32 {
     if last_replaceable(look, draft, usize::MAX - 1).is_some() {
-        draft.wait(72, WaitOn::ManualDeletion);
+        draft.wait(Rule::sts(72), WaitOn::ManualDeletion);
     }
     0
 }
@@ -35,11 +37,12 @@ fn one_by_one(look: Look<'_>, draft: &mut Draft<'_>) -> i32 {
     };
     match view.last_unavailable().filter(in_reach) {
         Some(unavailable) if unavailable > replaceable => {
-            wait_for_index(look, draft, 73, unavailable);
+            wait_for_index(look, draft, Rule::sts(73), unavailable);
             0
         }
         _ => {
-            delete(look, draft, 73, replaceable);
+            mark!("STS-74" if view.slot(replaceable).is_some_and(|slot| slot.any(flag::NOT_READY)));
+            delete(look, draft, Rule::sts(73), replaceable);
             1
         }
     }
@@ -51,23 +54,26 @@ fn with_budget(look: Look<'_>, draft: &mut Draft<'_>) -> i32 {
     let first = view.frame.partition() as usize;
     let budget = budget(view.frame.spec.strategy, view.frame.spec.replicas);
     let unavailable = i32::try_from(view.unavailable()).unwrap_or(i32::MAX);
+    mark!("STS-80", "STS-81");
     let mut next = last_replaceable(look, draft, usize::MAX - 1);
     if next.is_none_or(|index| index < first) {
         wait_for_partition(look, draft, first);
         return 0;
     }
     if unavailable >= budget {
+        mark!("STS-83" if !view.frame.is_ordered());
         if let Some(index) = view.last_unavailable() {
-            wait_for_index(look, draft, 81, index);
+            wait_for_index(look, draft, Rule::sts(81), index);
         }
         return 0;
     }
     let mut deleted = 0;
     while let Some(index) = next.filter(|index| *index >= first && deleted < budget - unavailable) {
-        delete(look, draft, 81, index);
+        delete(look, draft, Rule::sts(81), index);
         deleted += 1;
         next = index.checked_sub(1).and_then(|below| last_replaceable(look, draft, below));
     }
+    mark!("STS-82" if deleted > 1 && view.frame.is_ordered());
     deleted
 }
 
@@ -94,7 +100,7 @@ fn last_replaceable(look: Look<'_>, draft: &Draft<'_>, up_to: usize) -> Option<u
     outdated.max(created)
 }
 
-fn delete(look: Look<'_>, draft: &mut Draft<'_>, rule: u8, index: usize) {
+fn delete(look: Look<'_>, draft: &mut Draft<'_>, rule: Rule, index: usize) {
     let ordinal = look.view.frame.ordinal_at(u32::try_from(index).unwrap_or(u32::MAX));
     draft.delete(Pace::InOrder, rule, ordinal, true);
     if let Some(slot) = look.view.slot(index) {
@@ -102,7 +108,7 @@ fn delete(look: Look<'_>, draft: &mut Draft<'_>, rule: u8, index: usize) {
     }
 }
 
-fn wait_for_index(look: Look<'_>, draft: &mut Draft<'_>, rule: u8, index: usize) {
+fn wait_for_index(look: Look<'_>, draft: &mut Draft<'_>, rule: Rule, index: usize) {
     match look.view.slot(index).copied() {
         Some(slot) => draft.wait_for(rule, &slot),
         None => draft.wait(rule, WaitOn::Creation(Id::NONE)),
@@ -113,7 +119,7 @@ fn wait_for_index(look: Look<'_>, draft: &mut Draft<'_>, rule: u8, index: usize)
 fn wait_for_partition(look: Look<'_>, draft: &mut Draft<'_>, first: usize) {
     let below = first.checked_sub(1).and_then(|index| look.view.last_outdated(index));
     if below.is_some() {
-        draft.wait(50, WaitOn::Partition);
+        draft.wait(Rule::sts(50), WaitOn::Partition);
     }
 }
 

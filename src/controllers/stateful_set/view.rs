@@ -13,6 +13,7 @@ use crate::api::names::Sym;
 use crate::api::objects::{ControllerRevision, Pod, PodSpecId, Revision, TemplateId};
 use crate::api::store::{POD_INDEX_LABEL, POD_NAME_LABEL, REVISION_LABEL, View};
 use crate::kernel::{BitSet, Id, Time};
+use crate::rule::mark;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -295,6 +296,7 @@ impl SetView {
     }
 
     fn condemn(&mut self, number: u32, slot: Slot) {
+        mark!("STS-84" if self.frame.spec.start.is_some_and(|start| i64::from(number) < i64::from(start)));
         self.condemned.insert(number, slot);
         if slot.is_unavailable() {
             self.condemned_unavailable.insert(number);

@@ -11,6 +11,7 @@ use crate::kubectl::failure::Failure;
 use crate::kubectl::run::{Output, Progress};
 use crate::kubectl::server;
 use crate::kubectl::session::Info;
+use crate::rule::mark;
 use crate::world::World;
 use serde_json::Value;
 
@@ -153,6 +154,7 @@ fn number(object: &Value, path: &[&str]) -> i64 {
 
 /// `StatefulSetStatusViewer.Status`.
 fn set_status(set: &Value) -> Result<(String, bool), String> {
+    mark!("STS-12");
     let strategy = at(set, &["spec", "updateStrategy"]);
     if strategy.map_or("", |strategy| text(strategy, "type")) != "RollingUpdate" {
         return Err("rollout status is only available for RollingUpdate strategy type".to_owned());

@@ -11,6 +11,7 @@ use crate::kubectl::failure::Failure;
 use crate::kubectl::resource::ResourceKind;
 use crate::kubectl::server;
 use crate::kubectl::session::{Info, Session, has_labels};
+use crate::rule::mark;
 use crate::world::World;
 use serde_json::{Map, Value, json};
 
@@ -118,6 +119,7 @@ pub(super) fn undo(session: &mut Session<'_>, info: &Info, to: i64) -> Result<St
         return Err(Failure::client(text));
     };
     let is_set = info.kind.kind == "StatefulSet";
+    mark!("STS-13" if is_set);
     if is_set && to == 0 && entries.len() <= 1 {
         return Err(Failure::client("no last revision to roll back to"));
     }
@@ -152,6 +154,7 @@ fn set_patch(info: &Info, entry: &Entry) -> Option<(PatchType, Value)> {
 }
 
 fn deployment_patch(info: &Info, entry: &Entry) -> Result<Option<(PatchType, Value)>, Failure> {
+    mark!("DEP-19");
     if at(&info.object, &["spec", "paused"]) == Some(&Value::Bool(true)) {
         return Err(Failure::client(
             "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again",
