@@ -184,6 +184,7 @@ fn default_spec(spec: &mut Object) {
     set_default(spec, "restartPolicy", "Always");
     set_default(spec, "schedulerName", "default-scheduler");
     set_default(spec, "securityContext", json!({}));
+    mark!("POD-2" if !spec.contains_key("terminationGracePeriodSeconds"));
     set_default(spec, "terminationGracePeriodSeconds", 30);
     for container in containers(spec) {
         default_container(container);

@@ -11,7 +11,7 @@ use crate::controllers::node_pods::NodePods;
 use crate::controllers::ticks::Ticks;
 use crate::event::{Event, GcCall, NodesEvent, Process};
 use crate::kernel::{Id, Time};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, DeleteOptions, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -170,18 +170,22 @@ impl PodGc {
         if self.run != Some(now) {
             return;
         }
+        mark!("POD-53");
         self.run = None;
         self.busy_until = self.busy_until.max(now);
         let view = world.view(Process::ControllerManager);
         let surplus = self.terminal.len().saturating_sub(KEPT_TERMINATED);
+        mark!("NODE-28" if surplus > 0);
         let terminal: Vec<Id<Pod>> = self.terminal.iter().take(surplus).map(|(.., pod)| *pod).collect();
         let candidates = std::mem::take(&mut self.candidates);
         let (mut out_of_service, mut unbound) = (Vec::new(), Vec::new());
         for id in candidates {
             let Some(pod) = view.get(id).filter(|pod| pod.is_terminating()) else { continue };
             if !pod.is_bound() {
+                mark!("NODE-28");
                 unbound.push(id);
             } else if view.get(pod.node).is_some_and(|node| is_out_of_service(node, world)) {
+                mark!("NODE-27");
                 out_of_service.push(id);
             }
         }

@@ -383,7 +383,9 @@ impl<R: Reconciler> Runner<R> {
             let failures = self.queue.key(key).failures;
             if R::MAX_RETRIES.is_none_or(|most| failures < most) {
                 self.queue.add_rate_limited(key, world);
+                mark!("RS-10" if R::CONTROLLER == Controller::ReplicaSet);
             } else {
+                mark!("DEP-21" if R::CONTROLLER == Controller::Deployment);
                 self.queue.key(key).failures = 0;
             }
         } else {

@@ -13,7 +13,7 @@ use crate::api::names::{Sym, Uid};
 use crate::api::objects::{Node, NodeReady, Pod, Revision, Seconds, Volume};
 use crate::event::{Event, KubeletEvent, NodesEvent};
 use crate::kernel::{Duration, Id, Time};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, Draw, Lease, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -168,6 +168,7 @@ impl Kubelets {
         let machine = &mut self.machines[node.index()];
         machine.cut = true;
         machine.cut_since = now;
+        mark!("POD-49");
         if machine.up {
             machine.reconnecting = false;
             machine.epoch += 1;
@@ -232,6 +233,7 @@ impl Kubelets {
                     self.conclude(slot, true, world);
                 }
                 Some(object) => {
+                    mark!("POD-51");
                     let worker = &mut self.workers[slot];
                     worker.code = KILLED;
                     worker.tries = 0;
@@ -246,11 +248,13 @@ impl Kubelets {
 
     /// The kubelet has its watches again (POD-50).
     fn relist(&mut self, node: Id<Node>, world: &mut World) {
+        mark!("POD-50");
         self.ask_for_tick(node, recorded(world), world);
         for slot in self.machines[node.index()].workers.clone() {
             match self.object(slot, world) {
                 None => {
                     // The last that was known of it had no deletion: it gets its full period (POD-40).
+                    mark!("POD-40");
                     let full = world.store.pod_spec(self.workers[slot].spec).grace;
                     let limit = if recorded(world) {
                         world.config.timers.minimum_grace

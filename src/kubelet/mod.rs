@@ -28,6 +28,7 @@ use crate::api::objects::{Node, Pod, Volume};
 use crate::config::KubeletModel;
 use crate::event::{Event, KubeletEvent};
 use crate::kernel::{Duration, Id};
+use crate::rule::mark;
 use crate::world::World;
 use machine::Machine;
 use worker::{Flags, Stage, What, Workers};
@@ -176,6 +177,7 @@ impl Kubelets {
             (Some(object), Some(slot)) if self.linked(slot) => self.updated(slot, &object, world),
             (None, Some(slot)) if self.linked(slot) => {
                 let limit = world.config.timers.minimum_grace;
+                mark!("POD-39");
                 self.vanished(slot, limit, world);
             }
             _ => {}

@@ -5,6 +5,7 @@ use super::{Kubelets, backoff, behaviour, machine, probe, recorded};
 use crate::api::objects::{Pod, PodReason};
 use crate::api::pod_spec::RestartPolicy;
 use crate::kernel::{Duration, Id};
+use crate::rule::mark;
 use crate::world::{Draw, World};
 
 /// An exit less than this away keeps the cluster from being settled; one further away does not.
@@ -21,6 +22,7 @@ impl Kubelets {
         let now = world.now();
         let worker = &mut self.workers[slot];
         if worker.is(Flags::RAN) {
+            mark!("POD-24");
             worker.restarts = worker.restarts.saturating_add(1);
         }
         worker.flags.set(Flags::RUNS, true);
@@ -150,6 +152,7 @@ impl Kubelets {
         if recorded(world) {
             self.noticed(slot, world);
         } else {
+            mark!("POD-20");
             let epoch = self.machine_of(slot).epoch;
             let look = machine::on_grid(node, epoch, now, world);
             self.later(slot, look - now, What::Noticed, world);
@@ -189,9 +192,11 @@ impl Kubelets {
             };
             let epoch = self.machines[node.index()].epoch;
             let grid = |time| machine::on_grid(node, epoch, time, world);
+            mark!("POD-22");
             restart = backoff::syncs(now, due, |left| left.min(LONGEST_SYNC), stretch, grid).1;
             self.tell_backoff(slot, world);
         }
+        mark!("POD-23");
         self.enter(slot, Stage::Backoff, world);
         self.later(slot, restart - now, What::Restart, world);
     }
@@ -222,6 +227,7 @@ impl Kubelets {
         world.emit(pod, true, "Evicted", |_| "The node was low on resource: memory.".to_owned());
         // A hard eviction leaves the container the minimum; the recorded corpus gives it what it needs.
         let limit = if recorded(world) { Duration::NEVER } else { world.config.timers.minimum_grace };
+        mark!("POD-12" if self.workers[slot].is(Flags::RUNS));
         self.stop_pod(slot, limit, world);
     }
 

@@ -8,7 +8,7 @@ use crate::api::names::Uid;
 use crate::api::objects::{Containers, Disruption, Ip, Phase, Pod, PodFlags, PodReason, Seconds};
 use crate::event::{Event, KubeletEvent};
 use crate::kernel::Id;
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, World};
 
 /// 10.64.0.0/10.
@@ -18,6 +18,7 @@ const POD_ADDRESSES: u32 = 1 << 22;
 impl Kubelets {
     /// There is something new to say about a pod.
     pub(super) fn report(&mut self, slot: u32, world: &mut World) {
+        mark!("POD-16");
         let reaches = self.reaches(slot);
         let worker = &mut self.workers[slot];
         worker.flags.set(Flags::DIRTY, true);
@@ -40,6 +41,8 @@ impl Kubelets {
         if let Some(object) = self.object(slot, world) {
             self.workers[slot].flags.set(Flags::DIRTY, false);
             self.write(slot, &object, world);
+        } else {
+            mark!("POD-41");
         }
         let worker = &mut self.workers[slot];
         if worker.stage == Stage::Stopped && !worker.is(Flags::ENDED) {
@@ -51,6 +54,7 @@ impl Kubelets {
     fn write(&mut self, slot: u32, object: &Pod, world: &mut World) {
         // A terminal phase stays as it is (POD-9).
         if object.is_terminal() {
+            mark!("POD-9");
             return;
         }
         let address = self.address_of(slot, object);
@@ -68,6 +72,7 @@ impl Kubelets {
         }
         let flipped = new.is_ready() != object.is_ready() || !object.flags.has(PodFlags::REPORTED);
         if flipped {
+            mark!("POD-13");
             new.ready_since = Seconds::of(world.now());
         }
         let same = (new.phase, new.flags, new.containers, new.restarts, new.ip, new.reason)
@@ -99,6 +104,7 @@ impl Kubelets {
 
 /// Phase, containers and conditions of a worker's pod (POD-10, POD-13).
 fn status_of(worker: &Worker, inits: bool, pod: &mut Pod) {
+    mark!("POD-10");
     let ran = worker.is(Flags::RAN);
     let (phase, containers) = match worker.stage {
         Stage::PullFailed if !ran => (Phase::Pending, Containers::ErrImagePull),

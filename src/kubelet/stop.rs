@@ -5,7 +5,7 @@ use super::worker::{Flags, Stage, What};
 use super::{Kubelets, behaviour, recorded};
 use crate::api::objects::Pod;
 use crate::kernel::Duration;
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, DeleteOptions, Draw, World};
 
 impl Kubelets {
@@ -39,10 +39,13 @@ impl Kubelets {
         }
         let (span, killed) = if worker.stage == Stage::Stopping {
             let left = worker.since - now;
+            mark!("POD-34" if limit < left);
             (left.min(limit), limit < left || worker.code == KILLED)
         } else {
             let latency = behaviour::of(worker, world).stop.unwrap_or(world.config.latency.container_stop);
             let stop = world.draw(latency, Draw::Stop, u64::from(worker.uid.0), u64::from(worker.restarts));
+            mark!("POD-33");
+            mark!("POD-31" if worker.is(Flags::READY));
             self.tell_killing(slot, world);
             (stop.min(limit), stop > limit)
         };
@@ -69,6 +72,7 @@ impl Kubelets {
     /// Ends a pod none of whose containers runs (POD-38).
     pub(super) fn stop_dead(&mut self, slot: u32, world: &mut World) {
         if !self.workers[slot].is(Flags::RAN) {
+            mark!("POD-38");
             self.workers[slot].code = KILLED;
         }
         self.stopped(slot, world);
@@ -109,7 +113,10 @@ impl Kubelets {
                 self.enter(slot, Stage::Stopped, world);
                 self.later(slot, delay, What::Delete, world);
             }
-            Some(_) => self.enter(slot, Stage::Finished, world),
+            Some(_) => {
+                mark!("POD-44");
+                self.enter(slot, Stage::Finished, world)
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use crate::decision::Decision;
 use crate::event::{Event, Process};
 use crate::kernel::{Chooser, Duration, Id, Latency, Queue, Scheduled, Time, Timer};
 use crate::limits;
-use crate::rule::{Rule, marks};
+use crate::rule::{Rule, mark, marks};
 use crate::trace::notes::Noted;
 use crate::trace::record::Recorder;
 
@@ -494,6 +494,7 @@ impl World {
             meta.is_terminating() && !meta.has_finalizers() && meta.grace == 0 && old.meta().has_finalizers();
         let revision = self.store.next_revision();
         if released {
+            mark!("POD-6");
             T::table_mut(&mut self.store).replace(id, new, revision);
             let revision = self.store.next_revision();
             T::table_mut(&mut self.store).take(id, revision);
@@ -549,6 +550,7 @@ impl World {
         };
         let meta = *object.meta();
         if let Some(uid) = options.uid.filter(|uid| *uid != meta.uid) {
+            mark!("POD-7");
             let name = self.store.name_of(meta.name);
             let why = format!(
                 "Precondition failed: UID in precondition: {}, UID in object meta: {}",
@@ -572,6 +574,8 @@ impl World {
                 rule,
             ));
         }
+        mark!("POD-5" if T::KIND == Kind::Pod && self.actor == Actor::User && options.grace == Some(0));
+        mark!("POD-3" if T::KIND == Kind::Pod);
         if grace == 0 && !meta.has_finalizers() && added == Finalizers::NONE {
             self.remove(id, rule);
             return Ok(Deleted::Gone);
@@ -597,10 +601,12 @@ impl World {
         grace: Option<u32>,
         rule: Rule,
     ) -> Deleted {
+        mark!("POD-4" if T::KIND == Kind::Pod);
         let Some(grace) = grace.filter(|grace| *grace < meta.grace || *grace == 0) else {
             return Deleted::Unchanged;
         };
         if grace == 0 && !meta.has_finalizers() {
+            mark!("POD-5" if T::KIND == Kind::Pod && self.actor == Actor::User);
             self.remove(id, rule);
             return Deleted::Gone;
         }

@@ -11,7 +11,7 @@ use crate::api::status::Status;
 use crate::api::validation;
 use crate::api::wire::Wire;
 use crate::api::wire::fields::{ensure, text, text_at};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, World};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -177,6 +177,7 @@ pub(super) fn invalid(resource: Resource, name: &str, errors: Vec<String>) -> St
 
 /// What a creator may not set: system metadata, and the status of all kinds but nodes (STS-10, POD-1).
 fn prepare(kind: Kind, object: &mut Value) {
+    mark!("POD-1" if kind == Kind::Pod);
     if let Some(metadata) = ensure(object, "metadata") {
         for field in [
             "uid",

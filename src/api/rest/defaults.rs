@@ -116,6 +116,7 @@ fn stateful_set(object: &mut Value, gates: &Gates) {
 
 /// DEP-1: unlike a StatefulSet's, the rollingUpdate block is always there.
 fn deployment(object: &mut Value) {
+    mark!("DEP-1");
     let Some(spec) = ensure(object, "spec") else { return };
     set_default(spec, "replicas", 1);
     set_default(spec, "revisionHistoryLimit", 10);

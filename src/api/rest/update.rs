@@ -15,7 +15,7 @@ use crate::api::validation;
 use crate::api::wire::Wire;
 use crate::api::wire::fields::{at, ensure, int, list, text, text_at};
 use crate::kernel::Id;
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, World};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -381,8 +381,11 @@ fn keep_addresses(before: &Value, new: &mut Value) {
 /// The write changes what is desired: the generation grows (STS-10); of a Deployment also its annotations (DEP-3).
 fn desires_more(kind: Kind, before: &Value, after: &Value) -> bool {
     let annotations = |object| at(object, &["metadata", "annotations"]).cloned();
-    before.get("spec") != after.get("spec")
-        || (kind == Kind::Deployment && annotations(before) != annotations(after))
+    let spec = before.get("spec") != after.get("spec");
+    mark!("STS-10" if kind == Kind::StatefulSet);
+    mark!("PDB-3" if kind == Kind::Budget && spec);
+    mark!("DEP-3" if kind == Kind::Deployment && !spec && annotations(before) != annotations(after));
+    spec || (kind == Kind::Deployment && annotations(before) != annotations(after))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! then nothing may differ.
 use super::{Errors, pod};
 use crate::api::wire::fields::{int, list};
+use crate::rule::mark;
 use serde_json::Value;
 
 /// ValidatePodUpdate.
@@ -41,6 +42,7 @@ pub(super) fn update(errors: &mut Errors, old: &Value, new: &Value) {
     pod::spec(errors, after, "spec", &[]);
     let after = with_mutable_fields_of(before, after);
     if after != *before {
+        mark!("POD-8");
         errors.forbidden("spec", &refusal(before, &after));
     }
 }

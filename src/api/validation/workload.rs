@@ -214,6 +214,7 @@ pub(super) fn deployment(errors: &mut Errors, deployment: &Value) {
     {
         errors.invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds");
     }
+    mark!("DEP-2" if !errors.0.is_empty());
 }
 
 fn deployment_strategy(errors: &mut Errors, strategy: &Value) {
@@ -252,6 +253,7 @@ pub(super) fn replica_set(errors: &mut Errors, set: &Value) {
 pub(super) fn selector_is_immutable(errors: &mut Errors, old: &Value, new: &Value) {
     let (old, new) = (spec_of(old).get("selector"), spec_of(new).get("selector"));
     if old != new {
+        mark!("DEP-2");
         errors.invalid("spec.selector", new.cloned().unwrap_or_default(), "field is immutable");
     }
 }

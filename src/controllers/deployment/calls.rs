@@ -9,7 +9,7 @@ use crate::api::names::Uid;
 use crate::api::objects::*;
 use crate::api::status::Status;
 use crate::kernel::Id;
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{DeleteOptions, World};
 use std::sync::Arc;
 
@@ -133,6 +133,7 @@ impl UnderWay {
                 Ok(())
             }
             Err(error) if error.is_already_exists() => {
+                mark!("DEP-18");
                 let own = world.store.replica_sets.find(namespace, name).is_some_and(|(_, other)| {
                     let owner = world.store.controller_of(other.meta.owners);
                     owner.is_some_and(|o| o.uid == self.deployment.meta.uid)
@@ -213,6 +214,7 @@ impl UnderWay {
     }
 
     fn tell_scaled(&self, id: Id<ReplicaSet>, from: i32, to: i32, world: &mut World) {
+        mark!("DEP-22");
         world.emit(self.id, false, "ScalingReplicaSet", |world| {
             let name = world
                 .store

@@ -14,7 +14,7 @@ use crate::api::objects::*;
 use crate::controllers::plan::{Plan, Wait, WaitOn};
 use crate::event::Process;
 use crate::kernel::{Id, Time};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::World;
 use std::sync::Arc;
 
@@ -157,6 +157,7 @@ impl Sync<'_> {
         for set in self.cached.clone() {
             let plain = self.templates.plain(set.set.spec.template, &mut self.world.store);
             if sets.new.is_none() && plain == wanted {
+                mark!("DEP-7" if self.cached.len() > 1);
                 sets.new = Some(set);
             } else {
                 sets.old.push(set);
@@ -218,6 +219,7 @@ impl Sync<'_> {
     /// DEP-9 a.
     fn create(&mut self, old: &[Set], number: i64) -> Set {
         let store = &mut self.world.store;
+        mark!("DEP-4");
         let (name, labels, mut spec) = revision::new_set(store, &self.deployment);
         spec.replicas = self.bounds.new_size(0, old.iter().map(|set| set.set.spec.replicas).sum());
         let annotations =
@@ -378,6 +380,7 @@ impl Sync<'_> {
         } else {
             self.bounds.new_size(size, total)
         };
+        mark!("DEP-10");
         let scaled = self.resize(new, wanted, Rule::dep(9), false) || self.shrink_old(&sets, new);
         if !scaled && status::is_complete(&self.deployment, &self.deployment.status) {
             self.clean_up(&sets.old);

@@ -21,7 +21,7 @@ use crate::controllers::plan::Plan;
 use crate::controllers::runner::{Reconciler, WorkQueue};
 use crate::event::{Controller, Process};
 use crate::kernel::Id;
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, World};
 use calls::UnderWay;
 pub use calls::{Call, SetUpdate};
@@ -52,6 +52,7 @@ impl Reconciler for Deployments {
             Kind::Deployment => queue.add(change.index, world),
             Kind::ReplicaSet => self.observe_set(change, queue, world),
             Kind::Pod => {
+                mark!("DEP-20");
                 let (old, new) = world.store.before_and_after::<Pod>(change);
                 self.index.change_pod(old, new, &world.store);
                 if change.verb == Verb::Removed

@@ -11,7 +11,7 @@ use crate::api::objects::*;
 use crate::api::status::Status;
 use crate::event::Process;
 use crate::kernel::Id;
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{DeleteOptions, World};
 
 /// How often the API server draws a generated name before it gives up (DEP-5).
@@ -145,6 +145,7 @@ impl Caller<'_> {
             Ok(pod) => {
                 let written = self.world.store.pods.get(pod).map(|pod| pod.meta.revision);
                 self.wrote(written);
+                mark!("RS-8");
                 self.world.emit(self.id, false, "SuccessfulCreate", |world| {
                     format!("Created pod: {}", pod_name(world, pod))
                 });
@@ -191,6 +192,7 @@ impl Caller<'_> {
             reason: PodReason::None,
             disruption: Disruption::None,
         };
+        mark!("DEP-5");
         self.world.create(pod, rule)
     }
 

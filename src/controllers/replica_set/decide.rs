@@ -9,7 +9,7 @@ use crate::api::objects::{Pod, ReplicaSet};
 use crate::api::store::View;
 use crate::controllers::plan::{Plan, Then, Wait, WaitOn};
 use crate::kernel::{Id, Time};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use rustc_hash::FxHashMap;
 
 /// Most creates or deletes in one sync (BurstReplicas).
@@ -82,6 +82,7 @@ impl Look<'_> {
             plan.always(Rule::rs(6), Call::Status { counts, generation, short: surplus < 0 });
         }
         if let Some(at) = counts.next_available.filter(|_| counts.ready != counts.available) {
+            mark!("RS-7");
             plan.then = Then::At(at);
         }
         decision

@@ -8,6 +8,7 @@
 use crate::api::objects::{Phase, Pod};
 use crate::api::store::Store;
 use crate::kernel::{Id, Time};
+use crate::rule::mark;
 use std::cmp::Ordering;
 
 /// Annotation with the cost of deleting a pod.
@@ -77,6 +78,7 @@ fn compare(a: &Candidate, b: &Candidate, now: Time) -> Ordering {
 /// The first `count` pods to delete, in order. If all go, no order is made.
 pub(super) fn choose(mut candidates: Vec<Candidate>, count: usize, now: Time) -> Vec<Id<Pod>> {
     if count < candidates.len() {
+        mark!("RS-5");
         candidates.sort_unstable_by_key(|candidate| candidate.pod.meta.uid);
         candidates = merge_sort(candidates, now);
     }
