@@ -75,10 +75,13 @@ pub(super) fn judge(judge: &mut Judge<'_>, decision: &Decision) {
         judge.holds(6, !acts, || "pods are touched for a set that is gone".into());
         return;
     };
-    // Pods that it adopts in this very sync are its own already (STS-86).
-    let is_member = |pod: &Pod| match view.store.controller_of(pod.meta.owners) {
-        Some(owner) => owner.uid == set.meta.uid,
-        None => !pod.is_terminating() && view.store.pod_matches(pod, &set.spec.selector),
+    // Pods that it adopts in this very sync are its own already (STS-86), those it releases no longer (STS-87).
+    let is_member = |pod: &Pod| {
+        let claims = match view.store.controller_of(pod.meta.owners) {
+            Some(owner) => owner.uid == set.meta.uid,
+            None => !pod.is_terminating(),
+        };
+        claims && view.store.pod_matches(pod, &set.spec.selector)
     };
     let pods = view
         .iter::<Pod>()

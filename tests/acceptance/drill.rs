@@ -192,6 +192,17 @@ impl Drill {
         self.step(&format!("- apply: {}", json!(manifest.to_string()))).stdout
     }
 
+    /// A merge patch of an object; then until settled.
+    pub(crate) fn patch(&mut self, object: &str, patch: &Value) {
+        self.kubectl(&format!("patch {object} --type=merge -p '{patch}'"));
+    }
+
+    /// A merge patch of the status of an object; then until settled.
+    pub(crate) fn patch_status(&mut self, object: &str, status: &Value) {
+        let patch = json!({"status": status});
+        self.kubectl(&format!("patch {object} --subresource=status --type=merge -p '{patch}'"));
+    }
+
     /// Virtual time passes; then until settled.
     pub(crate) fn sleep(&mut self, duration: &str) {
         self.step(&format!("- sleep: {duration}"));
