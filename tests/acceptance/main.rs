@@ -7,7 +7,7 @@ mod drill;
 mod peers;
 mod stateful_set_availability;
 mod stateful_set_control;
-mod stateful_set_updates;
 mod stateful_set_end_to_end;
 mod stateful_set_integration;
+mod stateful_set_updates;
 mod stateful_set_validation;

@@ -111,7 +111,10 @@ fn t_sts_164_rolling_update_and_rollback_with_claims() {
     let mut before = Drill::on(STEADY, &[set_with_claims(3)]);
     let volumes = |drill: &mut Drill| -> Vec<(Value, Value)> {
         let claims = drill.list("pvc");
-        claims.iter().map(|claim| (claim["metadata"]["name"].clone(), claim["spec"]["volumeName"].clone())).collect()
+        claims
+            .iter()
+            .map(|claim| (claim["metadata"]["name"].clone(), claim["spec"]["volumeName"].clone()))
+            .collect()
     };
     // The same seed: the same claims get the same volumes, and no rollout changes that.
     let expected = volumes(&mut before);
@@ -154,7 +157,11 @@ fn t_sts_166_canary_and_phased_update() {
         for name in NAMES {
             let (before, label) = (image(&mut drill, name), revision(&mut drill, name));
             drill.kubectl(&format!("delete pod {name}"));
-            assert_eq!((image(&mut drill, name), revision(&mut drill, name)), (before, label), "partition {n}");
+            assert_eq!(
+                (image(&mut drill, name), revision(&mut drill, name)),
+                (before, label),
+                "partition {n}"
+            );
         }
     }
 }
@@ -197,7 +204,8 @@ fn t_sts_169_max_unavailable_is_never_exceeded() {
     for policy in ["OrderedReady", "Parallel"] {
         let manifest = with(set(5), "/spec/updateStrategy", strategy.clone());
         let manifest = with(manifest, "/spec/podManagementPolicy", json!(policy));
-        let mut drill = Drill::on(&format!("  featureGates: {{MaxUnavailableStatefulSet: true}}\n{STEADY}"), &[manifest]);
+        let mut drill =
+            Drill::on(&format!("  featureGates: {{MaxUnavailableStatefulSet: true}}\n{STEADY}"), &[manifest]);
         drill.during("1ms", "- kubectl: set image sts/web web=web:v2\n  settle: false");
         let mut worst = 0;
         for _ in 0..150 {
@@ -205,7 +213,8 @@ fn t_sts_169_max_unavailable_is_never_exceeded() {
             let ready = |pod: &&Value| {
                 let conditions = pod["status"]["conditions"].as_array();
                 let is = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
-                pod["metadata"].get("deletionTimestamp").is_none() && conditions.is_some_and(|all| all.iter().any(is))
+                pod["metadata"].get("deletionTimestamp").is_none()
+                    && conditions.is_some_and(|all| all.iter().any(is))
             };
             worst = worst.max(5 - drill.list("pods").iter().filter(ready).count());
         }
@@ -255,7 +264,14 @@ fn t_sts_171_scaling_in_order_halts_at_an_unhealthy_pod() {
     assert_eq!(drill.names("pods"), NAMES);
     assert_eq!(status(&mut drill, "replicas"), json!(3));
     drill.step("- ready: pod/web-*");
-    let down = ["web-2 deleting", "web-2 deleted", "web-1 deleting", "web-1 deleted", "web-0 deleting", "web-0 deleted"];
+    let down = [
+        "web-2 deleting",
+        "web-2 deleted",
+        "web-1 deleting",
+        "web-1 deleted",
+        "web-0 deleting",
+        "web-0 deleted",
+    ];
     let down = down.map(|event| format!("pod/{event}"));
     in_order(&drill.events(), &down.each_ref().map(String::as_str));
     assert!(drill.names("pods").is_empty());
@@ -306,7 +322,10 @@ fn t_sts_173_a_pod_that_its_node_rejects_is_made_anew_until_it_runs() {
     assert!(uids.len() > 2, "made anew again and again: {uids:?}");
     assert_eq!(distinct.len(), uids.len(), "each time another pod");
     let said = drill.messages("sts/web");
-    assert!(said.contains(&"Normal SuccessfulDelete: Delete Pod web-0 in StatefulSet web successful".to_owned()), "{said:?}");
+    assert!(
+        said.contains(&"Normal SuccessfulDelete: Delete Pod web-0 in StatefulSet web successful".to_owned()),
+        "{said:?}"
+    );
     drill.step("- kubectl: delete pod big\n  settle: false");
     let pod = drill.object("pod/web-0");
     assert_eq!(pod["status"]["phase"], "Running");
@@ -350,7 +369,10 @@ fn t_sts_175_list_patch_and_delete_as_a_collection() {
     let set = drill.object("sts/web");
     assert_eq!(set["spec"]["replicas"], json!(2));
     let pod = &set["spec"]["template"]["spec"];
-    assert_eq!((&pod["terminationGracePeriodSeconds"], &pod["containers"][0]["image"]), (&json!(5), &json!("web:v2")));
+    assert_eq!(
+        (&pod["terminationGracePeriodSeconds"], &pod["containers"][0]["image"]),
+        (&json!(5), &json!("web:v2"))
+    );
     assert_eq!(pod["containers"].as_array().map(Vec::len), Some(1), "merged by name");
     assert_eq!(images(&mut drill), ["web:v2", "web:v2"]);
     assert_ne!(uid(&mut drill, "pod/web-0"), first, "rolled");
@@ -363,7 +385,8 @@ fn t_sts_175_list_patch_and_delete_as_a_collection() {
 #[test]
 fn t_sts_176_status_subresource() {
     let mut drill = Drill::new(&[set(1)]);
-    let conditions = |status: &str| json!([{"type": "StatusUpdate", "status": status, "reason": "E2E", "message": "m"}]);
+    let conditions =
+        |status: &str| json!([{"type": "StatusUpdate", "status": status, "reason": "E2E", "message": "m"}]);
     let before = drill.object("sts/web");
     for (value, kind) in [("True", "merge"), ("False", "strategic")] {
         let patch = json!({"status": {"conditions": conditions(value)}});
@@ -393,7 +416,9 @@ fn t_sts_178_min_ready_seconds() {
     drill.during("10s", "");
     assert_eq!(counts(&mut drill), [json!(2), json!(2)]);
     let patch = |seconds: u32| {
-        format!("- kubectl: patch sts web --type=merge -p '{{\"spec\":{{\"minReadySeconds\":{seconds}}}}}'\n  settle: false")
+        format!(
+            "- kubectl: patch sts web --type=merge -p '{{\"spec\":{{\"minReadySeconds\":{seconds}}}}}'\n  settle: false"
+        )
     };
     drill.during("5s", &patch(3600));
     assert_eq!(counts(&mut drill), [json!(2), json!(0)]);
@@ -432,7 +457,8 @@ fn t_sts_181_ordinals_move() {
         let manifest = with(set(2), "/spec/ordinals", json!({"start": from}));
         let mut drill = Drill::on(STEADY, &[manifest]);
         let before = drill.names("pods");
-        let survivors: Vec<String> = before.iter().filter(|pod| expected.contains(&pod.as_str())).cloned().collect();
+        let survivors: Vec<String> =
+            before.iter().filter(|pod| expected.contains(&pod.as_str())).cloned().collect();
         let uids: Vec<Value> = survivors.iter().map(|pod| uid(&mut drill, &format!("pod/{pod}"))).collect();
         let ordinals = to.map_or(Value::Null, |start| json!({"start": start}));
         drill.patch("sts/web", &json!({"spec": {"replicas": count, "ordinals": ordinals}}));
@@ -448,7 +474,8 @@ fn t_sts_181_ordinals_move() {
         let last_ready = events.iter().rposition(|event| event.ends_with(" ready"));
         let first_deleted = events.iter().position(|event| event.ends_with(" deleting"));
         assert!(last_ready < first_deleted, "{case}: {events:?}");
-        let deleted: Vec<_> = replaced(&drill).into_iter().filter(|event| event.starts_with("deleting")).collect();
+        let deleted: Vec<_> =
+            replaced(&drill).into_iter().filter(|event| event.starts_with("deleting")).collect();
         let gone = before.iter().rev().filter(|pod| !survivors.contains(pod));
         assert_eq!(deleted, gone.map(|pod| format!("deleting {pod}")).collect::<Vec<_>>(), "{case}");
         assert_eq!(status(&mut drill, "readyReplicas"), json!(count), "{case}");

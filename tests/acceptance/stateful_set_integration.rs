@@ -87,7 +87,8 @@ fn t_sts_154_held_and_ended_pods_are_replaced_in_their_own_time() {
 
 #[test]
 fn t_sts_155_available_is_ready_for_long_enough() {
-    let spec = format!("  behavior:\n  - {{pod: web-0, ready: never}}\n  - {{pod: web-1, ready: never}}\n{STEADY}");
+    let spec =
+        format!("  behavior:\n  - {{pod: web-0, ready: never}}\n  - {{pod: web-1, ready: never}}\n{STEADY}");
     let patient = with(set(4), "/spec/minReadySeconds", json!(3600));
     let mut drill = Drill::on(&spec, &[with(patient, "/spec/podManagementPolicy", json!("Parallel"))]);
     drill.during("2h", "");
@@ -146,14 +147,20 @@ fn t_sts_158_a_pod_below_the_partition_comes_back_as_it_was() {
     let uid = drill.field("pod/web-0", "/metadata/uid");
     hold(&mut drill, "pod/web-0");
     drill.kubectl("set image sts/web web=web:v2");
-    assert_eq!((image(&mut drill, "pod/web-0"), image(&mut drill, "pod/web-1")), (json!("web:v1"), json!("web:v2")));
+    assert_eq!(
+        (image(&mut drill, "pod/web-0"), image(&mut drill, "pod/web-1")),
+        (json!("web:v1"), json!("web:v2"))
+    );
     let revision = drill.field("pod/web-0", "/metadata/labels/controller-revision-hash");
     drill.patch_status("pod/web-0", &json!({"phase": "Failed"}));
     drill.kubectl("delete pod web-0 --wait=false");
     assert_eq!(drill.field("pod/web-0", "/metadata/uid"), uid);
     let_go(&mut drill, "pod/web-0");
     assert_ne!(drill.field("pod/web-0", "/metadata/uid"), uid);
-    assert_eq!((image(&mut drill, "pod/web-0"), image(&mut drill, "pod/web-1")), (json!("web:v1"), json!("web:v2")));
+    assert_eq!(
+        (image(&mut drill, "pod/web-0"), image(&mut drill, "pod/web-1")),
+        (json!("web:v1"), json!("web:v2"))
+    );
     assert_eq!(drill.field("pod/web-0", "/metadata/labels/controller-revision-hash"), revision);
     assert_eq!(replicas(&mut drill), (json!(2), json!(2), json!(2)));
 }
