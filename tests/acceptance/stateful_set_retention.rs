@@ -120,7 +120,9 @@ fn t_sts_108_a_claim_that_still_names_the_old_pod_holds_up_scaling() {
 
 #[test]
 fn t_sts_179_claims_go_with_their_set() {
-    for (deleted, expected) in [("Delete", [].as_slice()), ("Retain", &["data-web-0", "data-web-1", "data-web-2"])] {
+    for (deleted, expected) in
+        [("Delete", [].as_slice()), ("Retain", &["data-web-0", "data-web-1", "data-web-2"])]
+    {
         let mut drill = Drill::on(STEADY, &[retaining(3, deleted, "Retain")]);
         drill.kubectl("delete sts web");
         assert!(drill.names("pods").is_empty());
@@ -185,9 +187,12 @@ fn t_sts_179_an_owner_that_does_not_control_keeps_a_claim() {
 fn t_sts_179_an_owner_of_another_life_is_left_alone() {
     let mut drill = Drill::on(STEADY, &[retaining(1, "Delete", "Delete")]);
     let before = reference("StatefulSet", "web", &json!("00000000-0000-4000-8000-000000000000"), true);
-    drill.patch("pvc/data-web-0", &json!({"metadata": {
-        "ownerReferences": [before], "finalizers": [HOLD],
-    }}));
+    drill.patch(
+        "pvc/data-web-0",
+        &json!({"metadata": {
+            "ownerReferences": [before], "finalizers": [HOLD],
+        }}),
+    );
     touch(&mut drill);
     assert_eq!(owners(&mut drill, "pvc/data-web-0"), ["StatefulSet/web"], "not joined by the set");
     let set = uid(&mut drill, "sts/web");
