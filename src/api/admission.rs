@@ -139,6 +139,7 @@ fn add_tolerations(spec: &mut Object, seconds: i64) {
             json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds})
         })
         .collect();
+    mark!("NODE-20");
     if !added.is_empty() {
         spec.insert("tolerations".into(), given.into_iter().chain(added).collect());
     }
@@ -252,6 +253,7 @@ pub fn admit_node(node: &mut Value) {
             .any(|taint| text(taint, "key") == NOT_READY_TAINT && text(taint, "effect") == "NoSchedule")
     });
     let Some(spec) = ensure(node, "spec").filter(|_| !tainted) else { return };
+    mark!("NODE-11");
     set_default(spec, "taints", json!([]));
     if let Some(taints) = spec.get_mut("taints").and_then(Value::as_array_mut) {
         taints.push(json!({"key": NOT_READY_TAINT, "effect": "NoSchedule"}));

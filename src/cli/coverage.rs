@@ -1,9 +1,11 @@
 //! `stsim coverage`: which rules of the semantics reference scenarios exercise.
+use crate::api::names::Sym;
 use crate::api::text::escape;
 use crate::cli::args::{Coverage as Options, Report};
 use crate::cli::{Done, Exit, Refusal, files};
 use crate::conform::{WINDOW, recorded_config};
 use crate::report::coverage::{find, json, json_of, markdown, rule, text};
+use crate::report::dns::dns_records;
 use crate::rule::marks::{self, Marks};
 use crate::run::{Blind, Play};
 use crate::scenario::Scenario;
@@ -102,5 +104,7 @@ fn play_scenario(mut scenario: Scenario, recorded: bool) -> Result<(), Refusal> 
     let mut play = Play::with_config(&scenario, seed, config, Recorder::on())
         .map_err(|failure| Refusal::invalid(format!("error: {}", failure.message)))?;
     play.play(&mut Blind);
+    // `stsim run` shows the records of the DNS server at the end; they are read for their marks.
+    let _ = dns_records(&play.cluster.world, Sym::EMPTY);
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::api::store::{Change, Verb};
 use crate::controllers::node_pods::NodePods;
 use crate::event::{Event, EvictStep, NodesEvent, Process};
 use crate::kernel::{Duration, Id, Timer};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, DeleteOptions, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -126,9 +126,10 @@ impl TaintEviction {
             }
             Verdict::Never => self.cancel(pod, world),
             // A timer that runs keeps its start and its end (NODE-19).
-            Verdict::After(_) if self.work.contains_key(&pod) => {}
+            Verdict::After(_) if self.work.contains_key(&pod) => mark!("NODE-19"),
             Verdict::After(Duration::ZERO) => self.due(pod, world),
             Verdict::After(span) => {
+                mark!("NODE-18");
                 let timer = world.timer(world.now() + span, event(pod, EvictStep::Due, world));
                 self.work.insert(pod, Some(timer));
             }
@@ -183,7 +184,8 @@ impl TaintEviction {
 
     fn delete(&mut self, pod: Id<Pod>, world: &mut World) {
         let name = self.under_way.remove(&pod);
-        if world.store.pods.get(pod).is_some_and(|pod| Some(pod.meta.name) == name) {
+        if let Some(object) = world.store.pods.get(pod).filter(|pod| Some(pod.meta.name) == name) {
+            mark!("NODE-24" if world.leases.get(object.node.index()).is_some_and(|lease| !lease.renewing));
             // Not found would be forgotten too.
             let _ = world.delete(pod, DeleteOptions::default(), Rule::node(21));
         }

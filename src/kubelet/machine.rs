@@ -298,6 +298,7 @@ impl Kubelets {
         let now = world.now();
         let key = STATUS_LOOP | u64::from(node.as_u32());
         let tick = if fast { now } else { world.next_tick(period, key, machine.epoch, now) };
+        mark!("NODE-3" if !fast && period > Duration::ZERO);
         let event = Event::Kubelet(KubeletEvent::StatusTick(node, machine.epoch));
         world.delay(tick - now + world.api_delay(Actor::Kubelet), event);
     }
@@ -330,6 +331,7 @@ impl Kubelets {
             held.filter_map(|(volume, held)| held.is_reported().then_some(*volume)).collect();
         if !ready {
             // The status manager reconciles too what others have written meanwhile (NODE-25).
+            mark!("NODE-25");
             for slot in self.machines[node.index()].workers.clone() {
                 self.report_again(slot, world);
             }
@@ -343,6 +345,7 @@ impl Kubelets {
             world.leases.resize(node.index() + 1, Lease::default());
         }
         let now = world.now();
+        mark!("NODE-1", "NODE-2");
         let before = world.leases[node.index()];
         let since = if renewing {
             now

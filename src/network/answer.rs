@@ -4,6 +4,7 @@
 //! (its minimum is [`Answer::ttl`] of a negative answer), truncation.
 use crate::api::objects::Ip;
 use crate::kernel::{Chooser, Duration};
+use crate::rule::mark;
 use crate::world::Draw;
 
 /// Type of a record.
@@ -132,6 +133,7 @@ impl Answer {
         if first.is_none() || count < 2 {
             return self;
         }
+        mark!("DNS-7");
         // Fisher and Yates, each swap with a draw of its own.
         for last in (1..addresses.len()).rev() {
             let attempt = query.wrapping_mul(count).wrapping_add(last as u64);

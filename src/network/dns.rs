@@ -13,6 +13,7 @@ use crate::event::Process;
 use crate::kernel::{Duration, Id};
 use crate::network::answer::{Answer, Data, Rcode, Record, RecordType};
 use crate::network::service::endpoints;
+use crate::rule::mark;
 use crate::world::World;
 use std::collections::BTreeSet;
 
@@ -68,10 +69,12 @@ impl<'a> Zone<'a> {
 
     fn answer(&self, name: &str, data: impl IntoIterator<Item = Data>) -> Answer {
         let records = data.into_iter().map(|data| Record { name: absolute(name), data, ttl: self.ttl });
+        mark!("DNS-9");
         Answer { rcode: Rcode::NoError, records: records.collect(), ttl: self.ttl }
     }
 
     fn refusal(&self) -> Answer {
+        mark!("DNS-10");
         Answer { rcode: Rcode::NxDomain, records: Vec::new(), ttl: self.ttl }
     }
 
@@ -95,6 +98,7 @@ impl<'a> Zone<'a> {
         }
         let hits = self.hits(id, service, &part);
         if hits.is_empty() {
+            mark!("DNS-3");
             return self.refusal();
         }
         match record_type {
@@ -102,7 +106,10 @@ impl<'a> Zone<'a> {
                 let unique: BTreeSet<Ip> = hits.iter().map(|hit| hit.ip).collect();
                 self.answer(&name, unique.into_iter().map(Data::A))
             }
-            RecordType::Srv => self.answer(&name, services(hits)),
+            RecordType::Srv => {
+                mark!("DNS-4");
+                self.answer(&name, services(hits))
+            }
             _ => self.answer(&name, []),
         }
     }
@@ -116,6 +123,7 @@ impl<'a> Zone<'a> {
             return Place::Nowhere;
         };
         let mut labels: Vec<&str> = below.split('.').collect();
+        mark!("DNS-1");
         if labels.pop() != Some("svc") {
             return Place::Nowhere;
         }
@@ -152,6 +160,7 @@ impl<'a> Zone<'a> {
             };
             return ports.map(hit).collect();
         }
+        mark!("DNS-2");
         let wanted = match part {
             Part::Host(host) => Some(HostQuery::new(self.view, host)),
             _ => None,
@@ -187,6 +196,7 @@ impl<'a> Zone<'a> {
 
     /// An ExternalName service: an alias, followed as long as it stays in the zone (DNS-5).
     fn alias(&self, name: &str, service: &Service, part: &Part, record_type: RecordType) -> Answer {
+        mark!("DNS-5");
         if !matches!(part, Part::Whole) {
             return self.refusal();
         }
@@ -219,6 +229,7 @@ impl<'a> Zone<'a> {
         let Some(ip) = Ip::parse(&labels.join(".")).filter(|ip| *ip != Ip::NONE) else {
             return self.refusal();
         };
+        mark!("DNS-5");
         let services: Vec<_> = self.view.iter::<Service>().collect();
         let mut names: Vec<String> = services
             .iter()

@@ -7,6 +7,7 @@ use crate::api::pod_spec::Hostname;
 use crate::api::store::Store;
 use crate::network::answer::{Answer, Rcode, RecordType};
 use crate::network::dns::{DOMAIN, Zone};
+use crate::rule::mark;
 
 /// A name with at least this many dots is tried as it is first (DNS-17).
 const NDOTS: usize = 5;
@@ -25,12 +26,15 @@ pub fn candidates(name: &str, namespace: &str) -> Vec<String> {
     if name.ends_with('.') {
         return vec![name.to_owned()];
     }
+    mark!("DNS-16");
     let suffixes = [format!("{namespace}.svc.{DOMAIN}"), format!("svc.{DOMAIN}"), DOMAIN.to_owned()];
     let mut names: Vec<String> = suffixes.iter().map(|suffix| format!("{name}.{suffix}.")).collect();
     let plain = format!("{name}.");
     if name.matches('.').count() >= NDOTS {
+        mark!("DNS-17");
         names.insert(0, plain);
     } else {
+        mark!("DNS-17");
         names.push(plain);
     }
     names
@@ -71,6 +75,7 @@ pub fn hosts(store: &Store, pod: &Pod) -> Option<(Ip, Vec<String>)> {
     if pod.ip == Ip::NONE || host_network {
         return None;
     }
+    mark!("DNS-6");
     let hostname = match spec.hostname {
         Hostname::Fixed(word) => store.names.text(word).to_owned(),
         Hostname::None | Hostname::PodName => store.name_of(pod.meta.name),

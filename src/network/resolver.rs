@@ -9,6 +9,7 @@ use crate::kernel::{Chooser, Duration, Time};
 use crate::network::answer::{Answer, Rcode, RecordType};
 use crate::network::dns::Zone;
 use crate::network::lookup::{Lookup, search};
+use crate::rule::mark;
 use crate::world::{Draw, World};
 use std::collections::BTreeMap;
 
@@ -72,6 +73,7 @@ impl Profile {
     pub fn named(name: &str) -> Option<Profile> {
         let secs = Duration::from_secs;
         let both = |keep| Keeps { success: keep, denial: keep };
+        mark!("DNS-12");
         Some(match name {
             // `cache 30` with the cluster's names taken out of it.
             "kubeadm" => Profile { ttl: secs(30), server: Keeps::NOTHING, node: Keeps::NOTHING },
@@ -129,6 +131,7 @@ impl Cache {
         if span == Duration::ZERO || answer.rcode == Rcode::Timeout {
             return;
         }
+        mark!("DNS-13" if !answer.is_positive());
         let entry = Entry { answer: answer.clone(), stored: now, until: now + span };
         self.entries.insert((name.to_ascii_lowercase(), record_type), entry);
     }
@@ -159,11 +162,13 @@ impl Servers {
     pub fn query(&mut self, world: &World, name: &str, record_type: RecordType) -> Answer {
         let nothing = Answer { rcode: Rcode::Timeout, records: Vec::new(), ttl: Duration::ZERO };
         if !world.is_running(Process::CoreDns) {
+            mark!("DNS-15");
             return nothing;
         }
         let zone = Zone { view: world.view(Process::CoreDns), ttl: self.ttl };
         let (chooser, now) = (&world.chooser, world.now());
         self.queries += 1;
+        mark!("DNS-11");
         let Some(cache) = self.replica(chooser) else { return nothing };
         let answer = match cache.get(now, name, record_type) {
             Some(answer) => answer,

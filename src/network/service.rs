@@ -7,6 +7,7 @@
 use crate::api::objects::{Endpoint, EndpointSlice, Service, ServicePort};
 use crate::api::store::View;
 use crate::kernel::{Chooser, Id};
+use crate::rule::mark;
 use crate::world::Draw;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub fn eligible(view: View<'_>, service: Id<Service>) -> Vec<Endpoint> {
     let all: Vec<Endpoint> = endpoints(view, service).map(|(endpoint, _)| endpoint).collect();
     let pick = |test: fn(&Endpoint) -> bool| -> Vec<Endpoint> { all.iter().copied().filter(test).collect() };
     let ready = pick(|endpoint| endpoint.ready);
+    mark!("SVC-10");
     if ready.is_empty() { pick(|endpoint| endpoint.serving && endpoint.terminating) } else { ready }
 }
 
@@ -43,6 +45,7 @@ pub fn choose(
 ) -> Option<Endpoint> {
     let eligible = eligible(view, service);
     let count = u64::try_from(eligible.len()).ok().filter(|count| *count > 0)?;
+    mark!("SVC-9");
     let draw = chooser.below(Draw::Answer as u32, client, connection, count);
     eligible.get(usize::try_from(draw).ok()?).copied()
 }

@@ -17,7 +17,7 @@ use crate::api::status::Status;
 use crate::api::store::{REGION_LABEL, Store, ZONE_LABEL};
 use crate::event::{Event, Process, SchedulerEvent};
 use crate::kernel::{Duration, Id, Time};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, DeleteOptions, World};
 
 /// How far a binding cycle with claims has come.
@@ -73,6 +73,7 @@ impl Scheduler {
         self.nominated.remove(id);
         self.tokens = self.tokens.wrapping_add(1);
         let token = self.tokens;
+        mark!("SCHED-1");
         let slot = self.cache.slot_mut(id);
         (slot.state, slot.token) = (State::Binding, token);
         let api = world.api_delay(Actor::Scheduler);
@@ -312,6 +313,7 @@ impl Scheduler {
         let labels = store.pods.get(id).map_or(LabelsId::EMPTY, |pod| pod.meta.labels);
         let labels = self.labels_on(labels, slot.node, &mut world.store);
         world.store.pod_messages.remove(&(id, slot.uid));
+        mark!("SCHED-28" if world.leases.get(node.index()).is_some_and(|lease| !lease.renewing));
         world.update_uid(id, slot.uid, Rule::sched(21), |pod: &mut Pod| {
             pod.node = node;
             pod.nominated = Id::NONE;

@@ -14,6 +14,7 @@ use crate::api::objects::Pod;
 use crate::api::pod_spec::PodSpec;
 use crate::api::store::View;
 use crate::kernel::Id;
+use crate::rule::mark;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -111,6 +112,8 @@ impl Scratch {
         self.rejected.clear();
         let order = cache.take_order();
         let enough = enough_nodes(order.len());
+        mark!("SCHED-10");
+        mark!("SCHED-11" if enough < order.len());
         let (before, after) = order.split_at(start.min(order.len()));
         let plain = cx.class.is_plain() && cx.nominated.by_node.is_empty();
         let looked_at = self.look_at(cx, cache, after, enough, plain);
@@ -158,17 +161,21 @@ impl Scratch {
         let info = &cache.nodes[node as usize];
         if !cache.open[node as usize] {
             if info.unschedulable && !class.tolerates_cordon {
+                mark!("SCHED-13");
                 return (Reasons::CORDONED, 0);
             }
             if taints::repels(&info.taints, &class.spec.tolerations) {
+                mark!("SCHED-13");
                 return (Reasons::TAINTED, 0);
             }
         }
         if let Some(placement) = class.spec.placement.as_deref() {
             if class.selects_nodes() && !taints::node_fits(placement, node, cache, cx.view.store) {
+                mark!("SCHED-13");
                 return (Reasons::NODE_AFFINITY, 0);
             }
             if placement.host_ports.iter().any(|port| info.ports.contains(port)) {
+                mark!("SCHED-13");
                 return (Reasons::PORTS, 0);
             }
         }
@@ -181,6 +188,8 @@ impl Scratch {
         }
         if reasons == Reasons::NONE {
             reasons = self.filter_by_others(cx, cache, node);
+        } else {
+            mark!("SCHED-14");
         }
         (reasons, score)
     }
@@ -192,16 +201,22 @@ impl Scratch {
             let (id, info) = (Id::from_index(node as usize), &cache.nodes[node as usize]);
             let reasons = cx.volumes.filter(&self.needs, id, info, cx.view, &mut self.decisions);
             if reasons != Reasons::NONE {
+                mark!("SCHED-17");
                 return reasons;
             }
         }
         if !class.hard.is_empty() {
             let reasons = self.spread.filter(node, cache);
+            mark!("SCHED-16");
             if reasons != Reasons::NONE {
                 return reasons;
             }
         }
-        if class.has_required_terms() { affinity::filter(class, node, cache) } else { Reasons::NONE }
+        if !class.has_required_terms() {
+            return Reasons::NONE;
+        }
+        mark!("SCHED-15");
+        affinity::filter(class, node, cache)
     }
 
     /// Adds to the resource scores what the other plugins say of the feasible nodes (SCHED-23).

@@ -14,6 +14,7 @@ use crate::api::pod_spec::{PodSpec, PodTerm};
 use crate::api::store::Store;
 use crate::event::Process;
 use crate::kernel::Id;
+use crate::rule::mark;
 use crate::world::World;
 use std::sync::Arc;
 
@@ -111,6 +112,7 @@ impl Scheduler {
             let plugins = Plugins(rejecting.0 & registered.0);
             plugins.0 != 0 && helps(event, plugins, classes.get(class), cache, store)
         });
+        mark!("SCHED-8" if !helped.is_empty());
         self.requeue_all(&helped, world);
     }
 

@@ -34,6 +34,7 @@ use crate::api::store::{Change, Verb};
 use crate::config::NodeTies;
 use crate::event::{Event, Process, SchedulerEvent};
 use crate::kernel::{Duration, Id, Time};
+use crate::rule::mark;
 use crate::world::{Draw, World};
 use bind::{Binding, Verdict};
 use cache::{Cache, State};
@@ -159,7 +160,7 @@ impl Scheduler {
             let seen = world.view(Process::Scheduler).get(id).filter(|pod| pod.meta.uid == uid).copied();
             let Some(pod) = seen else { continue };
             if pod.is_terminating() {
-                // SCHED-2
+                mark!("SCHED-2");
                 world.emit(id, true, "FailedScheduling", |world| {
                     let namespace = world.store.names.text(pod.meta.namespace);
                     format!("skip schedule deleting pod: {namespace}/{}", world.store.name_of(pod.meta.name))
@@ -228,13 +229,17 @@ impl Scheduler {
         if cache.nodes.get(nominated as usize).is_some_and(|info| info.present)
             && scratch.filter(cx, cache, nominated).0 == messages::Reasons::NONE
         {
+            mark!("SCHED-12");
             return Ok(Some(nominated));
         }
         let nodes = cache.node_count();
         let looked_at = scratch.find_feasible(cx, cache, self.start);
         self.start = (self.start + looked_at) % nodes.max(1);
         Ok(match scratch.feasible.as_slice() {
-            [only] => Some(*only),
+            [only] => {
+                mark!("SCHED-12");
+                Some(*only)
+            }
             _ => None,
         })
     }
@@ -242,6 +247,7 @@ impl Scheduler {
     /// The feasible node with the highest score; equal ones by lot or by place in the list (SCHED-25, SCHED-26).
     fn choose(&mut self, class_id: u32, uid: Uid, attempt: u64, world: &World) -> u32 {
         let view = world.view(Process::Scheduler);
+        mark!("SCHED-23");
         self.scratch.score(self.classes.get(class_id), &self.cache, view);
         let mut best = i64::MIN;
         self.ties.clear();
@@ -255,8 +261,12 @@ impl Scheduler {
             }
         }
         match self.ties.as_slice() {
-            [first, _, ..] if world.config.node_ties == NodeTies::First => *first,
+            [first, _, ..] if world.config.node_ties == NodeTies::First => {
+                mark!("SCHED-25");
+                *first
+            }
             [_, _, ..] => {
+                mark!("SCHED-26");
                 let nodes = self.ties.len() as u64;
                 let pick =
                     world.chooser.below(Draw::NodeTie as u32, u64::from(uid.0), attempt, nodes) as usize;
@@ -276,6 +286,7 @@ impl Scheduler {
         world: &mut World,
     ) -> Duration {
         let (tally, plugins) = self.scratch.diagnosis();
+        mark!("SCHED-22");
         let (preemption, nominated) = self.preempt(id, pod, class, delay, world);
         let message = messages::unschedulable(self.cache.node_count(), &tally, &preemption);
         self.unschedulable(id, pod, class, plugins, world);
@@ -292,6 +303,7 @@ impl Scheduler {
         delay: Duration,
         world: &mut World,
     ) -> Duration {
+        mark!("SCHED-17", "SCHED-22");
         let message = messages::rejected_by_claims(self.cache.node_count(), &error.message(&world.store));
         self.unschedulable(id, pod, class, error.plugin(), world);
         self.tell(id, pod, PodReason::Unschedulable, &message, None, delay, world)
@@ -323,6 +335,7 @@ impl Scheduler {
         let age = world.config.timers.unschedulable_age.as_nanos();
         let then = Time::from_nanos(world.now().as_nanos().saturating_sub(age));
         let (old, oldest) = self.queue.left_over(then);
+        mark!("SCHED-5" if !old.is_empty());
         self.requeue_all(&old, world);
         if let Some(oldest) = oldest {
             self.ask_for_flush(oldest, world);
@@ -386,6 +399,7 @@ impl Scheduler {
     fn pod_pending(&mut self, id: Id<Pod>, new: &Pod, world: &mut World) {
         let spec = world.store.pod_spec(new.spec);
         if spec.foreign_scheduler || spec.gated {
+            mark!("SCHED-2");
             return;
         }
         let slot = self.cache.slot(id);

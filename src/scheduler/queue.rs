@@ -12,6 +12,7 @@ use crate::api::names::Uid;
 use crate::api::objects::Pod;
 use crate::config::Timers;
 use crate::kernel::{Duration, Id, Time};
+use crate::rule::mark;
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -111,12 +112,17 @@ impl SchedulingQueue {
             let entry = if from_heap { self.heap.pop().map(|e| e.0) } else { self.fifo.pop_front() };
             let (entry, state) = match entry {
                 Some(entry) => (entry, State::Active),
-                None => (self.backoff.pop_first()?.1, State::Backoff),
+                None => {
+                    let (_, entry) = self.backoff.pop_first()?;
+                    mark!("SCHED-7");
+                    (entry, State::Backoff)
+                }
             };
             let slot = cache.slot_mut(entry.pod);
             if slot.uid != entry.uid || slot.state != state {
                 continue;
             }
+            mark!("SCHED-4" if !self.fifo.is_empty() || !self.heap.is_empty());
             slot.state = State::None;
             if let Some(wait) = self.waits.get_mut(&entry.pod.as_u32()) {
                 wait.attempts += 1;
@@ -178,6 +184,7 @@ impl SchedulingQueue {
         wait.errors = 0;
         wait.plugins = plugins;
         wait.filed = true;
+        mark!("SCHED-5");
         self.unschedulable.entry((class, plugins)).or_default().insert(pod.0.as_u32());
         if plugins.meets(Plugins::VOLUMES) {
             for claim in claims {
@@ -203,6 +210,7 @@ impl SchedulingQueue {
         wait.plugins = Plugins::NONE;
         let window = wait.window(timers);
         let entry = Entry { priority: Reverse(priority), time: now, uid: pod.1, pod: pod.0 };
+        mark!("SCHED-6");
         self.error_backoff.insert((window, entry));
         let slot = cache.slot_mut(pod.0);
         (slot.uid, slot.state) = (pod.1, State::Backoff);

@@ -10,6 +10,7 @@ use super::messages::Reasons;
 use super::score::{MAX_SCORE, WEIGHT_SPREAD};
 use super::taints;
 use crate::api::store::Store;
+use crate::rule::mark;
 
 /// A hard constraint in one cycle.
 #[derive(Clone, Debug)]
@@ -150,6 +151,7 @@ impl Scratch {
         feasible: &[u32],
         totals: &mut [i64],
     ) {
+        mark!("SCHED-24");
         let zones = &cache.counts.topologies[ZONE as usize];
         let counter = cache.counts.counter(host.counter);
         self.ignored.clear();

@@ -12,6 +12,7 @@ use crate::api::objects::{
 use crate::api::pod_spec::{AccessModes, ClaimName, PodSpec};
 use crate::api::store::{REGION_LABEL, Store, View, ZONE_LABEL};
 use crate::kernel::Id;
+use crate::rule::mark;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -207,6 +208,7 @@ impl Volumes {
             }
             let assumed = self.assumed_claims.get(&id.as_u32()).map(|entry| entry.0);
             let provisioner = class.map_or("", |c| view.store.names.text(c.provisioner));
+            mark!("SCHED-19");
             needs.delayed.push(Delayed {
                 id,
                 bytes: shape.bytes,
@@ -236,6 +238,7 @@ impl Volumes {
         }
         let most = info.volumes_at_most(self.released > 0) + needs.limited.len();
         if info.volumes.is_some_and(|limit| most > limit as usize && exceeds(limit, needs, info, view)) {
+            mark!("SCHED-18");
             return Reasons::MAX_VOLUMES;
         }
         let mut reasons = Reasons::NONE;

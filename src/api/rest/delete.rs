@@ -9,7 +9,7 @@ use crate::api::objects::*;
 use crate::api::status::{Details, Status};
 use crate::api::store::Stored;
 use crate::kernel::Id;
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, DeleteOptions, Deleted, World};
 
 /// An eviction that a budget refuses.
@@ -57,6 +57,7 @@ impl World {
             return Err(self.gone::<Pod>(id));
         };
         let skips = found.is_terminal() || found.phase == Phase::Pending || found.is_terminating();
+        mark!("PDB-12", "PDB-19");
         if skips {
             return self.evicted(id, options, Rule::pdb(13));
         }
@@ -72,6 +73,7 @@ impl World {
                 self.evicted(id, options, Rule::pdb(17))
             }
             _ => {
+                mark!("PDB-14");
                 let text = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not \
                             support.";
                 Err(Status::new(500, "", text.into()))
@@ -135,6 +137,7 @@ fn check(budget: &Budget, name: &str) -> Result<(), Status> {
         Err(Status::forbidden(format!("poddisruptionbudget.policy \"{name}\" is forbidden: {why}")))
     };
     if status.observed_generation < budget.meta.generation {
+        mark!("PDB-3", "PDB-16");
         return too_many(format!("The disruption budget {name} is still being processed by the server."));
     }
     if status.allowed < 0 {
@@ -144,6 +147,7 @@ fn check(budget: &Budget, name: &str) -> Result<(), Status> {
         return forbidden("DisruptedPods map too big - too many evictions not confirmed by PDB controller");
     }
     if status.allowed == 0 {
+        mark!("PDB-16");
         return too_many(if status.reason == "SyncFailed" {
             format!(
                 "The disruption budget {name} does not allow evicting pods currently because it failed sync"

@@ -1,5 +1,6 @@
 //! The arithmetic of budgets (PDB-6, PDB-8).
 use crate::api::objects::{Budget, IntOrPercent};
+use crate::rule::mark;
 
 /// What a budget asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -24,7 +25,10 @@ pub(super) fn demand(budget: &Budget, scale: i32, pods: i32) -> Demand {
         }
         (None, Some(IntOrPercent::Int(fewest))) => Demand { expected: pods, desired: fewest },
         (None, Some(percent)) => Demand { expected: scale, desired: percent.ceil_of(scale) },
-        (None, None) => Demand::default(),
+        (None, None) => {
+            mark!("PDB-1");
+            Demand::default()
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::controllers::plan::{Plan, Then};
 use crate::controllers::runner::{Reconciler, WorkQueue};
 use crate::event::{Controller, Process};
 use crate::kernel::{Id, Time};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, World};
 use index::Index;
 use std::collections::BTreeMap;
@@ -160,6 +160,7 @@ impl Budgets {
     fn wake(&self, id: Id<Pod>, pod: &Pod, queue: &mut WorkQueue, world: &mut World) {
         let budgets = self.index.budgets_of(pod, world.view(Process::ControllerManager));
         let Some(first) = budgets.first().copied() else { return };
+        mark!("PDB-2", "PDB-4");
         if budgets.len() > 1 {
             world.actor = Actor::DisruptionController;
             world.emit(id, true, "MultiplePodDisruptionBudgets", |world| {

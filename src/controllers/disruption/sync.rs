@@ -10,6 +10,7 @@ use crate::api::objects::*;
 use crate::api::store::View;
 use crate::event::Process;
 use crate::kernel::{Id, Time};
+use crate::rule::mark;
 use crate::world::World;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -68,6 +69,8 @@ pub(super) fn sync(id: Id<Budget>, budget: &Budget, count: &Count, world: &mut W
             format!("Pod was expected by PDB {namespace}/{namespace} to be deleted but it wasn't")
         });
     }
+    mark!("PDB-5", "PDB-7");
+    mark!("PDB-6" if maths::asks_for_scale(budget));
     let demand = maths::demand(budget, scale, count.all);
     let healthy = count.healthy - disrupted.healthy;
     let allowed = maths::allowed(demand, healthy);
@@ -93,6 +96,7 @@ fn with_condition(budget: &Budget, mut status: BudgetStatus, now: Time) -> Optio
     if old.reason.is_empty() || is != was {
         status.since = Seconds::of(now);
     }
+    mark!("PDB-18" if is && old.reason == INSUFFICIENT);
     status.reason = if is { SUFFICIENT } else { INSUFFICIENT };
     status.message = Sym::EMPTY;
     Some(status)
@@ -102,6 +106,7 @@ fn with_condition(budget: &Budget, mut status: BudgetStatus, now: Time) -> Optio
 fn fail_safe(budget: &Budget, error: &str, world: &mut World) -> Option<BudgetStatus> {
     let mut status = budget.status.clone();
     status.allowed = 0;
+    mark!("PDB-9");
     if status.reason.is_empty() || status.reason == SUFFICIENT {
         status.since = Seconds::of(world.now());
     }
@@ -173,6 +178,7 @@ fn disrupted(budget: &Budget, world: &World) -> Disrupted {
         if pod.is_terminating() {
             continue;
         }
+        mark!("PDB-10");
         let end = since.start() + world.config.timers.disrupted_pod_lifetime;
         if end < now {
             kept.overdue.push(id);

@@ -24,7 +24,7 @@ use crate::controllers::plan::{Plan, Then, Wait, WaitOn};
 use crate::controllers::runner::{Reconciler, WorkQueue};
 use crate::event::{Controller, Process};
 use crate::kernel::{Duration, Id};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, DeleteOptions, Draw, World};
 use draft::Draft;
 use members::Members;
@@ -101,6 +101,7 @@ impl Reconciler for Endpoints {
         let (seen, now) = (world.seen(MANAGER), world.now());
         let unseen = self.members.of(id).own_writes.iter().filter(|(write, _)| *write > seen);
         if let Some(answered) = unseen.map(|(_, answered)| *answered).max() {
+            mark!("SVC-6");
             // The worker that wrote is free once it has its answer; if the watch is slower than that, the sync fails:
             // "EndpointSlice informer cache is out of date" (SVC-6).
             plan.then = if answered > now { Then::After(answered.elapsed_since(now)) } else { Then::Retry };
@@ -165,6 +166,7 @@ impl Endpoints {
         if let (Some(old), Some(new)) = (&old, &new) {
             starts_sync = is_noticed(old, new, &world.store);
             relabeled = old.meta.labels != new.meta.labels || identity(old) != identity(new);
+            mark!("SVC-7" if !starts_sync);
             if !starts_sync && !relabeled && old.phase == new.phase && old.node == new.node {
                 return;
             }
@@ -216,6 +218,7 @@ impl Endpoints {
         member.all_slices = true;
         member.all_pods = true;
         if self.selectors.asks(service).is_some() {
+            mark!("SVC-6");
             queue.add_after(service.as_u32(), FOREIGN_CHANGE_DELAY, world);
         }
     }
@@ -307,6 +310,8 @@ impl Endpoints {
         let hostname = spec.hostname != Hostname::None && subject.word == Some(spec.subdomain);
         let serving = pod.is_ready();
         let terminating = pod.is_terminating();
+        mark!("SVC-3" if publish && (!serving || terminating));
+        mark!("SVC-4" if hostname);
         let endpoint = Endpoint {
             pod: id,
             uid: pod.meta.uid,

@@ -17,7 +17,7 @@ use crate::controllers::node_pods::NodePods;
 use crate::controllers::ticks::Ticks;
 use crate::event::{Event, NodeWrite, NodesEvent, Process};
 use crate::kernel::{Duration, Id, Time, Timer};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, Draw, World};
 use std::sync::Arc;
 use taints::Keys;
@@ -132,6 +132,7 @@ impl NodeLifecycle {
         }
         let key = (object.region, object.zone);
         let zone = self.zones.iter().position(|zone| zone.key == key).unwrap_or_else(|| {
+            mark!("NODE-14");
             self.zones.push(Zone::new(key, world.config.timers.node_eviction_interval));
             self.zones.len() - 1
         });
@@ -231,6 +232,7 @@ impl NodeLifecycle {
             Some(created) => created.start() + STARTUP_GRACE,
             None => {
                 let noticed = ticks.after(period, MONITOR_LOOP, lease.since, world);
+                mark!("NODE-6", "NODE-7");
                 noticed.max(record.probed) + timers.node_monitor_grace_period
             }
         };
@@ -249,6 +251,7 @@ impl NodeLifecycle {
         if record.look <= now {
             record.look = Time::NEVER;
         }
+        mark!("NODE-5");
         let first = !std::mem::replace(&mut record.registered, true);
         if first {
             record.seen = object.ready;
@@ -267,12 +270,14 @@ impl NodeLifecycle {
         }
         // A node that is new to this process is treated as reachable at first (NODE-33).
         if (first || ready == NodeReady::True) && keys.is_tainted(&object) {
+            mark!("NODE-33" if first && ready != NodeReady::True);
             end = end.max(self.write_later(node, NodeWrite::Reachable, world));
         }
         let zone = self.nodes[node.index()].as_ref().map_or(0, |record| record.zone);
         match keys.no_execute(ready) {
             None => self.zones[zone].dequeue(node),
             Some((_, opposite)) if taints::has(&object, opposite, Effect::NoExecute) && !first => {
+                mark!("NODE-12");
                 end = end.max(self.write_later(node, NodeWrite::NoExecute, world));
             }
             // Once the condition is seen to be written, it waits for the taint: see `observe`.
@@ -425,6 +430,7 @@ impl NodeLifecycle {
         let Some(zone) = self.zones.get_mut(number) else { return };
         zone.asked = false;
         if zone.due(now).is_some_and(|due| due <= now) {
+            mark!("NODE-13");
             let waiting = zone.queue.len() as u64;
             let place = world.chooser.below(Draw::Order as u32, number as u64, zone.taken, waiting);
             let node = zone.take(place as usize, now);
@@ -463,6 +469,8 @@ impl NodeLifecycle {
             let zone = &mut self.zones[number];
             let state = state_now(zone);
             if zone.state != state {
+                mark!("NODE-17" if state == State::Partial);
+                mark!("NODE-15");
                 zone.state = state;
                 zone.set_rate(state, &world.config.timers, now);
             }
@@ -473,6 +481,7 @@ impl NodeLifecycle {
     /// Master disruption mode: nothing is evicted while no node is ready (NODE-16).
     fn all_nodes_are_gone(&mut self, world: &mut World) {
         let keys = Keys::of(&mut world.store.names);
+        mark!("NODE-16");
         for zone in &mut self.zones {
             zone.state = State::Full;
             zone.swap(None, world.now());
@@ -492,6 +501,7 @@ impl NodeLifecycle {
     /// The end of it: all grace periods begin anew, and what is still not ready waits for its taint again (NODE-16).
     fn some_node_is_back(&mut self, world: &mut World) {
         let now = world.now();
+        mark!("NODE-16");
         let next = self.ticks.after(world.config.timers.node_monitor_period, MONITOR_LOOP, now, world);
         for node in (0..self.nodes.len()).map(Id::from_index) {
             let Some(record) = self.record(node) else { continue };

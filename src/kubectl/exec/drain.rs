@@ -12,6 +12,7 @@ use crate::kubectl::resource::ResourceKind;
 use crate::kubectl::run::{Output, Progress};
 use crate::kubectl::server;
 use crate::kubectl::session::{Session, has_labels};
+use crate::rule::mark;
 use crate::world::{DeleteOptions, World};
 use serde_json::Value;
 
@@ -110,6 +111,7 @@ impl Draining {
 
     /// Lists and filters the pods of a node (PDB-23), and deletes them if budgets are not to be asked (PDB-27).
     fn begin(&mut self, node: &str, world: &mut World, output: &mut Output) -> Result<(), Failure> {
+        mark!("PDB-22");
         let (pods, warnings) = pods_for_deletion(world, node, &self.command).map_err(Failure::Several)?;
         if !warnings.is_empty() {
             output.stderr.push_str(&format!("Warning: {}\n", warnings.join("; ")));
@@ -132,6 +134,7 @@ impl Draining {
                 (_, false) => State::Evict(now, false),
                 (DryRun::Server, true) => continue,
                 (DryRun::None, true) => {
+                    mark!("PDB-27");
                     delete(world, pod, self.command.grace_period)?;
                     State::Wait(now)
                 }
@@ -252,7 +255,9 @@ impl Worker {
         }
         let pod = server::writable(world, ResourceKind::Pod.into(), &namespace, &name);
         if again && let Ok(live) = server::get(world, ResourceKind::Pod.into(), &namespace, &name) {
-            self.uid = text_at(&live, &["metadata", "uid"]).to_owned();
+            let uid = text_at(&live, &["metadata", "uid"]).to_owned();
+            mark!("PDB-26" if uid != self.uid);
+            self.uid = uid;
         }
         let options = delete_options(command.grace_period);
         let evicted = pod.and_then(|pod| match dry_run {
@@ -265,6 +270,7 @@ impl Worker {
             Ok(()) => self.state = State::Wait(world.now()),
             Err(status) if status.is_not_found() => self.state = State::Done,
             Err(status) if status.code == 429 => {
+                mark!("PDB-24");
                 output.stderr.push_str(&format!(
                     "error when evicting pods/{name:?} -n {namespace:?} (will retry after 5s): {}\n",
                     status.message
@@ -287,6 +293,7 @@ impl Worker {
         let live = server::get(world, ResourceKind::Pod.into(), &self.namespace, &self.name).ok();
         match live.filter(|live| text_at(live, &["metadata", "uid"]) == self.uid) {
             None => {
+                mark!("PDB-25");
                 let how = if command.disable_eviction { "deleted" } else { "evicted" };
                 output.stdout.push_str(&format!("pod/{} {how}\n", self.name));
                 self.state = State::Done;
@@ -392,9 +399,11 @@ fn pods_for_deletion(
         _ => None,
     });
     if !refused.is_empty() {
+        mark!("PDB-23");
         let failure = |text: String| Failure::client(format!("cannot delete {text}"));
         return Err(refused.into_iter().map(failure).collect());
     }
+    mark!("PDB-23" if !verdicts.is_empty());
     let warnings = told(|verdict| match verdict {
         Verdict::Skip(message) | Verdict::Take(message) => *message,
         Verdict::Refuse(_) => None,
