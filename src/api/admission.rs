@@ -239,6 +239,7 @@ pub fn admit_claim_update(store: &Store, old: &Value, new: &Value) -> Result<(),
         "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support \
          resize"
     } else {
+        mark!("VOL-21");
         return Ok(());
     };
     let name = text_at(old, &["metadata", "name"]);

@@ -13,7 +13,7 @@ use crate::api::store::{Change, Stored, Verb, View};
 use crate::controllers::runner::Bucket;
 use crate::event::{Event, Process};
 use crate::kernel::Id;
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::trace::notes::Noted;
 use crate::world::{Actor, DeleteOptions, Draw, Propagation, World};
 use rustc_hash::FxHashMap;
@@ -357,6 +357,7 @@ impl GarbageCollector {
         } else {
             Propagation::Background
         };
+        mark!("DEP-23" if thing.0 == Kind::ReplicaSet);
         let rule = match thing.0 {
             Kind::Claim => Rule::sts(31),
             _ if waiting => Rule::sts(90),

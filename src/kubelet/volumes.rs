@@ -11,6 +11,7 @@ use crate::api::objects::{Node, Pod, Volume};
 use crate::api::pod_spec::ClaimName;
 use crate::event::{Event, KubeletEvent};
 use crate::kernel::{Duration, Id};
+use crate::rule::mark;
 use crate::world::{Draw, World};
 use std::sync::Arc;
 
@@ -61,7 +62,9 @@ impl Kubelets {
         self.workers.set_volumes(slot, &volumes);
         let machine = self.machine_of(slot);
         for volume in volumes {
-            machine.volumes.entry(volume).or_default().users += 1;
+            let held = machine.volumes.entry(volume).or_default();
+            mark!("VOL-23" if held.users > 0);
+            held.users += 1;
         }
         self.wait_for_volumes(slot, world);
     }
@@ -139,7 +142,10 @@ impl Kubelets {
                 if !held.reported || node.volumes_attached.binary_search(volume).is_err() {
                     return;
                 }
+                mark!("VOL-41");
                 time = time + world.draw(stage, Draw::Mount, uid, key | 1);
+            } else {
+                mark!("VOL-43");
             }
             delay = delay.max(time);
         }
@@ -166,6 +172,7 @@ impl Kubelets {
     /// An attempt at mounting is over; the next one begins (VOL-39).
     pub(super) fn mount_timed_out(&mut self, slot: u32, world: &mut World) {
         let worker = &self.workers[slot];
+        mark!("VOL-39");
         world.emit(worker.pod, true, "FailedMount", |w| {
             let claims = &w.store.pod_spec(worker.spec).claims;
             let names: Vec<&str> = claims.iter().map(|claim| w.store.names.text(claim.volume)).collect();
@@ -211,6 +218,7 @@ impl Kubelets {
         let mut changed = false;
         for volume in self.workers.volumes(slot) {
             let Some(held) = machine.volumes.get_mut(volume) else { continue };
+            mark!("VOL-42");
             held.users = held.users.saturating_sub(1);
             if held.users > 0 {
                 continue;

@@ -247,6 +247,7 @@ impl Scheduler {
         let period = world.config.timers.volume_bind_poll.as_nanos().max(1);
         let waited = world.now().elapsed_since(since).as_nanos();
         let ticks = waited.div_ceil(period).max(1);
+        mark!("VOL-15");
         binding.armed = true;
         let time = since + Duration::from_nanos(ticks.saturating_mul(period));
         world.at(time, Event::Scheduler(SchedulerEvent::PreBind(id, token)));

@@ -162,6 +162,7 @@ impl Scratch {
         if !cache.open[node as usize] {
             if info.unschedulable && !class.tolerates_cordon {
                 mark!("SCHED-13");
+                mark!("NODE-31", "PDB-28");
                 return (Reasons::CORDONED, 0);
             }
             if taints::repels(&info.taints, &class.spec.tolerations) {

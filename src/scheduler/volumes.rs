@@ -188,6 +188,7 @@ impl Volumes {
                 return Err(ClaimError::Lost(name, claim.volume));
             }
             if claim.meta.is_terminating() {
+                mark!("VOL-20");
                 return Err(ClaimError::Terminating(name));
             }
             needs.keys.push(key);
@@ -234,6 +235,7 @@ impl Volumes {
         decisions: &mut Decisions,
     ) -> Reasons {
         if needs.in_use {
+            mark!("VOL-24");
             return Reasons::CLAIM_IN_USE;
         }
         let most = info.volumes_at_most(self.released > 0) + needs.limited.len();
@@ -243,6 +245,7 @@ impl Volumes {
         }
         let mut reasons = Reasons::NONE;
         if needs.zones.iter().any(|zone| *zone != info.zone) {
+            mark!("VOL-52");
             reasons |= Reasons::VOLUME_AFFINITY;
         }
         if needs.volume_is_missing {
@@ -327,6 +330,7 @@ impl Volumes {
                 smallest = Some((shape.bytes, id));
             }
         }
+        mark!("VOL-4" if smallest.is_some());
         smallest.map(|(_, id)| id)
     }
 

@@ -10,7 +10,7 @@ use crate::api::store::{Change, Store, Verb};
 use crate::config::KubeletModel;
 use crate::event::{Event, Process, StorageEvent};
 use crate::kernel::{Duration, Id};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::storage::ebs::{DiskState, Operation};
 use crate::storage::{CloudCall, Csi, backoff, draw_key};
 use crate::world::{Actor, World};
@@ -189,6 +189,7 @@ impl Csi {
 
     /// The driver gives up on an attachment that stays `attaching`: it detaches and fails the call (VOL-56).
     fn call_off(&mut self, id: Id<Attachment>, uid: Uid, world: &mut World) {
+        mark!("VOL-56");
         self.cloud.attach_ends((id, uid), false);
         self.hanging.retain(|hanging| hanging.event != StorageEvent::Published(id, uid));
         if let Some(work) = self.attacher.work(id, uid) {
@@ -266,6 +267,7 @@ impl Csi {
             && world.mounts.has(attachment.volume, attachment.node)
         {
             // Busy: a live machine has it mounted and does not let go (VOL-57).
+            mark!("VOL-57");
             world.await_unmount(attachment.volume, attachment.node);
         } else {
             self.start_detach(by, attachment.volume, world);

@@ -6,6 +6,7 @@
 use crate::api::names::{Sym, Uid};
 use crate::api::objects::{AttachError, Attachment, Node};
 use crate::kernel::Id;
+use crate::rule::mark;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// State of a disk and of its one attachment (VOL-51).
@@ -145,6 +146,7 @@ impl Ebs {
 
     fn set_state(&mut self, disk: u32, state: DiskState) {
         let Some(entry) = self.disks.get_mut(&disk) else { return };
+        mark!("VOL-51");
         let (old, new) = (entry.state.node(), state.node());
         entry.state = state;
         if old == new {
@@ -182,9 +184,11 @@ impl Ebs {
             _ => return Err(AttachError::InUse),
         }
         if !found.zone.is_empty() && found.zone != zone {
+            mark!("VOL-52");
             return Err(AttachError::OtherZone);
         }
         if limit.is_some_and(|limit| self.on_node(node) >= limit) {
+            mark!("VOL-56");
             return Err(AttachError::LimitExceeded);
         }
         self.set_state(disk, DiskState::Attaching(node));

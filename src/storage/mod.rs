@@ -15,6 +15,7 @@ use crate::behavior::{Glob, VolumeRule};
 use crate::config::KubeletModel;
 use crate::event::{Event, Process, StorageEvent};
 use crate::kernel::{Duration, Id, Latency};
+use crate::rule::mark;
 use crate::world::{Actor, Draw, World};
 use ebs::Ebs;
 
@@ -190,6 +191,7 @@ impl Csi {
         let mut delay = world.draw(latency, draw_of(call), key, world.handled());
         let drawn = matches!(latency, Latency::Uniform(..) | Latency::LogNormal { .. });
         if drawn && world.config.kubelet == KubeletModel::Realistic {
+            mark!("VOL-53", "VOL-54");
             delay = noticed(call, delay);
         }
         match self.hindrance(call, &claim) {

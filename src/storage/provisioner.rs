@@ -10,7 +10,7 @@ use crate::config::KubeletModel;
 use crate::event::{Event, Process, StorageEvent};
 use crate::kernel::hash::fnv1_32;
 use crate::kernel::{Duration, Id};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::storage::{CloudCall, Csi, backoff, draw_key};
 use crate::world::{Actor, DeleteOptions, World};
 use std::collections::BTreeMap;
@@ -94,6 +94,7 @@ impl Provisioner {
 
     /// The zone for a claim (VOL-12).
     fn zone_for(&self, world: &World, claim: &Claim, class: &StorageClass) -> Result<Sym, Failure> {
+        mark!("VOL-12");
         let view = world.view(Process::CsiController);
         if class.binding == BindingMode::WaitForFirstConsumer {
             let Some(node) = view.get(claim.selected_node) else {

@@ -15,6 +15,7 @@ use crate::api::store::{Change, View};
 use crate::controllers::claim_users::{ClaimUsers, claims_of};
 use crate::event::{BinderEvent, Event, Process};
 use crate::kernel::{Duration, Id, Time};
+use crate::rule::mark;
 use crate::world::{Actor, World};
 use pairs::{Actual, Key, Operation, OperationKind, Pairs};
 use rustc_hash::FxHashMap;
@@ -66,7 +67,9 @@ pub struct AttachDetach {
 
 /// The pod's containers are over as far as volumes go: earlier than "deleted" (IsPodTerminated, VOL-28).
 fn is_terminated(pod: &Pod) -> bool {
-    pod.is_terminal() || (pod.is_terminating() && !pod.containers.is_running())
+    let stopped = pod.is_terminating() && !pod.containers.is_running();
+    mark!("VOL-28" if stopped);
+    pod.is_terminal() || stopped
 }
 
 /// The volume behind a claim, if the claim is bound and the volume is one that is attached (VOL-27, VOL-26).
@@ -75,6 +78,7 @@ fn volume_of(view: View<'_>, pod: &Pod, claim: Name) -> Result<Option<Id<Volume>
     let claim = view.find::<Claim>(pod.meta.namespace, claim).map(|(_, claim)| claim);
     let claim = claim.filter(|claim| claim.phase == ClaimPhase::Bound).ok_or(())?;
     let volume = view.get(claim.volume).filter(|volume| volume.claim.uid == claim.meta.uid).ok_or(())?;
+    mark!("VOL-26" if volume.disk == 0);
     Ok((volume.disk != 0).then_some(claim.volume))
 }
 
@@ -116,6 +120,7 @@ impl AttachDetach {
         volumes.dedup();
         for volume in &volumes {
             let key = (*volume, pod.node);
+            mark!("VOL-27");
             self.pairs.want(key, id);
             self.look_at(key, world);
         }
@@ -160,6 +165,7 @@ impl AttachDetach {
             changed.extend(take_of(&mut self.fresh, id));
             for volume in changed {
                 if let Some(pair) = self.pairs.slot((volume, id)).and_then(|slot| self.pairs.get_mut(slot)) {
+                    mark!("VOL-32");
                     pair.mounted = new.volumes_in_use.binary_search(&volume).is_ok();
                 }
             }
@@ -209,6 +215,7 @@ impl AttachDetach {
             let confirmed =
                 |pair: &pairs::Pair| pair.actual == Actual::Attached && pair.operation == Operation::None;
             if self.pairs.get(slot).is_some_and(confirmed) {
+                mark!("VOL-37");
                 self.detached(slot, world);
                 self.to_report.insert((key.1, key.0));
             }
@@ -278,6 +285,7 @@ impl AttachDetach {
         let epoch = world.epoch(Process::ControllerManager);
         let overdue = now.elapsed_since(pair.unwanted_since) > longest;
         let forced = overdue && !healthy;
+        mark!("VOL-47" if pair.mounted && world.view(Process::ControllerManager).get(key.1).is_none());
         if pair.mounted && !forced && !out_of_service {
             if !overdue && pair.timer.is_none() {
                 // "Longer than": the loop finds the time over at the first tick after it (DEF-C4).
@@ -286,6 +294,8 @@ impl AttachDetach {
             }
             return from;
         }
+        mark!("VOL-45" if pair.mounted && forced && !out_of_service);
+        mark!("VOL-46" if out_of_service);
         if let Some(timer) = pair.timer.take() {
             world.cancel(timer);
         }
@@ -311,6 +321,7 @@ impl AttachDetach {
         let told = pair.multi_attach_told;
         let backing_off = pair.is_backing_off(OperationKind::Attach, now);
         let elsewhere = |pair: &pairs::Pair| pair.node != key.1 && pair.actual == Actual::Attached;
+        mark!("VOL-25" if many && self.pairs.of_volume(key.0).any(|(_, pair)| elsewhere(pair)));
         if !many && self.pairs.of_volume(key.0).any(|(_, pair)| elsewhere(pair)) {
             if !told {
                 self.tell_multi_attach(slot, world);
@@ -323,6 +334,7 @@ impl AttachDetach {
     /// One event per pair says that the volume is held by another node (reportMultiAttachError, VOL-34).
     fn tell_multi_attach(&mut self, slot: u32, world: &mut World) {
         let Some(pair) = self.pairs.get_mut(slot) else { return };
+        mark!("VOL-34");
         pair.multi_attach_told = true;
         let (key, waiting) = (pair.key(), pair.pods.clone());
         let others = self.pairs.of_volume(key.0).filter(|(_, pair)| pair.node != key.1);
@@ -371,6 +383,7 @@ impl AttachDetach {
     /// The controller manager has started and listed everything: the state is rebuilt from node status and
     /// VolumeAttachments; all waits begin anew (VOL-38).
     pub fn restart(&mut self, world: &mut World) {
+        mark!("VOL-38");
         *self = AttachDetach::default();
         // Numbers of events of earlier lives are not used again.
         self.tokens = world.epoch(Process::ControllerManager) << 24;

@@ -9,7 +9,7 @@ use crate::api::names::{Name, Sym};
 use crate::api::objects::*;
 use crate::event::{BinderEvent, Event, Process};
 use crate::kernel::{Duration, Id, Time};
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, DeleteOptions, Draw, World};
 use std::sync::Arc;
 
@@ -93,6 +93,7 @@ impl AttachDetach {
         };
         if due {
             let key = u64::from(pair.volume.as_u32()) << 32 | u64::from(pair.node.as_u32());
+            mark!("VOL-33");
             let look = next_poll(world, key ^ since.as_nanos(), since, world.now());
             world.at(look, Event::Binder(BinderEvent::Pair(slot, pair.token)));
         }
@@ -172,6 +173,7 @@ impl AttachDetach {
         let Some(pair) = self.pairs.get_mut(slot) else { return };
         let fresh = pair.actual == Actual::Detached;
         pair.mounted |= fresh;
+        mark!("VOL-36");
         pair.actual = Actual::Uncertain;
         let (key, pods) = (pair.key(), pair.pods.clone());
         if fresh {
@@ -249,6 +251,7 @@ impl AttachDetach {
         let Some(pair) = self.pairs.get_mut(slot) else { return };
         let before = pair.backoff.filter(|backoff| backoff.kind == kind);
         let delay = before.map_or(timers.volume_backoff, |b| b.delay.times(2).min(timers.volume_backoff_max));
+        mark!("VOL-35");
         pair.operation = Operation::None;
         pair.token = token;
         pair.backoff = Some(Backoff { kind, delay, until: world.now() + delay });
@@ -294,6 +297,7 @@ impl AttachDetach {
                 }
                 Some((Operation::AwaitGone(_), _)) => {
                     if let Some(pair) = self.pairs.get_mut(slot) {
+                        mark!("VOL-36");
                         pair.actual = Actual::Uncertain;
                     }
                     self.failed(slot, OperationKind::Detach, world);

@@ -11,6 +11,7 @@ use crate::api::selector::Selector;
 use crate::api::store::{Store, View};
 use crate::controllers::replica_set::expect::Expectations;
 use crate::kernel::{Id, Time};
+use crate::rule::mark;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,6 +104,7 @@ impl Set {
         let step = |n: &mut u32| *n = if up { *n + 1 } else { n.saturating_sub(1) };
         let standing = Standing::of(pod);
         if standing == Standing::Ended {
+            mark!("RS-9");
             return;
         }
         let (labels, identity) = (pod.meta.labels, pod.flags.0 & IDENTITY_LABELS);

@@ -70,6 +70,7 @@ impl Underway {
             bound_by_controller: false,
             provisioner_set: false,
         };
+        mark!("VOL-17");
         mark!("STS-19");
         let outcome = world.create(claim, rule);
         let result = outcome.as_ref().map(|_| ()).map_err(Clone::clone);

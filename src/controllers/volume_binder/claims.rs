@@ -8,7 +8,7 @@ use crate::api::store::View;
 use crate::controllers::claim_users::ClaimUsers;
 use crate::event::{BinderEvent, Event, Process};
 use crate::kernel::Id;
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::{Actor, World};
 
 /// A write under way about a claim.
@@ -123,6 +123,7 @@ impl VolumeBinder {
 
     /// A claim whose user asks for a volume by name (VOL-6).
     fn sync_named(&self, id: Id<Claim>, claim: &Claim, world: &mut World) -> Option<Job> {
+        mark!("VOL-6");
         let view = world.view(Process::ControllerManager);
         let volume_id = asked_volume(view, claim)?;
         let volume = view.get(volume_id)?;
@@ -218,6 +219,7 @@ impl VolumeBinder {
         world.store.get(bind.volume).filter(|volume| volume.meta.revision == bind.volume_base)?;
         let Meta { name, namespace, uid, .. } = claim.meta;
         let rule = Rule::vol(7);
+        mark!("VOL-2");
         let revision = match bind.step {
             BindStep::Reserve => world.update(bind.volume, rule, |volume| {
                 // A volume that the user reserved by name keeps the sign of it: no annotation (VOL-6).
@@ -252,6 +254,7 @@ impl VolumeBinder {
 
 /// Tells why a claim with delayed binding waits (VOL-3).
 fn emit_waiting(id: Id<Claim>, claim: &Claim, users: &ClaimUsers, world: &mut World) {
+    mark!("VOL-3");
     if !world.events.is_on() {
         return;
     }

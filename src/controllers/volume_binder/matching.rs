@@ -7,6 +7,7 @@ use crate::api::objects::*;
 use crate::api::pod_spec::ClaimSpec;
 use crate::api::store::View;
 use crate::kernel::Id;
+use crate::rule::mark;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// In the order in which volumes are tried: fewest access modes, smallest, name.
@@ -151,6 +152,7 @@ impl Volumes {
                 is_fresh(*id, volume.meta.revision) && is_free(volume) && fits(volume) && selected(volume)
             })
         });
+        mark!("VOL-4" if smallest.is_some());
         smallest.map(|(.., id)| *id)
     }
 }

@@ -15,6 +15,7 @@ use crate::api::store::{Change, View};
 use crate::controllers::claim_users::ClaimUsers;
 use crate::event::{BinderEvent, Event, Process};
 use crate::kernel::{Duration, Id, Latency};
+use crate::rule::mark;
 use crate::world::{Actor, Draw, World};
 use matching::Volumes;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -271,6 +272,7 @@ impl VolumeBinder {
         if std::mem::replace(&mut self.resync.armed, true) {
             return;
         }
+        mark!("VOL-1");
         let epoch = world.epoch(Process::ControllerManager);
         let tick = world.next_tick(world.config.timers.claim_binder_sync, RESYNC_LOOP, epoch, world.now());
         world.at(tick, Event::Binder(BinderEvent::Resync(epoch)));

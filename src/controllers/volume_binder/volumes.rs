@@ -5,7 +5,7 @@ use crate::api::objects::*;
 use crate::api::store::View;
 use crate::event::{BinderEvent, Process};
 use crate::kernel::Id;
-use crate::rule::Rule;
+use crate::rule::{Rule, mark};
 use crate::world::World;
 
 /// A write under way about a volume, and the version it was decided on.
@@ -53,6 +53,7 @@ impl VolumeBinder {
         });
         let released = matches!(volume.phase, VolumePhase::Released | VolumePhase::Failed);
         let Some((claim_id, claim)) = claim else {
+            mark!("VOL-10");
             return if released { None } else { phase(VolumePhase::Released) };
         };
         if claim.volume.is_none() {
