@@ -71,7 +71,8 @@ pub fn pod_spec_for_set(
     Ok(Shared { json, hostname: Hostname::PodName, claims, node_name }.intern(store))
 }
 
-/// The admitted spec that all pods of a ReplicaSet with this template share.
+/// The admitted spec that all pods of a ReplicaSet with this template share. `name` is for messages: their
+/// generateName, since admission changes a pod before it gets its name.
 ///
 /// # Errors
 /// `Forbidden` by the Priority plug-in.
@@ -79,6 +80,7 @@ pub fn pod_spec_for_template(
     store: &mut Store,
     config: &Config,
     template: TemplateId,
+    name: &str,
 ) -> Result<PodSpecId, Status> {
     let template = store.template(template).clone();
     let mut json = template.json.get("spec").cloned().unwrap_or_else(|| json!({}));
@@ -87,7 +89,7 @@ pub fn pod_spec_for_template(
         Some(Value::String(text)) if !text.is_empty() => Hostname::Fixed(store.names.word(&text)),
         _ => Hostname::None,
     };
-    let json = admitted(store, config, &template, json, "Unknown")?;
+    let json = admitted(store, config, &template, json, name)?;
     Ok(Shared { json, hostname, claims: Vec::new(), node_name }.intern(store))
 }
 
@@ -390,8 +392,8 @@ mod tests {
         let config = Config::default();
         let spec = json!({"containers": [{"name": "web", "image": "web:v1"}]});
         let template = template(&mut store, spec);
-        let one = pod_spec_for_template(&mut store, &config, template).expect("admitted");
-        assert_eq!(pod_spec_for_template(&mut store, &config, template), Ok(one));
+        let one = pod_spec_for_template(&mut store, &config, template, "web-").expect("admitted");
+        assert_eq!(pod_spec_for_template(&mut store, &config, template, "web-"), Ok(one));
         let PodSpec { cpu, grace, claims, .. } = &**store.pod_spec(one);
         assert_eq!((*cpu, *grace, claims.len()), (0, 30, 0));
     }

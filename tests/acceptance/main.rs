@@ -5,6 +5,7 @@ mod catalogue;
 mod deployment;
 mod drill;
 mod peers;
+mod replica_set;
 mod stateful_set_availability;
 mod stateful_set_control;
 mod stateful_set_end_to_end;

@@ -204,7 +204,8 @@ impl Caller<'_> {
             return Ok(spec);
         }
         let World { store, config, .. } = &mut *self.world;
-        let spec = pod_spec_for_template(store, config, template)?;
+        let name = format!("{}-", store.name_of(self.set.meta.name));
+        let spec = pod_spec_for_template(store, config, template, &name)?;
         self.controller.index.set_mut(self.set.meta.uid).spec = Some((template, spec));
         Ok(spec)
     }

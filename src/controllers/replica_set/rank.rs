@@ -189,7 +189,7 @@ mod tests {
 
     /// Ages are compared in powers of two of nanoseconds; in one bucket the uid decides, not the age.
     #[test]
-    fn ages_are_coarse() {
+    fn t_dep_033_ages_are_coarse_and_the_uid_breaks_ties() {
         let ready = |since| Pod { ready_since: Seconds(since), ..pod() };
         let first = |a: u32, b: u32| {
             let candidates = [candidate(1, ready(a), 0, 1), candidate(2, ready(b), 0, 1)];

@@ -164,7 +164,7 @@ pub(super) fn bare_pod(world: &mut World, name: &str) -> Id<Pod> {
     let spec = {
         let template = template(world, "web:v1");
         let World { store, config, .. } = world;
-        crate::api::admission::pod_spec_for_template(store, config, template).unwrap()
+        crate::api::admission::pod_spec_for_template(store, config, template, "bare").unwrap()
     };
     let name: Name = world.store.names.name(name);
     let meta = Meta { name, namespace: Sym::DEFAULT, labels, ..Meta::default() };
