@@ -32,7 +32,11 @@ fn pod(name: &str, image: &str, node: &str) -> Value {
 }
 
 fn cost(pod: Value, cost: i64) -> Value {
-    with(pod, "/metadata/annotations", json!({"controller.kubernetes.io/pod-deletion-cost": cost.to_string()}))
+    with(
+        pod,
+        "/metadata/annotations",
+        json!({"controller.kubernetes.io/pod-deletion-cost": cost.to_string()}),
+    )
 }
 
 const BEHAVIOR: &str = "  behavior:
@@ -58,7 +62,11 @@ fn t_dep_033_victims_of_a_scale_down() {
         ("pending", vec![pod("gone", "web:pending", "node-a"), wait(), pod("kept", "web:unready", "node-b")]),
         (
             "not ready",
-            vec![cost(pod("gone", "web:unready", "node-a"), 100), wait(), cost(pod("kept", "web:v1", "node-b"), -5)],
+            vec![
+                cost(pod("gone", "web:unready", "node-a"), 100),
+                wait(),
+                cost(pod("kept", "web:v1", "node-b"), -5),
+            ],
         ),
         (
             "cheaper",
@@ -91,7 +99,10 @@ fn t_dep_033_victims_of_a_scale_down() {
             ],
         ),
         ("ready later", vec![pod("kept-crash", "web:v1", "node-a"), wait(), pod("gone", "web:v1", "node-b")]),
-        ("restarted", vec![pod("gone-crash", "web:unready", "node-a"), wait(), pod("kept", "web:unready", "node-b")]),
+        (
+            "restarted",
+            vec![pod("gone-crash", "web:unready", "node-a"), wait(), pod("kept", "web:unready", "node-b")],
+        ),
         ("younger", vec![pod("kept", "web:unready", "node-a"), wait(), pod("gone", "web:unready", "node-b")]),
     ];
     for (name, pods) in table {
@@ -108,7 +119,10 @@ fn t_dep_033_victims_of_a_scale_down() {
             let name = pod["metadata"]["name"].as_str().expect("a name");
             if name.ends_with("crash") {
                 drill.step(&format!("- crash: pod/{name}"));
-                assert_eq!(drill.field(&format!("pod/{name}"), "/status/containerStatuses/0/restartCount"), 1);
+                assert_eq!(
+                    drill.field(&format!("pod/{name}"), "/status/containerStatuses/0/restartCount"),
+                    1
+                );
             }
         }
         let mut names = drill.names("pods");
@@ -134,14 +148,19 @@ fn t_dep_034_deletion_cost_is_honoured() {
     let names = drill.names("pods");
     let costs = |drill: &mut Drill, costs: [&str; 3]| {
         for (name, cost) in names.iter().zip(costs) {
-            drill.kubectl(&format!("annotate pod {name} controller.kubernetes.io/pod-deletion-cost={cost} --overwrite"));
+            drill.kubectl(&format!(
+                "annotate pod {name} controller.kubernetes.io/pod-deletion-cost={cost} --overwrite"
+            ));
         }
     };
     costs(&mut drill, ["10", "5", "10"]);
     drill.kubectl("scale rs/web --replicas=2");
     assert_eq!(drill.names("pods"), [names[0].clone(), names[2].clone()]);
     // A changed one counts.
-    drill.kubectl(&format!("annotate pod {} controller.kubernetes.io/pod-deletion-cost=-1 --overwrite", names[0]));
+    drill.kubectl(&format!(
+        "annotate pod {} controller.kubernetes.io/pod-deletion-cost=-1 --overwrite",
+        names[0]
+    ));
     drill.kubectl("scale rs/web --replicas=1");
     assert_eq!(drill.names("pods"), [names[2].clone()]);
 }
@@ -169,7 +188,8 @@ fn t_dep_036_deleting_and_failed_pods_are_replaced_at_once() {
     let slow = with(slow, "/spec/template/spec/terminationGracePeriodSeconds", json!(7200));
     let mut drill = Drill::on(&cluster(), &[slow]);
     let [deleted, failed] = <[String; 2]>::try_from(drill.names("pods")).expect("two pods");
-    let steps = format!("- kubectl: delete pod {deleted} --wait=false\n- fail: pod/{failed}\n  settle: false");
+    let steps =
+        format!("- kubectl: delete pod {deleted} --wait=false\n- fail: pod/{failed}\n  settle: false");
     drill.during("5s", &steps);
     assert_eq!(drill.names("pods").len(), 4);
     assert!(drill.field(&format!("pod/{deleted}"), "/metadata/deletionTimestamp").is_string());
@@ -188,7 +208,10 @@ fn t_dep_037_one_pod_too_many_is_deleted() {
     drill.apply(&pod("extra", "web:v1", "node-a"));
     assert_eq!(drill.names("pods").len(), 2);
     // It had not even a node: the first to go.
-    in_order(&drill.events(), &["pod/extra created", "pod/extra owners=[ReplicaSet/web]", "pod/extra deleting"]);
+    in_order(
+        &drill.events(),
+        &["pod/extra created", "pod/extra owners=[ReplicaSet/web]", "pod/extra deleting"],
+    );
     assert!(drill.find("pod/extra").is_none());
     assert_eq!(status(&mut drill, "readyReplicas"), 2);
 }
@@ -213,7 +236,12 @@ fn t_dep_038_no_more_than_what_was_issued_until_it_is_observed() {
     let refused = with(replica_set(100), "/spec/template/spec/priorityClassName", json!("none"));
     drill.during("30ms", &format!("- apply: {}", json!(refused.to_string())));
     let failures = |drill: &mut Drill| -> i64 {
-        drill.list("events").iter().filter(|e| e["reason"] == "FailedCreate").filter_map(|e| e["count"].as_i64()).sum()
+        drill
+            .list("events")
+            .iter()
+            .filter(|e| e["reason"] == "FailedCreate")
+            .filter_map(|e| e["count"].as_i64())
+            .sum()
     };
     let first = failures(&mut drill);
     assert!((1..=4).contains(&first), "{first}");
@@ -235,12 +263,22 @@ fn t_dep_039_failed_creates_show_and_are_tried_again() {
     };
     for object in [set.as_str(), "deploy/web"] {
         let condition = find(&mut drill, object).expect("the condition");
-        assert_eq!((&condition["status"], &condition["reason"]), (&json!("True"), &json!("FailedCreate")), "{object}");
+        assert_eq!(
+            (&condition["status"], &condition["reason"]),
+            (&json!("True"), &json!("FailedCreate")),
+            "{object}"
+        );
         let message = condition["message"].as_str().unwrap_or("");
         assert!(message.contains("no PriorityClass with name late was found"), "{message}");
     }
     let told = drill.messages(&set);
-    assert!(told[0].starts_with(&format!("Warning FailedCreate: Error creating: pods \"{}-\" is forbidden: no ", &set[3..])), "{told:?}");
+    assert!(
+        told[0].starts_with(&format!(
+            "Warning FailedCreate: Error creating: pods \"{}-\" is forbidden: no ",
+            &set[3..]
+        )),
+        "{told:?}"
+    );
     let class = json!({
         "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "late"}, "value": 5,
     });
@@ -284,7 +322,8 @@ fn t_dep_041_availability_is_looked_at_when_a_pod_becomes_available() {
     // When the last three status writes were made: ten seconds after each pod was ready, in whole seconds.
     let ready = |pod: &Value| {
         let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-        let since = conditions.into_iter().find(|c| c["type"] == "Ready").map(|c| c["lastTransitionTime"].clone());
+        let since =
+            conditions.into_iter().find(|c| c["type"] == "Ready").map(|c| c["lastTransitionTime"].clone());
         since.and_then(|text| text.as_str()?.get(17..19)?.parse::<u64>().ok()).expect("a time")
     };
     let mut expected: Vec<_> = drill.list("pods").iter().map(|pod| ready(pod) + 10).collect();
@@ -294,6 +333,7 @@ fn t_dep_041_availability_is_looked_at_when_a_pod_becomes_available() {
         .filter(|write| write.kind == Kind::ReplicaSet && write.verb == Verb::Updated)
         .map(|write| write.time.as_nanos() / 1_000_000)
         .collect();
-    let last = times[times.len() - 3..].iter().map(|time| (time / 1000, time % 1000 < 10)).collect::<Vec<_>>();
+    let last =
+        times[times.len() - 3..].iter().map(|time| (time / 1000, time % 1000 < 10)).collect::<Vec<_>>();
     assert_eq!(last, expected.iter().map(|second| (*second, true)).collect::<Vec<_>>());
 }
