@@ -86,9 +86,10 @@ fn generate_name(store: &Store, kind: Kind, meta: &Meta) -> Option<String> {
 
 fn owners_to_json(store: &Store, owners: OwnersId) -> Vec<Value> {
     let owners = store.owners.get(owners).iter().map(|owner| {
+        let (api_version, kind) = type_of_owner(store, owner);
         let mut json = json!({
-            "apiVersion": owner.kind.api_version(),
-            "kind": owner.kind.as_str(),
+            "apiVersion": api_version,
+            "kind": kind,
             "name": store.name_of(owner.name),
             "uid": store.uid_text(owner.uid),
         });
@@ -100,6 +101,15 @@ fn owners_to_json(store: &Store, owners: OwnersId) -> Vec<Value> {
         json
     });
     owners.collect()
+}
+
+/// apiVersion and kind of an owner; those of an inert one are read from the object, while it is there.
+fn type_of_owner<'a>(store: &'a Store, owner: &Owner) -> (&'a str, &'a str) {
+    let inert = || store.inert.iter().find(|(_, object)| object.meta.uid == owner.uid);
+    match (owner.kind == Kind::Inert).then(inert).flatten() {
+        Some((_, object)) => object.type_of(store),
+        None => (owner.kind.api_version(), owner.kind.as_str()),
+    }
 }
 
 fn finalizers_to_json(store: &Store, meta: &Meta) -> Vec<Value> {

@@ -168,6 +168,7 @@ pub(super) fn needs(frame: &Frame, cache: View<'_>, ordinal: Ordinal, pod: PodRe
 mod tests {
     use super::super::testing::{SetOptions, set};
     use super::*;
+    use crate::api::objects::{ClaimPhase, Meta, StatefulSetSpec};
     use crate::config::Config;
     use crate::world::World;
     use Retention::{Delete, Retain};
@@ -225,5 +226,97 @@ mod tests {
         let plain = Owner { controller: false, ..frame.owner() };
         assert!(!owners_match(&frame, &[plain], pod), "an owner that does not control is rewritten");
         assert_eq!(rewritten(&frame, &[plain], pod), [frame.owner()]);
+    }
+
+    /// A claim that nobody owns is what no policy but Retain and Retain leaves as it is, in range or not.
+    #[test]
+    fn t_sts_078_a_bare_claim_matches_if_everything_is_retained() {
+        for (scaled, deleted, in_range, condemned) in [
+            (Retain, Retain, true, true),
+            (Retain, Delete, false, false),
+            (Delete, Retain, true, false),
+            (Delete, Delete, false, false),
+        ] {
+            let (_, frame) = frame(scaled, deleted);
+            let pod = PodRef { name: Some(Name::numbered(frame.stem, 0)), uid: Uid(900), condemned: false };
+            assert_eq!(owners_match(&frame, &[], pod), in_range, "{scaled:?} {deleted:?}");
+            let pod = PodRef { condemned: true, ..pod };
+            assert_eq!(owners_match(&frame, &[], pod), condemned, "{scaled:?} {deleted:?}, condemned");
+        }
+    }
+
+    /// What one of two claims of a pod is like.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    enum State {
+        Missing,
+        Bare,
+        OfThisPod,
+        OfAnOlderPod,
+    }
+
+    /// STS-32: stale if any claim names a pod of this name with another uid; a pod that is not there has none.
+    #[test]
+    fn t_sts_080_a_claim_of_an_earlier_pod_is_stale() {
+        use State::{Bare, Missing, OfAnOlderPod, OfThisPod};
+        let uid = Uid(900);
+        for states in [Missing, Bare, OfThisPod, OfAnOlderPod]
+            .into_iter()
+            .flat_map(|a| [Missing, Bare, OfThisPod, OfAnOlderPod].map(|b| [a, b]))
+        {
+            let (world, frame, pod) = with_claims(states, uid);
+            let cache = world.store.view(world.store.revision());
+            let owned = |state: &State| matches!(state, OfThisPod | OfAnOlderPod);
+            let found = stale(&frame, cache, Ordinal::of(0));
+            assert_eq!(found.is_some(), states.iter().any(owned), "{states:?}, the pod is not there");
+            let by_uid =
+                of_ordinal(&frame, cache, Ordinal::of(0)).filter_map(|(_, claim)| claim).any(|(_, claim)| {
+                    is_stale(world.store.owners.get(claim.meta.owners), |owner| pod.is_named(owner), uid)
+                });
+            assert_eq!(by_uid, states.contains(&OfAnOlderPod), "{states:?}, the pod is there");
+        }
+        let (world, frame, _) = with_claims([OfAnOlderPod; 2], uid);
+        let retain = Frame {
+            spec: std::sync::Arc::new(StatefulSetSpec { when_scaled: Retain, ..(*frame.spec).clone() }),
+            ..frame
+        };
+        assert_eq!(stale(&retain, world.store.view(world.store.revision()), Ordinal::of(0)), None);
+    }
+
+    /// A set with two claim templates whose claims of ordinal 0 are like this.
+    fn with_claims(states: [State; 2], uid: Uid) -> (World, Frame, PodRef) {
+        let mut world = World::new(1, Config::recorded());
+        let options = SetOptions { claims: 2, when_scaled: Delete, ..SetOptions::default() };
+        let id = set(&mut world, "web", &options);
+        let object = world.store.get(id).cloned().unwrap();
+        let frame = Frame::new(&mut world.store.names, id, &object, "web");
+        let name = frame.pod_name(&mut world.store.names, Ordinal::of(0));
+        let pod = PodRef { name: Some(name), uid, condemned: false };
+        for (template, state) in states.into_iter().enumerate() {
+            let owners: &[Owner] = match state {
+                State::Missing => continue,
+                State::Bare => &[],
+                State::OfThisPod => &[Owner { kind: Kind::Pod, controller: true, block: true, name, uid }],
+                State::OfAnOlderPod => {
+                    &[Owner { kind: Kind::Pod, controller: true, block: true, name, uid: Uid(5) }]
+                }
+            };
+            let claim = Claim {
+                meta: Meta {
+                    name: frame.claim_name(&mut world.store.names, template, Ordinal::of(0)),
+                    namespace: frame.namespace,
+                    owners: world.store.owners.intern(owners),
+                    ..Meta::default()
+                },
+                spec: object.spec.claims[template].spec,
+                volume: Id::NONE,
+                selected_node: Id::NONE,
+                phase: ClaimPhase::Pending,
+                bind_completed: false,
+                bound_by_controller: false,
+                provisioner_set: false,
+            };
+            world.create(claim, crate::rule::Rule::NONE).unwrap();
+        }
+        (world, frame, pod)
     }
 }

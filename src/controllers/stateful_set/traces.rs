@@ -1,10 +1,15 @@
 //! The controller at work, write by write: the worked traces of the semantics (STS-113 to STS-115) and the traps.
 //!
 //! `status 3 2 2 1!2` is a status write: replicas, ready, available, current, updated; `=` if both revisions are one.
-use super::testing::{Bench, SetOptions, bare_pod, cut, healthy, respec, set};
+use super::testing::{Bench, SetOptions, bare_pod, cut, healthy, report, respec, set};
+use crate::api::kind::Kind;
 use crate::api::objects::*;
+use crate::api::store::Verb;
 use crate::controllers::plan::{Wait, WaitOn};
+use crate::kernel::{Id, Time};
 use crate::rule::Rule;
+use crate::trace::record::Recorder;
+use std::collections::BTreeMap;
 
 /// What the controller writes next, until it has settled.
 macro_rules! expect {
@@ -156,6 +161,58 @@ fn sts_64_parallel_creates_in_batches() {
     let writes = bench.run();
     let gone: Vec<&str> = writes.iter().filter_map(|write| write.strip_prefix("gone ")).collect();
     assert_eq!(gone, ["web-6", "web-5", "web-4", "web-3", "web-2"], "all at once, highest first (STS-70)");
+}
+
+/// Sizes of the batches in which pods were created or removed: what the API server got at one instant.
+fn batches(bench: &mut Bench, until: u64) -> Vec<usize> {
+    bench.world.recorder = Recorder::on();
+    bench.run_for(until);
+    let writes = bench.world.recorder.writes().iter();
+    let of_pods = writes.filter(|write| write.kind == Kind::Pod && write.verb != Verb::Updated);
+    let mut sizes: BTreeMap<Time, usize> = BTreeMap::new();
+    for write in of_pods {
+        *sizes.entry(write.time).or_default() += 1;
+    }
+    sizes.into_values().collect()
+}
+
+/// One sync does it all, many calls at a time: 1, 2, 4, ... up to 500 positions (STS-64). The pods that there are
+/// already have their place in the batches.
+#[test]
+fn t_sts_049_050_051_052_parallel_scaling_takes_one_sync() {
+    let doubling = [1, 2, 4, 8, 16, 32, 64, 128];
+    let with = |rest: &[usize]| doubling.iter().chain(rest).copied().collect::<Vec<_>>();
+    for (from, to, expected) in [
+        (3, 30, vec![4, 8, 15]),
+        (10, 1, vec![1, 2, 4, 2]),
+        (501, 0, with(&[246])),
+        (0, 1000, with(&[256, 489])),
+        (0, 1600, with(&[256, 500, 500, 89])),
+    ] {
+        let options = SetOptions { replicas: from, policy: PodManagement::Parallel, ..SetOptions::default() };
+        let (mut bench, id) = healthy_at_once(&options);
+        bench.world.keep_decisions();
+        respec(&mut bench.world, id, &SetOptions { replicas: to, ..options });
+        // The pods run nowhere: a delete removes them.
+        assert_eq!(batches(&mut bench, 500), expected, "{from} to {to}");
+        assert_eq!(bench.world.store.pods.len(), usize::try_from(to).unwrap());
+        let decisions = bench.world.take_decisions();
+        let busy = decisions.iter().filter(|decision| !decision.deeds.is_empty()).count();
+        assert_eq!(busy, 1, "{from} to {to}");
+    }
+}
+
+/// A set whose pods are all there and ready, bound to no node.
+fn healthy_at_once(options: &SetOptions) -> (Bench, Id<StatefulSet>) {
+    let mut bench = Bench::new();
+    let id = set(&mut bench.world, "web", options);
+    bench.run();
+    let pods: Vec<_> = bench.world.store.pods.iter().map(|(id, _)| id).collect();
+    for pod in pods {
+        report(&mut bench.world, pod, Phase::Running, true);
+    }
+    bench.run();
+    (bench, id)
 }
 
 /// STS-64, STS-22: a claim in deletion fails its batch, and later batches are not tried.

@@ -352,3 +352,41 @@ fn sts_102_own_writes() {
         assert_eq!(bench.world.store.pods.len(), 1);
     }
 }
+
+/// The set is looked at again while its own write is not in the cache yet, and nothing is done (STS-102).
+fn waits_for_its_own_writes(bench: &mut Bench, id: crate::kernel::Id<StatefulSet>, written: &str) {
+    bench.world.config.latency.watch = Latency::Constant(Duration::from_millis(50));
+    // What the test has changed is seen after 50 ms, the writes that follow from it more than 25 ms from here.
+    let writes = bench.run_for(75);
+    assert!(writes.iter().any(|write| write.starts_with(written)), "{written}: {writes:?}");
+    bench.runner.queue.add(id.as_u32(), &mut bench.world);
+    assert_eq!(bench.run_for(10), [""; 0], "{written}");
+    let wait = bench.runner.wait(id.as_u32()).map(|wait| wait.rule);
+    assert_eq!(wait, Some(Rule::sts(102)), "{written}");
+    bench.run();
+    let wait = bench.runner.wait(id.as_u32()).map(|wait| wait.rule);
+    assert_ne!(wait, Some(Rule::sts(102)), "{written}: seen");
+}
+
+#[test]
+fn t_sts_084_waits_until_its_writes_are_in_its_cache() {
+    // A new pod and its new claim.
+    let mut bench = Bench::new();
+    let id = set(&mut bench.world, "web", &SetOptions { claims: 1, ..SetOptions::default() });
+    waits_for_its_own_writes(&mut bench, id, "create web-0");
+    // A claim alone: that of a pending pod.
+    let of_pod = claim(&bench.world, "data-web-0").unwrap();
+    bench.world.remove(of_pod, Rule::NONE);
+    bench.world.update(id, Rule::NONE, |set| set.meta.generation += 1);
+    waits_for_its_own_writes(&mut bench, id, "create data-web-0");
+    // A repaired pod.
+    let (mut bench, id) = healthy(&SetOptions::default());
+    let of_set = bench.pod("web-1");
+    bench.world.update(of_set, Rule::NONE, |pod| pod.flags.set(PodFlags::NAME_LABEL, false));
+    waits_for_its_own_writes(&mut bench, id, "label web-1");
+    // A claim that is owned now.
+    let retain = SetOptions { claims: 1, replicas: 1, ..SetOptions::default() };
+    let (mut bench, id) = healthy(&retain);
+    respec(&mut bench.world, id, &SetOptions { when_deleted: Retention::Delete, ..retain });
+    waits_for_its_own_writes(&mut bench, id, "own data-web-0");
+}
