@@ -150,8 +150,6 @@ parameters! {
         publish "publish" "LAT-20" = log_normal(100, 1_000),
         /// A node from reboot to kubelet.
         reboot "reboot" "LAT-23" = log_normal(60_000, 180_000),
-        /// From an endpoint change to a node's rules.
-        network_programming "networkProgramming" "LAT-25" = log_normal(100, 2_000),
     }
 }
 

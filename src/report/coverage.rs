@@ -1,6 +1,6 @@
 //! Rule coverage as text, as JSON and as the page `docs/semantics/coverage.md`.
 use crate::rule::{Family, Rule};
-use crate::trace::coverage::{Coverage, Definition, State};
+use crate::trace::coverage::{Coverage, Definition, State, left_out};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -118,6 +118,9 @@ pub fn rule(coverage: &Coverage, definition: &Definition) -> String {
         State::Exercised(names) => names.iter().for_each(|name| out += &format!("{name}\n")),
         state => out += &format!("{}\n", sentence(&state)),
     }
+    if let Some(what) = left_out(definition.rule) {
+        out += &format!("left out: {what}\n");
+    }
     out
 }
 
@@ -145,7 +148,8 @@ pub fn markdown(coverage: &Coverage) -> String {
         out.push_str("| rule | title | state |\n| --- | --- | --- |\n");
         for Definition { rule, title, page } in rules {
             let title = title.replace('|', "\\|");
-            let state = sentence(&coverage.state(*rule)).replace('|', "\\|");
+            let left_out = left_out(*rule).map(|what| format!("; left out: {what}")).unwrap_or_default();
+            let state = format!("{}{left_out}", sentence(&coverage.state(*rule))).replace('|', "\\|");
             let _ = writeln!(out, "| [{rule}]({page}) | {title} | {state} |");
         }
     }
@@ -172,6 +176,9 @@ pub fn json_of(coverage: &Coverage, definition: &Definition) -> Value {
     };
     value["state"] = json!(state);
     value[key] = more;
+    if let Some(what) = left_out(*rule) {
+        value["leftOut"] = json!(what);
+    }
     value
 }
 

@@ -8,7 +8,7 @@ pub mod claims;
 use crate::config::{Latencies, Timers};
 use crate::rule::Rule;
 use crate::rule::marks::Marks;
-use claims::{FOLLOWS, OPEN};
+use claims::{FOLLOWS, OPEN, PARTLY};
 
 /// The pages of the reference that define rules of behaviour, in the order of its table of contents.
 const PAGES: &[(&str, &str)] = &[
@@ -149,6 +149,12 @@ impl Coverage {
     }
 }
 
+/// What of a rule is left out although it is claimed.
+pub fn left_out(rule: Rule) -> Option<&'static str> {
+    let id = rule.to_string();
+    PARTLY.iter().find(|(partly, _)| *partly == id).map(|(_, what)| *what)
+}
+
 /// The parameters of a run that carry this id.
 fn parameters(id: &str) -> Vec<&'static str> {
     let timers = Timers::IDS.iter().zip(Timers::NAMES);
@@ -217,6 +223,10 @@ mod tests {
             assert!(known.contains(id), "{id} is no rule");
             assert!(seen.insert(id), "{id} is listed twice");
             assert_eq!(parameters(id), [""; 0], "{id} is a parameter");
+        }
+        for (id, _) in PARTLY {
+            assert!(known.contains(*id), "{id} is no rule");
+            assert!(!seen.contains(id), "{id} is not claimed at all");
         }
     }
 }

@@ -16,8 +16,6 @@ use crate::rule::mark;
 use crate::world::{DeleteOptions, World};
 use serde_json::Value;
 
-/// How long a refused eviction rests (DEF-51).
-const RETRY: Duration = Duration::from_secs(5);
 /// How often it looks whether a pod is gone (DEF-51).
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -271,11 +269,12 @@ impl Worker {
             Err(status) if status.is_not_found() => self.state = State::Done,
             Err(status) if status.code == 429 => {
                 mark!("PDB-24");
+                let retry = world.config.timers.drain_retry;
                 output.stderr.push_str(&format!(
-                    "error when evicting pods/{name:?} -n {namespace:?} (will retry after 5s): {}\n",
+                    "error when evicting pods/{name:?} -n {namespace:?} (will retry after {retry}): {}\n",
                     status.message
                 ));
-                self.state = State::Evict(world.now() + RETRY, true);
+                self.state = State::Evict(world.now() + retry, true);
             }
             Err(status) => return failed(status.message),
         }
