@@ -178,7 +178,9 @@ fn owners_from(store: &mut Store, metadata: &Value) -> OwnersId {
     let owners: Vec<Owner> = list(metadata, "ownerReferences")
         .iter()
         .map(|owner| Owner {
-            kind: Kind::parse(text(owner, "kind")).unwrap_or(Kind::Inert),
+            kind: Kind::parse(text(owner, "kind"))
+                .filter(|kind| kind.api_version() == text(owner, "apiVersion"))
+                .unwrap_or(Kind::Inert),
             controller: flag(owner, "controller"),
             block: flag(owner, "blockOwnerDeletion"),
             name: store.name_from_text(text(owner, "name")),

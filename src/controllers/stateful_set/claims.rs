@@ -319,4 +319,172 @@ mod tests {
         }
         (world, frame, pod)
     }
+
+    /// The condemned or in-range pod `web-0`.
+    fn pod_of(frame: &Frame, condemned: bool) -> PodRef {
+        PodRef { name: Some(Name::numbered(frame.stem, 0)), uid: Uid(900), condemned }
+    }
+
+    fn pod_owner(pod: PodRef) -> Owner {
+        Owner { kind: Kind::Pod, controller: true, block: true, name: pod.name.unwrap(), uid: pod.uid }
+    }
+
+    /// An owner that is neither the set nor the pod; of kind StatefulSet, to be harder to tell apart.
+    fn stranger(frame: &Frame, controller: bool) -> Owner {
+        let name = Name::numbered(frame.stem, 77);
+        Owner { kind: Kind::StatefulSet, controller, block: false, name, uid: Uid(77) }
+    }
+
+    const POLICIES: [(Retention, Retention); 4] =
+        [(Retain, Retain), (Retain, Delete), (Delete, Retain), (Delete, Delete)];
+
+    /// Kind and name count, the uid does not.
+    #[test]
+    fn t_sts_118_owners_are_known_by_kind_and_name() {
+        let (_, frame) = frame(Delete, Delete);
+        let (pod, other) = (pod_of(&frame, false), Name::numbered(frame.stem, 1));
+        let (of_set, of_pod) = (frame.owner(), pod_owner(pod));
+        for uid in [of_set.uid, of_pod.uid, Uid(5), Uid::NONE] {
+            assert!(is_set_named(&frame, &Owner { uid, ..of_set }));
+            assert!(pod.is_named(&Owner { uid, ..of_pod }));
+            for kind in [Kind::Pod, Kind::Deployment, Kind::Inert] {
+                assert!(!is_set_named(&frame, &Owner { uid, kind, ..of_set }));
+            }
+            for kind in [Kind::StatefulSet, Kind::Inert] {
+                assert!(!pod.is_named(&Owner { uid, kind, ..of_pod }));
+            }
+            assert!(!is_set_named(&frame, &Owner { uid, name: other, ..of_set }));
+            assert!(!pod.is_named(&Owner { uid, name: other, ..of_pod }));
+        }
+    }
+
+    /// The policies, condemned or not, times other owners, times the pod's and the set's reference: 48 cases.
+    #[test]
+    fn t_sts_119_133_owners_are_up_to_date_if_they_are_those_of_the_policy_in_any_order() {
+        let rows = [
+            (Retain, Retain, false, false, false),
+            (Retain, Delete, false, false, true),
+            (Delete, Retain, false, false, false),
+            (Delete, Retain, true, true, false),
+            (Delete, Delete, false, false, true),
+            (Delete, Delete, true, true, false),
+        ];
+        for (scaled, deleted, condemned, wants_pod, wants_set) in rows {
+            let (_, frame) = frame(scaled, deleted);
+            let pod = pod_of(&frame, condemned);
+            for case in 0..8_u8 {
+                let (others, by_pod, by_set) = (case & 1 != 0, case & 2 != 0, case & 4 != 0);
+                let mut owners = Vec::new();
+                owners.extend(others.then(|| stranger(&frame, false)));
+                owners.extend(by_pod.then(|| pod_owner(pod)));
+                owners.extend(by_set.then(|| frame.owner()));
+                let expected = (by_pod, by_set) == (wants_pod, wants_set);
+                // Turned and reversed: every order of up to three.
+                for turn in 0..=owners.len() {
+                    let mut owners = owners.clone();
+                    owners.rotate_left(turn);
+                    let matches = owners_match(&frame, &owners, pod);
+                    assert_eq!(matches, expected, "{scaled:?} {deleted:?} {condemned} {owners:?}");
+                    owners.reverse();
+                    assert_eq!(owners_match(&frame, &owners, pod), expected, "{owners:?}");
+                }
+                let fixed = rewritten(&frame, &owners, pod);
+                assert!(owners_match(&frame, &fixed, pod), "{scaled:?} {deleted:?} {condemned} {fixed:?}");
+                assert_eq!(fixed.contains(&stranger(&frame, false)), others, "others are kept");
+            }
+        }
+    }
+
+    #[test]
+    fn t_sts_120_owners_at_the_edges() {
+        let (_, frame) = frame(Retain, Delete);
+        let pod = pod_of(&frame, false);
+        let plain = Owner { controller: false, ..frame.owner() };
+        assert!(!owners_match(&frame, &[plain], pod), "it does not control");
+        let stale = Owner { uid: Uid(5), ..frame.owner() };
+        assert!(owners_match(&frame, &[stale], pod), "of another life: hands off");
+        let stale_pod = Owner { uid: Uid(5), ..pod_owner(pod) };
+        assert!(owners_match(&frame, &[stale_pod], pod), "of another life: hands off");
+        assert!(!owners_match(&frame, &[frame.owner(), stranger(&frame, true)], pod), "a second controller");
+        assert!(owners_match(&frame, &[frame.owner(), stranger(&frame, false)], pod));
+    }
+
+    #[test]
+    fn t_sts_121_a_foreign_controller_ousts_set_and_pod() {
+        for (scaled, deleted) in POLICIES {
+            let (_, frame) = frame(scaled, deleted);
+            for condemned in [false, true] {
+                let pod = pod_of(&frame, condemned);
+                let foreign = stranger(&frame, true);
+                let owners = rewritten(&frame, &[frame.owner(), foreign, pod_owner(pod)], pod);
+                assert_eq!(owners, [foreign], "{scaled:?} {deleted:?} {condemned}");
+            }
+        }
+    }
+
+    #[test]
+    fn t_sts_122_references_are_repaired() {
+        let (_, frame) = frame(Retain, Delete);
+        let pod = pod_of(&frame, false);
+        let others = [stranger(&frame, false), Owner { uid: Uid(78), ..stranger(&frame, false) }];
+        let repaired = |ours: Owner| rewritten(&frame, &[others[0], ours, others[1]], pod);
+        let plain = Owner { controller: false, block: false, ..frame.owner() };
+        assert_eq!(repaired(plain), [others[0], others[1], frame.owner()], "it controls now");
+        // Without a uid it is one of another life: it goes, and none takes its place.
+        let nameless = Owner { uid: Uid::NONE, ..frame.owner() };
+        assert_eq!(repaired(nameless), others);
+    }
+
+    #[test]
+    fn t_sts_123_unexpected_controllers() {
+        for (scaled, deleted) in POLICIES {
+            let (_, frame) = frame(scaled, deleted);
+            let pod = pod_of(&frame, false);
+            let minds = (scaled, deleted) != (Retain, Retain);
+            let cases = [
+                (vec![], false),
+                (vec![frame.owner(), pod_owner(pod)], false),
+                (vec![stranger(&frame, false)], false),
+                (vec![frame.owner(), stranger(&frame, false)], false),
+                (vec![stranger(&frame, true)], true),
+                (vec![frame.owner(), stranger(&frame, true)], true),
+                (vec![Owner { uid: Uid(5), ..frame.owner() }], true),
+                (vec![Owner { uid: Uid(5), ..pod_owner(pod) }], true),
+            ];
+            for (owners, unexpected) in cases {
+                let found = has_unexpected_controller(&frame, &owners, pod);
+                assert_eq!(found, unexpected && minds, "{scaled:?} {deleted:?} {owners:?}");
+            }
+        }
+    }
+
+    /// What the policy wants is there; whether it controls decides.
+    #[test]
+    fn t_sts_124_owners_that_do_not_control() {
+        let plain = |owner: Owner| Owner { controller: false, ..owner };
+        let (_, by_set) = frame(Retain, Delete);
+        let (_, by_pod) = frame(Delete, Retain);
+        for (frame, condemned) in [(by_set, false), (by_pod, true)] {
+            let pod = pod_of(&frame, condemned);
+            let ours = if condemned { pod_owner(pod) } else { frame.owner() };
+            assert!(owners_match(&frame, &[ours], pod));
+            assert!(!owners_match(&frame, &[plain(ours)], pod));
+            let other = stranger(&frame, false);
+            assert!(owners_match(&frame, &[other, ours], pod), "others need not");
+            assert!(!owners_match(&frame, &[other, plain(ours)], pod));
+        }
+    }
+
+    #[test]
+    fn t_sts_125_stale_is_the_name_with_another_uid() {
+        let (_, frame) = frame(Delete, Delete);
+        let pod = pod_of(&frame, false);
+        let stale = |owners: &[Owner]| is_stale(owners, |owner| pod.is_named(owner), pod.uid);
+        assert!(!stale(&[]));
+        assert!(!stale(&[pod_owner(pod)]));
+        assert!(stale(&[Owner { uid: Uid(5), ..pod_owner(pod) }]));
+        assert!(stale(&[stranger(&frame, true), Owner { uid: Uid::NONE, ..pod_owner(pod) }]));
+        assert!(!stale(&[Owner { uid: Uid(5), name: stranger(&frame, true).name, ..pod_owner(pod) }]));
+        assert!(!stale(&[Owner { uid: Uid(5), ..frame.owner() }]), "of the set's kind");
+    }
 }

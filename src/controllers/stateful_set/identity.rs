@@ -194,3 +194,114 @@ pub(super) fn storage_matches(frame: &Frame, store: &Store, pod: &Pod) -> bool {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, SetOptions, bare_pod, set};
+    use super::*;
+    use crate::api::pod_spec::{ClaimUse, PodSpec};
+    use crate::rule::Rule;
+
+    /// A frame of a set of this name with three claim templates.
+    fn frame(bench: &mut Bench, name: &str) -> Frame {
+        let id = set(&mut bench.world, name, &SetOptions { replicas: 0, claims: 3, ..SetOptions::default() });
+        let object = bench.world.store.get(id).cloned().unwrap();
+        Frame::new(&mut bench.world.store.names, id, &object, name)
+    }
+
+    #[test]
+    fn t_sts_110_112_parent_and_ordinal_of_a_name() {
+        let mut bench = Bench::new();
+        let frames = ["foo", "foo2", "foo-2", "my-set"].map(|name| frame(&mut bench, name));
+        let cases: [(&str, Option<&str>, Option<i64>); 12] = [
+            ("foo-0", Some("foo"), Some(0)),
+            ("foo-17", Some("foo"), Some(17)),
+            ("foo2-0", Some("foo2"), Some(0)),
+            ("foo-2-3", Some("foo-2"), Some(3)),
+            ("my-set-2", Some("my-set"), Some(2)),
+            ("foo-2147483647", Some("foo"), Some(2_147_483_647)),
+            // Beyond 2^31-1 there is no ordinal.
+            ("foo-2147483648", Some("foo"), Some(-1)),
+            ("foo-99999999999999999999", Some("foo"), Some(-1)),
+            ("1-bar", None, None),
+            ("foo", None, None),
+            ("foo-", None, None),
+            ("foo-1x", None, None),
+        ];
+        for (text, parent, ordinal) in cases {
+            let store = &mut bench.world.store;
+            let name = store.names.name(text);
+            let found = parent_of(&mut store.names, name).map(|parent| store.names.text(parent).to_owned());
+            assert_eq!(found.as_deref(), parent, "{text}");
+            for frame in &frames {
+                let is_parent = parent == Some(store.names.text(frame.stem));
+                let expected = ordinal.filter(|_| is_parent).map(Ordinal::from_i64);
+                assert_eq!(frame.member(store, name), expected, "{text} of {}", store.names.text(frame.stem));
+            }
+        }
+        assert_eq!(Ordinal::NONE.to_string(), "-1");
+    }
+
+    /// By name and namespace a pod is found; what is left to look at is the label with its name.
+    #[test]
+    fn t_sts_113_identity_is_name_namespace_and_label() {
+        let mut bench = Bench::new();
+        let frame = frame(&mut bench, "web");
+        let id = bare_pod(&mut bench.world, "web-1");
+        let other = bare_pod(&mut bench.world, "other-1");
+        bench.world.update(id, Rule::NONE, |pod| pod.flags.set(PodFlags::NAME_LABEL, true));
+        let pod = *bench.world.store.get(id).unwrap();
+        assert!(identity_matches(&pod));
+        let mut without = pod;
+        without.flags.set(PodFlags::NAME_LABEL, false);
+        assert!(!identity_matches(&without));
+        without = pod;
+        without.flags.set(PodFlags::INDEX_LABEL, false);
+        assert!(identity_matches(&without), "the index label is not looked at (STS-16)");
+        let elsewhere = bench.world.store.names.word("elsewhere");
+        let store = &bench.world.store;
+        assert_eq!(frame.member(store, pod.meta.name), Some(Ordinal::of(1)));
+        assert_eq!(frame.member(store, store.get(other).unwrap().meta.name), None);
+        assert!(store.pods.find(elsewhere, pod.meta.name).is_none(), "of another namespace it is not found");
+    }
+
+    #[test]
+    fn t_sts_114_storage_is_a_volume_of_the_right_claim_for_each_template() {
+        let mut bench = Bench::new();
+        let frame = frame(&mut bench, "web");
+        let other = self::frame(&mut bench, "other");
+        let id = bare_pod(&mut bench.world, "web-1");
+        let store = &mut bench.world.store;
+        let right: Vec<ClaimUse> = (frame.spec.claims.iter().zip(&frame.claim_stems))
+            .map(|(template, stem)| ClaimUse { volume: template.name, claim: ClaimName::PerOrdinal(*stem) })
+            .collect();
+        let fixed = |stem: Sym, number: u32| ClaimName::Fixed(Name::numbered(stem, number));
+        let with_first = |claim: ClaimName| {
+            let mut claims = right.clone();
+            claims[0].claim = claim;
+            claims
+        };
+        let mut renamed = right.clone();
+        renamed[0].volume = right[1].volume;
+        let mut more = right.clone();
+        more.push(ClaimUse { volume: frame.stem, claim: fixed(frame.stem, 9) });
+        let cases = [
+            (right.clone(), true),
+            (with_first(fixed(frame.claim_stems[0], 1)), true),
+            (more, true),
+            (right[1..].to_vec(), false),
+            (Vec::new(), false),
+            (with_first(fixed(frame.claim_stems[0], 2)), false),
+            (with_first(fixed(other.claim_stems[0], 1)), false),
+            (with_first(ClaimName::PerOrdinal(other.claim_stems[0])), false),
+            (renamed, false),
+        ];
+        for (number, (claims, expected)) in cases.into_iter().enumerate() {
+            let mut pod = *store.get(id).unwrap();
+            let claims = claims.into();
+            let spec = PodSpec { claims, ..PodSpec::clone(store.pod_spec(pod.spec)) };
+            pod.spec = store.intern_pod_spec(&format!("case {number}"), |_| spec);
+            assert_eq!(storage_matches(&frame, store, &pod), expected, "case {number}");
+        }
+    }
+}

@@ -274,3 +274,47 @@ fn frame(id: Id<StatefulSet>, set: &StatefulSet, world: &mut World) -> Frame {
 fn is_ownerless(pod: &Pod, world: &World) -> bool {
     world.store.controller_of(pod.meta.owners).is_none()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, SetOptions, set};
+    use super::*;
+
+    /// From the name of a claim to the pods that would use it, of those sets whose claims are called so.
+    #[test]
+    fn t_sts_111_the_pod_of_a_claim() {
+        let mut bench = Bench::new();
+        for name in ["my-set", "set", "volume-my-set"] {
+            set(&mut bench.world, name, &SetOptions { replicas: 0, claims: 2, ..SetOptions::default() });
+        }
+        bench.run();
+        let Bench { mut world, .. } = bench;
+        let mut index = Index::default();
+        index.rebuild(&mut world);
+        let pods = |claim: &str, world: &mut World| -> Vec<String> {
+            let name = world.store.names.name(claim);
+            let Some(number) = name.ordinal() else { return Vec::new() };
+            let keys = index.by_claim.get(&(Sym::DEFAULT, name.stem())).cloned().unwrap_or_default();
+            let ordinal = super::super::calls::Ordinal::of(number);
+            let names = &mut world.store.names;
+            let mut pod = |set: &SetView| {
+                let name = set.frame.pod_name(names, ordinal);
+                names.render(name)
+            };
+            keys.iter().filter_map(|key| index.set(*key)).map(&mut pod).collect()
+        };
+        let cases: [(&str, &[&str]); 8] = [
+            ("data-my-set-2", &["my-set-2"]),
+            ("logs-my-set-0", &["my-set-0"]),
+            ("data-set-2", &["set-2"]),
+            ("data-volume-my-set-3", &["volume-my-set-3"]),
+            ("my-set-2-data", &[]),
+            ("my-set-data-2", &[]),
+            ("data-other-2", &[]),
+            ("data-my-set", &[]),
+        ];
+        for (claim, expected) in cases {
+            assert_eq!(pods(claim, &mut world), expected, "{claim}");
+        }
+    }
+}

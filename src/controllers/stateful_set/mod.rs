@@ -29,6 +29,8 @@ mod traces;
 mod traps;
 mod update;
 mod view;
+#[cfg(test)]
+mod wiring;
 
 use crate::api::kind::Kind;
 use crate::api::objects::{Claim, ControllerRevision, Pod, PodFlags, Revision, StatefulSet};

@@ -110,3 +110,33 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, SetOptions, bare_pod, set};
+    use super::*;
+    use crate::api::objects::{PodFlags, StatefulSet};
+    use crate::event::Process;
+
+    #[test]
+    fn t_sts_126_running_and_ready_takes_both() {
+        let mut bench = Bench::new();
+        let id: Id<StatefulSet> =
+            set(&mut bench.world, "web", &SetOptions { replicas: 0, ..SetOptions::default() });
+        let object = bench.world.store.get(id).cloned().unwrap();
+        let frame = Frame::new(&mut bench.world.store.names, id, &object, "web");
+        let id = bare_pod(&mut bench.world, "web-0");
+        let cache = bench.world.view(Process::ControllerManager);
+        let mut pod = *bench.world.store.get(id).unwrap();
+        for phase in [Phase::Pending, Phase::Running, Phase::Succeeded, Phase::Failed] {
+            for ready in [false, true] {
+                pod.phase = phase;
+                pod.flags.set(PodFlags::READY, ready);
+                let slot = examine(&frame, cache, (id, &pod), Sym::EMPTY, Time::ZERO);
+                let expected = phase == Phase::Running && ready;
+                assert_eq!(slot.any(flag::NOT_READY), !expected, "{phase:?} {ready}");
+                assert_eq!(pod.is_running_and_ready(), expected, "{phase:?} {ready}");
+            }
+        }
+    }
+}

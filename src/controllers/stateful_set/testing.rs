@@ -160,6 +160,11 @@ pub(super) fn revision_of(world: &World, pod: &Pod) -> String {
 
 /// A bare pod with the labels of the set, owned by nobody.
 pub(super) fn bare_pod(world: &mut World, name: &str) -> Id<Pod> {
+    owned_pod(world, name, OwnersId::EMPTY)
+}
+
+/// The same with owners.
+pub(super) fn owned_pod(world: &mut World, name: &str, owners: OwnersId) -> Id<Pod> {
     let labels = app_labels(world);
     let spec = {
         let template = template(world, "web:v1");
@@ -167,7 +172,7 @@ pub(super) fn bare_pod(world: &mut World, name: &str) -> Id<Pod> {
         crate::api::admission::pod_spec_for_template(store, config, template, "bare").unwrap()
     };
     let name: Name = world.store.names.name(name);
-    let meta = Meta { name, namespace: Sym::DEFAULT, labels, ..Meta::default() };
+    let meta = Meta { name, namespace: Sym::DEFAULT, labels, owners, ..Meta::default() };
     world.create(super::pod_control::new_pod(meta, spec, PodFlags::default()), Rule::NONE).unwrap()
 }
 
@@ -185,6 +190,8 @@ pub(super) fn report(world: &mut World, id: Id<Pod>, phase: Phase, ready: bool) 
 pub(super) struct Bench {
     pub(super) world: World,
     pub(super) runner: Runner<StatefulSets>,
+    /// Keys that syncs were due for, in order.
+    pub(super) woken: Vec<u32>,
     told: u64,
 }
 
@@ -192,7 +199,7 @@ impl Bench {
     pub(super) fn new() -> Bench {
         let mut world = World::new(1, Config::recorded());
         world.events.turn_on();
-        Bench { world, runner: Runner::default(), told: 0 }
+        Bench { world, runner: Runner::default(), woken: Vec::new(), told: 0 }
     }
 
     /// Handles one event of the controller manager's.
@@ -206,7 +213,10 @@ impl Bench {
                 }
                 world.delivered(Process::ControllerManager);
             }
-            Some(Event::Sync(_, key, _)) => self.runner.sync(key, world),
+            Some(Event::Sync(_, key, _)) => {
+                self.woken.push(key);
+                self.runner.sync(key, world);
+            }
             Some(Event::Call(_, slot, _)) => self.runner.call(slot, world),
             Some(Event::Requeue(_, key, token)) => self.runner.requeue(key, token, world),
             _ => {}

@@ -128,23 +128,30 @@ mod tests {
     use super::*;
     use crate::api::objects::RollingUpdate;
 
-    /// STS-80: upstream Test_getStatefulSetMaxUnavailable.
+    /// STS-80: nothing is one, a number is itself, of a percentage what is whole, and at least one.
     #[test]
-    fn budgets_round_down_and_are_at_least_one() {
+    fn t_sts_132_budgets_round_down_and_are_at_least_one() {
         let cases = [
             (None, 5, 1),
+            (None, 0, 1),
             (Some(IntOrPercent::Int(3)), 5, 3),
+            (Some(IntOrPercent::Int(3)), 0, 3),
+            (Some(IntOrPercent::Int(0)), 0, 1),
+            (Some(IntOrPercent::Percent(10)), 25, 2),
             (Some(IntOrPercent::Percent(25)), 5, 1),
             (Some(IntOrPercent::Percent(50)), 5, 2),
             (Some(IntOrPercent::Percent(1)), 1, 1),
+            (Some(IntOrPercent::Percent(1)), 0, 1),
             (Some(IntOrPercent::Percent(10)), 19, 1),
             (Some(IntOrPercent::Percent(10)), 20, 2),
             (Some(IntOrPercent::Percent(100)), 7, 7),
         ];
         for (max_unavailable, replicas, expected) in cases {
             let rolling = RollingUpdate { partition: 0, max_unavailable };
-            assert_eq!(budget(UpdateStrategy::RollingUpdate(Some(rolling)), replicas), expected);
+            let found = budget(UpdateStrategy::RollingUpdate(Some(rolling)), replicas);
+            assert_eq!(found, expected, "{max_unavailable:?} of {replicas}");
         }
         assert_eq!(budget(UpdateStrategy::RollingUpdate(None), 5), 1);
+        assert_eq!(budget(UpdateStrategy::OnDelete, 5), 1);
     }
 }
