@@ -19,14 +19,9 @@ fn nobody() -> SetOptions {
 fn selecting(bench: &mut Bench, name: &str, app: &str) -> Id<StatefulSet> {
     let mut spec = spec(&mut bench.world, &nobody());
     spec.selector = Arc::new(Selector::from_pairs([("app", app)]));
-    let meta =
-        Meta { name: bench.world.store.names.name(name), namespace: Sym::DEFAULT, ..Meta::default() };
-    let set = StatefulSet {
-        meta,
-        spec: Arc::new(spec),
-        status: StatefulSetStatus::default(),
-        conditions: None,
-    };
+    let meta = Meta { name: bench.world.store.names.name(name), namespace: Sym::DEFAULT, ..Meta::default() };
+    let set =
+        StatefulSet { meta, spec: Arc::new(spec), status: StatefulSetStatus::default(), conditions: None };
     bench.world.create(set, Rule::NONE).unwrap()
 }
 
@@ -205,8 +200,7 @@ fn t_sts_098_099_another_owner_wakes_both_and_none_all_that_select() {
 /// STS-100: ready 3, none available yet; it looks again when the first of them will be.
 #[test]
 fn t_sts_109_it_looks_again_when_the_next_pod_becomes_available() {
-    let options =
-        SetOptions { policy: PodManagement::Parallel, min_ready: 5, ..SetOptions::default() };
+    let options = SetOptions { policy: PodManagement::Parallel, min_ready: 5, ..SetOptions::default() };
     let mut bench = Bench::new();
     let id = set(&mut bench.world, "web", &options);
     bench.run_for(1_000);
@@ -305,7 +299,9 @@ fn t_sts_134_revisions_of_older_releases_mean_the_same() {
         bench.world.update(id, Rule::NONE, |set| set.meta.grace = 1);
         assert_eq!(bench.run(), [""; 0], "{old}");
         assert!(!bench.woken.is_empty() && bench.world.store.revisions.len() == 1);
-        let same = |name: &str| pod(&bench.world, name).is_some_and(|id| !bench.world.store.get(id).unwrap().is_terminating());
+        let same = |name: &str| {
+            pod(&bench.world, name).is_some_and(|id| !bench.world.store.get(id).unwrap().is_terminating())
+        };
         assert!(["web-0", "web-1", "web-2"].into_iter().all(same));
         let status = bench.world.store.get(id).unwrap().status;
         assert_eq!(status.current_revision, status.update_revision);
