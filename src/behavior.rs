@@ -1,6 +1,8 @@
 //! What containers and volumes do, since none really run: the rules of a scenario's `behavior` list.
 //!
-//! The first matching rule wins, rules of pods and of volumes apart; all matchers that are given must match.
+//! The first matching rule wins, for each container and each volume; all matchers that are given must match. A rule that
+//! names neither an image nor a container speaks of regular containers only: an init container is not meant to crash
+//! because its pod is.
 use crate::kernel::Latency;
 
 /// A pattern with `*` for any run of characters and `?` for one.
@@ -46,27 +48,65 @@ pub struct Exit {
     pub code: u8,
     /// How many times; None: every time.
     pub times: Option<u32>,
+    /// The kernel killed it for want of memory: reason `OOMKilled`.
+    pub oom: bool,
 }
 
-/// What a matching pod does. What is not given is the cluster's default.
+/// What a matching container does. What is not given is the cluster's default.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct PodRule {
-    /// Image of one of its containers: exact or glob.
+    /// Its image: exact or glob.
     pub image: Option<Glob>,
-    /// Name of the pod.
+    /// Its name.
+    pub container: Option<Glob>,
+    /// Name of its pod.
     pub pod: Option<Glob>,
     /// Name of its node.
     pub node: Option<Glob>,
     /// From bound (volumes there, image pulled) to running.
     pub start: Option<Latency>,
-    /// From running to ready.
+    /// From running until it answers its startup and liveness probes. Not given: until it would be ready, or at once if
+    /// that is never.
+    pub up: Option<Latency>,
+    /// From running until it answers its readiness probe.
     pub ready: Option<Latency>,
     /// From SIGTERM to exit.
     pub stop: Option<Latency>,
-    /// The container exits by itself.
+    /// It exits by itself.
     pub exit: Option<Exit>,
+    /// How long a postStart hook takes that is no `sleep`.
+    pub post_start: Option<Latency>,
+    /// How long a preStop hook takes that is no `sleep`.
+    pub pre_stop: Option<Latency>,
     /// Image pulls fail.
     pub pull_fails: bool,
+}
+
+/// The container a rule is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'a> {
+    /// Name of the pod.
+    pub pod: &'a str,
+    /// Name of its node.
+    pub node: &'a str,
+    /// Name of the container.
+    pub container: &'a str,
+    /// Its image.
+    pub image: &'a str,
+    /// It is an init container or a sidecar.
+    pub init: bool,
+}
+
+impl PodRule {
+    /// True if it speaks of this container.
+    pub fn matches(&self, who: Who<'_>) -> bool {
+        let fits = |glob: &Option<Glob>, text| glob.as_ref().is_none_or(|glob| glob.matches(text));
+        fits(&self.pod, who.pod)
+            && fits(&self.node, who.node)
+            && fits(&self.container, who.container)
+            && fits(&self.image, who.image)
+            && (!who.init || self.container.is_some() || self.image.is_some())
+    }
 }
 
 /// What a matching volume does.
@@ -92,13 +132,9 @@ pub struct Behavior {
 }
 
 impl Behavior {
-    /// The first rule for a pod with this name, node and images.
-    pub fn pod<'a>(&self, pod: &str, node: &str, images: impl Fn() -> Vec<&'a str>) -> Option<&PodRule> {
-        self.pods.iter().find(|rule| {
-            rule.pod.as_ref().is_none_or(|glob| glob.matches(pod))
-                && rule.node.as_ref().is_none_or(|glob| glob.matches(node))
-                && rule.image.as_ref().is_none_or(|glob| images().iter().any(|image| glob.matches(image)))
-        })
+    /// The first rule for a container.
+    pub fn of_container(&self, who: Who<'_>) -> Option<&PodRule> {
+        self.pods.iter().find(|rule| rule.matches(who))
     }
 
     /// The first rule for the volume of a claim of this name.
@@ -124,5 +160,22 @@ mod tests {
         ] {
             assert_eq!(Glob(pattern.into()).matches(text), expected, "{pattern} {text}");
         }
+    }
+    #[test]
+    fn rules_speak_of_containers() {
+        let glob = |text: &str| Some(Glob(text.into()));
+        let regular = Who { pod: "db-0", node: "node-a", container: "main", image: "db:v1", init: false };
+        let init = Who { container: "setup", image: "setup:v1", init: true, ..regular };
+        let pod = PodRule { pod: glob("db-*"), ..PodRule::default() };
+        let image = PodRule { image: glob("setup:*"), ..pod.clone() };
+        let container = PodRule { container: glob("main"), ..PodRule::default() };
+        for (rule, of_regular, of_init) in
+            [(&pod, true, false), (&image, false, true), (&container, true, false)]
+        {
+            assert_eq!((rule.matches(regular), rule.matches(init)), (of_regular, of_init), "{rule:?}");
+        }
+        let rules = Behavior { pods: vec![image.clone(), pod.clone()], volumes: Vec::new() };
+        assert_eq!(rules.of_container(regular), Some(&pod));
+        assert_eq!(rules.of_container(init), Some(&image));
     }
 }

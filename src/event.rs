@@ -230,8 +230,9 @@ pub enum KubeletEvent {
     SeesPod(Id<Pod>, Uid),
     /// The kubelet's watch shows a change of its node.
     SeesNode(Id<Node>),
-    /// Something a pod on its node waits for has happened. The number says what, and guards against stale ones.
-    Stage(Id<Pod>, Uid, u32),
+    /// Something a pod on its node waits for has happened. The first number says what, and guards against stale ones;
+    /// the second is the place of the container it is about, if it is about one.
+    Stage(Id<Pod>, Uid, u32, u16),
     /// The status manager writes the pod's status (POD-16).
     WriteStatus(Id<Pod>, Uid),
     /// The status tick of a node that has something to report (NODE-3).

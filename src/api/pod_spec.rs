@@ -57,7 +57,7 @@ pub struct ClaimUse {
     pub claim: ClaimName,
 }
 
-/// A regular container, as far as it is acted on.
+/// A container, as far as it is acted on.
 #[derive(Clone, Debug)]
 pub struct Container {
     /// Name.
@@ -66,9 +66,76 @@ pub struct Container {
     pub image: Sym,
     /// ports: name (may be empty), protocol, containerPort.
     pub ports: Box<[(Sym, Sym, u16)]>,
+    /// Its own restartPolicy; None: the pod's (POD-26). An init container with Always is a sidecar (POD-18).
+    pub restart: Option<RestartPolicy>,
+    /// restartPolicyRules (POD-26).
+    pub restart_rules: Box<[RestartRule]>,
+    /// startupProbe.
+    pub startup: Option<Probe>,
+    /// livenessProbe.
+    pub liveness: Option<Probe>,
+    /// readinessProbe.
+    pub readiness: Option<Probe>,
+    /// lifecycle.postStart.
+    pub post_start: Option<Hook>,
+    /// lifecycle.preStop.
+    pub pre_stop: Option<Hook>,
 }
 
-/// Timing of a readiness probe (POD-27 to POD-30), seconds.
+/// A lifecycle hook.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hook {
+    /// `sleep`: seconds.
+    Sleep(u32),
+    /// `exec`, `httpGet`: how long it takes is behaviour.
+    Runs,
+}
+
+/// One of a container's restartPolicyRules: on these exit codes it restarts (POD-26).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RestartRule {
+    /// operator NotIn, else In.
+    pub not_in: bool,
+    /// exitCodes.values.
+    pub codes: Box<[i32]>,
+}
+
+impl Container {
+    /// An init container that runs on beside the regular ones (POD-18).
+    pub fn is_sidecar(&self) -> bool {
+        self.restart == Some(RestartPolicy::Always)
+    }
+
+    /// True if it is to be started again after it ended with this code: the first rule that matches decides, then its
+    /// own policy, then the pod's (POD-26; `ContainerShouldRestart` of pkg/api/v1/pod/util.go).
+    pub fn restarts_after(&self, code: u8, pod: RestartPolicy) -> bool {
+        let matches = |rule: &RestartRule| rule.codes.contains(&i32::from(code)) != rule.not_in;
+        if self.restart_rules.iter().any(matches) {
+            return true;
+        }
+        match self.restart.unwrap_or(pod) {
+            RestartPolicy::Always => true,
+            RestartPolicy::OnFailure => code != 0,
+            RestartPolicy::Never => false,
+        }
+    }
+}
+
+/// How a probe asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Handler {
+    /// A command.
+    #[default]
+    Exec,
+    /// An HTTP request.
+    HttpGet,
+    /// A connection.
+    TcpSocket,
+    /// A gRPC health check.
+    Grpc,
+}
+
+/// Timing of a probe (POD-27 to POD-30), seconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Probe {
     /// initialDelaySeconds.
@@ -81,6 +148,10 @@ pub struct Probe {
     pub success: u32,
     /// failureThreshold.
     pub failure: u32,
+    /// terminationGracePeriodSeconds of a liveness or startup probe (POD-25).
+    pub grace: Option<u32>,
+    /// How it asks.
+    pub handler: Handler,
 }
 
 /// A toleration.
@@ -218,8 +289,8 @@ pub struct PodSpec {
     pub json: Arc<Value>,
     /// Regular containers.
     pub containers: Box<[Container]>,
-    /// Number of init containers (sidecars included).
-    pub init_containers: u32,
+    /// Init containers, sidecars included.
+    pub inits: Box<[Container]>,
     /// Requested cpu, thousandths: the larger of the sum of the containers and any init container, plus overhead.
     pub cpu: u64,
     /// Requested memory, bytes.
@@ -250,14 +321,32 @@ pub struct PodSpec {
     pub foreign_scheduler: bool,
     /// schedulingGates are set.
     pub gated: bool,
-    /// Readiness probe of the slowest container, if any has one.
-    pub readiness: Option<Probe>,
     /// restartPolicy.
     pub restart: RestartPolicy,
     /// spec.nodeName as given by the creator; empty: the scheduler decides.
     pub node_name: Sym,
     /// QoS class: `Guaranteed`, `Burstable` or `BestEffort`.
     pub qos: &'static str,
+}
+
+impl PodSpec {
+    /// All containers in the order of their statuses: init containers, then regular ones.
+    pub fn all_containers(&self) -> impl Iterator<Item = &Container> {
+        self.inits.iter().chain(&self.containers)
+    }
+
+    /// The container at this place of [`PodSpec::all_containers`].
+    pub fn container(&self, index: usize) -> Option<&Container> {
+        match index.checked_sub(self.inits.len()) {
+            Some(regular) => self.containers.get(regular),
+            None => self.inits.get(index),
+        }
+    }
+
+    /// How many containers there are, init containers included.
+    pub fn container_count(&self) -> usize {
+        self.inits.len() + self.containers.len()
+    }
 }
 
 /// Access modes of a claim or volume, as a bit set.

@@ -353,6 +353,8 @@ pub struct Store {
     pub owners: Interned<Owner>,
     /// Lists of words: unusual finalizers.
     pub words: Interned<Sym>,
+    /// Statuses of containers.
+    pub statuses: Interned<ContainerStatus>,
     specs: Specs,
     spec_index: FxHashMap<String, u32>,
     /// Pods.

@@ -177,7 +177,7 @@ fn safe_detach(judge: &mut Judge<'_>, attachment: &Attachment) {
     let wanting = view.iter::<Pod>().find(|(_, pod)| {
         // A detach is several calls; a pod that came while they were on their way was not there when it was decided.
         let came_since = pod.meta.created.0 + 2 >= Seconds::of(world.now()).0;
-        let done = came_since || pod.is_terminal() || pod.is_terminating() && !pod.containers.is_running();
+        let done = came_since || pod.is_terminal() || pod.is_terminating() && !pod.has_running_container();
         pod.node == attachment.node
             && !done
             && claims_of(view.store.pod_spec(pod.spec), pod).any(|claim| {

@@ -7,10 +7,10 @@ use super::admission::Used;
 use super::run::KILLED;
 use super::stop;
 use super::volumes::Held;
-use super::worker::{Flags, Stage};
+use super::worker::{Flags, Run, Stage, Step};
 use super::{Kubelets, recorded};
 use crate::api::names::{Sym, Uid};
-use crate::api::objects::{Node, NodeReady, Pod, Revision, Seconds, Volume};
+use crate::api::objects::{EndReason, Node, NodeReady, Pod, Revision, Seconds, Volume};
 use crate::event::{Event, KubeletEvent, NodesEvent};
 use crate::kernel::{Duration, Id, Time};
 use crate::rule::{Rule, mark};
@@ -135,11 +135,31 @@ impl Kubelets {
             // Nothing that was under way goes on; the object stays as it is.
             let stage = self.workers[slot].stage;
             self.enter(slot, stage, world);
+            self.halt(slot, world);
             let worker = &mut self.workers[slot];
-            for flag in [Flags::RUNS, Flags::READY, Flags::DIRTY, Flags::RELEASING] {
+            for flag in [Flags::DIRTY, Flags::RELEASING] {
                 worker.flags.set(flag, false);
             }
             worker.flags.set(Flags::NO_SANDBOX, true);
+            self.lose_containers(slot, world);
+        }
+    }
+
+    /// The machine of a pod has lost power: none of its containers runs any more, and those that ran will be found with
+    /// exit code 255 (POD-51).
+    fn lose_containers(&mut self, slot: u32, world: &World) {
+        let (now, recorded) = (world.now(), recorded(world));
+        for run in self.workers.runs_mut(slot) {
+            if run.is(Run::RUNS) {
+                (run.code, run.why) =
+                    if recorded { (KILLED, EndReason::ByCode) } else { (u8::MAX, EndReason::Unknown) };
+                run.ends(now);
+            }
+            run.tries = 0;
+            for flag in [Run::READY, Run::STARTED, Run::NEW, Run::KILLED] {
+                run.set(flag, false);
+            }
+            run.enter(Step::Idle);
         }
     }
 
@@ -234,9 +254,7 @@ impl Kubelets {
                 }
                 Some(object) => {
                     mark!("POD-51");
-                    let worker = &mut self.workers[slot];
-                    worker.code = KILLED;
-                    worker.tries = 0;
+                    self.workers[slot].tries = 0;
                     self.enter(slot, Stage::Waiting, world);
                     self.report(slot, world);
                     self.admit(slot, &object, world);
@@ -256,11 +274,8 @@ impl Kubelets {
                     // The last that was known of it had no deletion: it gets its full period (POD-40).
                     mark!("POD-40");
                     let full = world.store.pod_spec(self.workers[slot].spec).grace;
-                    let limit = if recorded(world) {
-                        world.config.timers.minimum_grace
-                    } else {
-                        stop::grace(full, world)
-                    };
+                    let limit =
+                        if recorded(world) { world.config.timers.minimum_grace } else { stop::grace(full) };
                     self.vanished(slot, limit, world);
                 }
                 Some(object) => {

@@ -5,15 +5,17 @@
 //! same time. Kubelets read the API through their watch (events [`KubeletEvent::SeesPod`] and
 //! [`KubeletEvent::SeesNode`]; none while the node is cut off) and write pod and node status.
 //!
-//! `worker` holds the records; `start`, `run` and `stop` are the life of a pod in order; `volumes` the volume manager;
-//! `status` the status manager; `machine` leases, the node status tick and faults; `admission`, `backoff`, `probe` and
-//! `behaviour` answer single questions. All containers of a pod share one state. Left out: liveness and startup probes,
-//! hooks, sidecars, pressure, and the kubelet's own restarts.
+//! `worker` holds the records; `start`, `pull`, `run`, `probing` and `stop` are the life of a pod in order; `volumes` the
+//! volume manager; `status` the status manager; `machine` leases, the node status tick and faults; `admission`, `backoff`,
+//! `behaviour`, `phase` and `probe` answer single questions. Left out: pressure, and restarts of the kubelet alone.
 mod admission;
 mod backoff;
 mod behaviour;
 mod machine;
+mod phase;
 mod probe;
+mod probing;
+mod pull;
 mod run;
 mod start;
 mod status;
@@ -31,7 +33,7 @@ use crate::kernel::{Duration, Id};
 use crate::rule::mark;
 use crate::world::World;
 use machine::Machine;
-use worker::{Flags, Stage, What, Workers};
+use worker::{Stage, Step, What, Workers};
 
 /// All kubelets.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +51,9 @@ impl Kubelets {
         match event {
             KubeletEvent::SeesPod(pod, uid) => self.sees_pod(pod, uid, world),
             KubeletEvent::SeesNode(node) => self.sees_node(node, world),
-            KubeletEvent::Stage(pod, uid, token) => self.reached(pod, uid, token, world),
+            KubeletEvent::Stage(pod, uid, token, index) => {
+                self.reached(pod, uid, token, usize::from(index), world);
+            }
             KubeletEvent::WriteStatus(pod, uid) => self.write_status(pod, uid, world),
             KubeletEvent::StatusTick(node, epoch) => self.status_tick(node, epoch, world),
             KubeletEvent::Unstaged(node, volume, epoch) => self.unstaged(node, volume, epoch, world),
@@ -59,13 +63,16 @@ impl Kubelets {
 
     /// True if containers of this incarnation of the pod really run, wherever.
     pub fn is_running(&self, pod: Id<Pod>, uid: Uid) -> bool {
-        self.workers.find(pod, uid).is_some_and(|slot| self.workers[slot].is(Flags::RUNS))
+        self.workers.find(pod, uid).is_some_and(|slot| self.workers.any_runs(slot))
     }
 
     /// All sets of containers that really run: node, pod, incarnation; in order of nodes.
     pub fn running(&self) -> impl Iterator<Item = (Id<Node>, Id<Pod>, Uid)> {
         let workers = self.machines.iter().flat_map(|machine| &machine.workers);
-        workers.map(|slot| &self.workers[*slot]).filter(|w| w.is(Flags::RUNS)).map(|w| (w.node, w.pod, w.uid))
+        workers.filter(|slot| self.workers.any_runs(**slot)).map(|slot| {
+            let worker = &self.workers[*slot];
+            (worker.node, worker.pod, worker.uid)
+        })
     }
 
     /// True if the machine has power, whether or not it reaches the API server.
@@ -109,7 +116,7 @@ impl Kubelets {
         world.store.pods.get_uid(worker.pod, worker.uid).copied()
     }
 
-    /// A new stage: what the worker waited for is off.
+    /// A new stage: what the worker waited for is off. What its containers wait for is not.
     fn enter(&mut self, slot: u32, stage: Stage, world: &mut World) {
         let worker = &mut self.workers[slot];
         for _ in 0..std::mem::take(&mut worker.holds) {
@@ -118,28 +125,61 @@ impl Kubelets {
         worker.enter(stage);
     }
 
+    /// A new step of a container: what it waited for is off.
+    fn enter_of(&mut self, slot: u32, index: usize, step: Step, world: &mut World) {
+        let run = self.workers.run_mut(slot, index);
+        for _ in 0..std::mem::take(&mut run.holds) {
+            world.release();
+        }
+        run.enter(step);
+    }
+
+    /// Everything that the containers of a worker wait for is off.
+    fn halt(&mut self, slot: u32, world: &mut World) {
+        for index in 0..self.workers.runs(slot).len() {
+            let step = self.workers.run(slot, index).step;
+            self.enter_of(slot, index, step, world);
+        }
+    }
+
     /// Waits for something, as long as the stage lasts.
     fn later(&mut self, slot: u32, delay: Duration, what: What, world: &mut World) {
+        self.wait(slot, None, delay, what, world);
+    }
+
+    /// A container waits for something, as long as its step lasts.
+    fn later_of(&mut self, slot: u32, index: usize, delay: Duration, what: What, world: &mut World) {
+        self.wait(slot, Some(index), delay, what, world);
+    }
+
+    fn wait(&mut self, slot: u32, index: Option<usize>, delay: Duration, what: What, world: &mut World) {
         if delay.is_never() {
             return;
         }
-        let worker = &mut self.workers[slot];
+        let token = self.workers.token(slot, index, what);
         if what.holds() {
-            worker.holds += 1;
+            *self.holds(slot, index) += 1;
             world.hold();
         }
-        world.background(
-            delay,
-            Event::Kubelet(KubeletEvent::Stage(worker.pod, worker.uid, worker.token(what))),
-        );
+        let worker = &self.workers[slot];
+        let index = u16::try_from(index.unwrap_or(0)).unwrap_or(u16::MAX);
+        world.background(delay, Event::Kubelet(KubeletEvent::Stage(worker.pod, worker.uid, token, index)));
     }
 
-    /// What a worker waited for has happened.
-    fn reached(&mut self, pod: Id<Pod>, uid: Uid, token: u32, world: &mut World) {
+    /// How many events hold the cluster, of a worker or of one of its containers.
+    fn holds(&mut self, slot: u32, index: Option<usize>) -> &mut u8 {
+        match index {
+            None => &mut self.workers[slot].holds,
+            Some(index) => &mut self.workers.run_mut(slot, index).holds,
+        }
+    }
+
+    /// What a worker or a container waited for has happened.
+    fn reached(&mut self, pod: Id<Pod>, uid: Uid, token: u32, index: usize, world: &mut World) {
         let Some(slot) = self.workers.find(pod, uid) else { return };
-        let Some(what) = self.workers[slot].read(token) else { return };
+        let Some(what) = self.workers.read(slot, index, token) else { return };
         if what.holds() {
-            self.workers[slot].holds -= 1;
+            *self.holds(slot, what.is_of_container().then_some(index)) -= 1;
             world.release();
         }
         match what {
@@ -147,17 +187,21 @@ impl Kubelets {
             What::HoldOver => {}
             What::MountTimeout => self.mount_timed_out(slot, world),
             What::Mounted => self.mounted_all(slot, world),
-            What::Pulled => self.pulled(slot, world),
-            What::PullSync => self.pull_waits(slot, world),
-            What::PullRetry | What::Restart => self.pull(slot, world),
-            What::Started => self.started(slot, world),
-            What::Ready => self.probed(slot, world),
-            What::ExitNear => self.later(slot, run::NEAR, What::Exit, world),
-            What::Exit => self.exits(slot, world),
-            What::Noticed => self.noticed(slot, world),
+            What::Sandbox => self.sandboxed(slot, world),
             What::Stopped => self.stopped(slot, world),
             What::Unpublished => self.unpublished(slot, world),
             What::Delete => self.delete_object(slot, world),
+            What::Pulled => self.pulled(slot, index, world),
+            What::PullSync => self.pull_waits(slot, index, world),
+            What::PullRetry | What::Restart => self.begin(slot, index, world),
+            What::Started => self.started(slot, index, world),
+            What::Hooked => self.hooked(slot, index, world),
+            What::StartedUp => self.started_up(slot, index, world),
+            What::Dead => self.dead(slot, index, world),
+            What::Ready => self.probed(slot, index, world),
+            What::ExitNear => self.later_of(slot, index, run::NEAR, What::Exit, world),
+            What::Exit => self.exits(slot, index, world),
+            What::Noticed => self.noticed(slot, index, world),
         }
     }
 
@@ -179,6 +223,9 @@ impl Kubelets {
                 let limit = world.config.timers.minimum_grace;
                 mark!("POD-39");
                 self.vanished(slot, limit, world);
+                // Grace 1, which is the minimum for the container (POD-39).
+                let recorded = recorded(world).then_some(world.config.timers.minimum_grace);
+                self.vanished(slot, recorded.unwrap_or(Duration::from_secs(1)), world);
             }
             _ => {}
         }

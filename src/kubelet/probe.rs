@@ -1,62 +1,124 @@
-//! When the readiness probe finds out (POD-27 to POD-30; pkg/kubelet/prober/worker.go).
+//! When probes find out (POD-27 to POD-30; pkg/kubelet/prober/worker.go).
 //!
-//! The first probe comes right when the kubelet notices the container running, then one every period from there; none
-//! before the initial delay. Only the instants matter at which the verdict changes: they are computed, no probe runs.
+//! A probe worker asks on ticks, and only a row of equal answers changes its verdict. The instants at which a verdict
+//! changes are computed; no probe runs. Left out: answers of single probes that are lost, probes that take longer than a
+//! period.
 use crate::api::pod_spec::Probe;
-use crate::kernel::Duration;
+use crate::kernel::{Duration, Time};
 
-/// How long after the start of a container its readiness probe has succeeded often enough, if the application answers
-/// from `answers` on.
-pub(super) fn ready_after(probe: Option<Probe>, answers: Duration) -> Duration {
-    let Some(probe) = probe else { return answers };
-    let delay = Duration::from_secs(u64::from(probe.initial_delay));
-    tick_from(answers.max(delay), probe) + period(probe).times(u64::from(probe.success.max(1) - 1))
+/// The ticks of a probe worker, all of them: those before its origin never matter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Ticks {
+    period: u64,
+    phase: u64,
 }
 
-/// How long after its start a container whose answers change at `changed` (after its start) is known to have changed.
-pub(super) fn noticed_after(probe: Option<Probe>, changed: Duration, ready: bool) -> Duration {
-    let Some(probe) = probe else { return changed };
-    if ready {
-        return ready_after(Some(probe), changed);
+impl Ticks {
+    /// The ticks of a probe whose worker began, or began anew, at `origin`.
+    pub(super) fn of(probe: Probe, origin: Time) -> Ticks {
+        let period = seconds(probe.period.max(1)).as_nanos();
+        Ticks { period, phase: origin.as_nanos() % period }
     }
-    tick_from(changed, probe) + period(probe).times(u64::from(probe.failure.max(1) - 1))
-}
 
-fn period(probe: Probe) -> Duration {
-    Duration::from_secs(u64::from(probe.period.max(1)))
-}
-
-fn tick_from(from: Duration, probe: Probe) -> Duration {
-    if from.is_never() {
-        return from;
+    /// The first tick not before `time`, and `more` ticks on.
+    fn from(self, time: Time, more: u32) -> Time {
+        if time.is_never() {
+            return time;
+        }
+        let ticks = time.as_nanos().saturating_sub(self.phase).div_ceil(self.period);
+        let nanos = ticks.saturating_add(u64::from(more)).saturating_mul(self.period);
+        Time::from_nanos(nanos.saturating_add(self.phase))
     }
-    period(probe).times(from.as_nanos().div_ceil(period(probe).as_nanos()))
+}
+
+fn seconds(n: u32) -> Duration {
+    Duration::from_secs(u64::from(n))
+}
+
+/// When a probe may first ask a container that started at `start` (POD-29).
+pub(super) fn allowed(probe: Probe, start: Time) -> Time {
+    start + seconds(probe.initial_delay)
+}
+
+/// When a probe that may ask from `allowed` on has succeeded often enough, if it is answered from `answers` on (POD-30).
+pub(super) fn succeeds(probe: Probe, ticks: Ticks, allowed: Time, answers: Time) -> Time {
+    ticks.from(allowed.max(answers), probe.success.max(1) - 1)
+}
+
+/// When a probe that may ask from `allowed` on has failed often enough, if it is refused until `answers`; None if it is
+/// answered in time (POD-30).
+pub(super) fn fails(probe: Probe, ticks: Ticks, allowed: Time, answers: Time) -> Option<Time> {
+    let at = ticks.from(allowed, probe.failure.max(1) - 1);
+    (at < answers).then_some(at)
+}
+
+/// When it is known that a container no longer answers, if it has not from `since` on: each probe ends with its timeout
+/// (POD-30).
+pub(super) fn misses(probe: Probe, ticks: Ticks, allowed: Time, since: Time) -> Time {
+    ticks.from(allowed.max(since), probe.failure.max(1) - 1) + seconds(probe.timeout)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::pod_spec::Handler;
+
+    fn probe(initial_delay: u32, success: u32) -> Probe {
+        Probe {
+            initial_delay,
+            period: 10,
+            timeout: 1,
+            success,
+            failure: 3,
+            grace: None,
+            handler: Handler::Exec,
+        }
+    }
 
     #[test]
     fn verdicts_fall_on_ticks() {
-        let secs = Duration::from_secs;
-        let probe = |initial_delay, success| {
-            Some(Probe { initial_delay, period: 10, timeout: 1, success, failure: 3 })
-        };
-        for (given, answers, ready) in [
-            (None, 0, 0),
-            (None, 3, 3),
-            (probe(0, 1), 0, 0),
-            (probe(0, 1), 1, 10),
-            (probe(0, 1), 10, 10),
-            (probe(5, 1), 0, 10),
-            (probe(0, 3), 0, 20),
+        // A container that starts at 100 s; initial delay, successThreshold, origin of the ticks, and when it begins to
+        // answer; then when it has succeeded and when it has failed.
+        for (delay, success, origin, answers, succeeded, failed) in [
+            (0, 1, 100, 100, 100, None),
+            (0, 1, 100, 101, 110, None),
+            (0, 1, 100, 110, 110, None),
+            (5, 1, 100, 100, 110, None),
+            (0, 3, 100, 100, 120, None),
+            (0, 1, 97, 100, 107, None),
+            (0, 1, 97, 126, 127, None),
+            (0, 1, 97, 128, 137, Some(127)),
+            (30, 1, 97, 128, 137, None),
+            (30, 1, 97, 158, 167, Some(157)),
+            (0, 1, 204, 100, 104, None),
         ] {
-            assert_eq!(ready_after(given, secs(answers)), secs(ready), "{given:?} {answers}");
+            let probe = probe(delay, success);
+            let ticks = Ticks::of(probe, Time::from_secs(origin));
+            let (from, answers) = (allowed(probe, Time::from_secs(100)), Time::from_secs(answers));
+            assert_eq!(
+                succeeds(probe, ticks, from, answers),
+                Time::from_secs(succeeded),
+                "{delay} {origin} {answers}"
+            );
+            assert_eq!(
+                fails(probe, ticks, from, answers),
+                failed.map(Time::from_secs),
+                "{delay} {origin} {answers}"
+            );
         }
-        assert!(ready_after(probe(0, 1), Duration::NEVER).is_never());
-        assert_eq!(noticed_after(probe(0, 1), secs(61), false), secs(90));
-        assert_eq!(noticed_after(probe(0, 1), secs(61), true), secs(70));
-        assert_eq!(noticed_after(None, secs(61), false), secs(61));
+        let ticks = Ticks::of(probe(0, 1), Time::from_secs(97));
+        assert!(succeeds(probe(0, 1), ticks, Time::from_secs(100), Time::NEVER).is_never());
+    }
+
+    /// Default probes find a hang after 20 to 31 s (POD-30).
+    #[test]
+    fn a_hang_is_noticed_in_time() {
+        let probe = probe(0, 1);
+        let ticks = Ticks::of(probe, Time::from_secs(3));
+        for since in 50..70 {
+            let since = Time::from_secs(since);
+            let took = misses(probe, ticks, Time::from_secs(3), since) - since;
+            assert!((21..31).contains(&took.as_secs()), "{took}");
+        }
     }
 }

@@ -1,10 +1,12 @@
-//! Containers that run: readiness, exits, restarts with back-off (POD-14, POD-20, POD-21;
-//! pkg/kubelet/kuberuntime/kuberuntime_manager.go computePodActions and doBackOff).
-use super::worker::{Flags, Stage, What};
-use super::{Kubelets, backoff, behaviour, machine, probe, recorded};
-use crate::api::objects::{Pod, PodReason};
-use crate::api::pod_spec::RestartPolicy;
-use crate::kernel::{Duration, Id};
+//! Containers that run: exits, restarts with back-off, hooks (POD-20, POD-21, POD-24 to POD-26;
+//! pkg/kubelet/kuberuntime/kuberuntime_manager.go computePodActions and doBackOff,
+//! pkg/kubelet/kuberuntime/kuberuntime_container.go startContainer).
+//!
+//! Left out: hooks that fail, action RestartAllContainers of restartPolicyRules.
+use super::worker::{Run, Stage, Step, What};
+use super::{Kubelets, backoff, behaviour, machine, recorded};
+use crate::api::objects::{EndReason, Pod, PodReason};
+use crate::kernel::{Duration, Id, Time};
 use crate::rule::mark;
 use crate::world::{Draw, World};
 
@@ -16,197 +18,206 @@ const LONGEST_SYNC: Duration = Duration::from_secs(60);
 pub(super) const KILLED: u8 = 137;
 
 impl Kubelets {
-    /// The containers run.
-    pub(super) fn started(&mut self, slot: u32, world: &mut World) {
-        self.enter(slot, Stage::Running, world);
+    /// The process of a container runs; its postStart hook is next.
+    pub(super) fn started(&mut self, slot: u32, index: usize, world: &mut World) {
         let now = world.now();
-        let worker = &mut self.workers[slot];
-        if worker.is(Flags::RAN) {
+        let run = self.workers.run_mut(slot, index);
+        if run.is(Run::RAN) {
             mark!("POD-24");
-            worker.restarts = worker.restarts.saturating_add(1);
+            run.restarts = run.restarts.saturating_add(1);
         }
-        worker.flags.set(Flags::RUNS, true);
-        worker.flags.set(Flags::RAN, true);
-        worker.flags.set(Flags::READY, false);
-        if worker.is(Flags::NO_SANDBOX) {
-            worker.flags.set(Flags::NO_SANDBOX, false);
-            worker.flags.set(Flags::NEW_ADDRESS, true);
+        run.set(Run::RUNS, true);
+        run.set(Run::RAN, true);
+        for flag in [Run::READY, Run::STARTED, Run::HUNG, Run::KILLED] {
+            run.set(flag, false);
         }
-        worker.since = now;
-        self.tell_started(slot, world);
-        let ready = self.ready_after(slot, world);
-        if ready == Duration::ZERO {
-            self.workers[slot].flags.set(Flags::READY, true);
+        run.since = now;
+        let key = (u64::from(self.workers[slot].uid.0), run_key(self.workers.run(slot, index), index));
+        let hook = if recorded(world) {
+            None
         } else {
-            self.later(slot, ready, What::Ready, world);
+            world.store.pod_spec(self.workers[slot].spec).container(index).and_then(|c| c.post_start)
+        };
+        let given = behaviour::of(&self.workers[slot], index, world).post_start;
+        let takes = behaviour::hook(hook, given, Draw::Hook, key, world);
+        if takes == Duration::ZERO {
+            self.hooked(slot, index, world);
+        } else {
+            self.plan_exit(slot, index, world);
+            self.later_of(slot, index, takes, What::Hooked, world);
         }
-        self.plan_exit(slot, world);
-        self.report(slot, world);
     }
 
-    fn tell_started(&mut self, slot: u32, world: &mut World) {
-        if recorded(world) || !world.events.is_on() {
+    /// The kubelet has started a container. It starts the next one if there is one, and looks at what it did if not.
+    pub(super) fn hooked(&mut self, slot: u32, index: usize, world: &mut World) {
+        self.enter_of(slot, index, Step::Running, world);
+        self.tell_started(slot, world);
+        if self.workers[slot].stage != Stage::Up {
             return;
         }
-        let worker = &self.workers[slot];
-        for _ in 0..world.store.pod_spec(worker.spec).containers.len() {
-            world.emit(worker.pod, false, "Created", |_| "Container created".to_owned());
-            world.emit(worker.pod, false, "Started", |_| "Container started".to_owned());
+        if self.is_last(slot, world) {
+            let on = self.see(slot, world);
+            self.plan_exit(slot, index, world);
+            if on { self.advance(slot, world) } else { self.report(slot, world) }
+        } else {
+            self.plan_exit(slot, index, world);
+            self.advance(slot, world);
         }
     }
 
-    /// How long after its start the pod is ready. With a readiness probe, the probe finds out; without one a container
-    /// is ready when it runs, unless a rule says otherwise (POD-14).
-    fn ready_after(&self, slot: u32, world: &World) -> Duration {
-        let worker = &self.workers[slot];
-        if worker.is(Flags::FORCED_READY) {
-            return Duration::ZERO;
-        }
-        if worker.is(Flags::FORCED_UNREADY) {
-            return Duration::NEVER;
-        }
-        let probe = world.store.pod_spec(worker.spec).readiness.filter(|_| !recorded(world));
-        let given = behaviour::of(worker, world).ready;
-        if given.is_none() && probe.is_none() && !recorded(world) {
-            return Duration::ZERO;
-        }
-        let latency = given.unwrap_or(world.config.latency.ready);
-        let answers = world.draw(latency, Draw::Ready, u64::from(worker.uid.0), u64::from(worker.restarts));
-        probe::ready_after(probe, answers)
-    }
-
-    /// The container may exit by itself.
-    fn plan_exit(&mut self, slot: u32, world: &mut World) {
-        let worker = &mut self.workers[slot];
-        let Some(exit) = behaviour::of(worker, world).exit else { return };
-        if exit.times.is_some_and(|times| worker.restarts >= times) {
+    fn tell_started(&self, slot: u32, world: &mut World) {
+        if recorded(world) {
             return;
         }
-        worker.code = exit.code;
-        let after = world.draw(exit.after, Draw::Exit, u64::from(worker.uid.0), u64::from(worker.restarts));
+        let pod = self.workers[slot].pod;
+        world.emit(pod, false, "Created", |_| "Container created".to_owned());
+        world.emit(pod, false, "Started", |_| "Container started".to_owned());
+    }
+
+    /// The container may exit by itself; an init container does, when its work is done.
+    pub(super) fn plan_exit(&mut self, slot: u32, index: usize, world: &mut World) {
+        let worker = &self.workers[slot];
+        let run = self.workers.run(slot, index);
+        let spec = world.store.pod_spec(worker.spec);
+        let init = spec.inits.get(index).is_some_and(|container| !container.is_sidecar());
+        let exit = behaviour::of(worker, index, world).exit;
+        let exit = exit.filter(|exit| exit.times.is_none_or(|times| run.restarts < times));
+        let (after, code, why) = match exit {
+            Some(exit) => {
+                let key = (u64::from(worker.uid.0), run_key(run, index));
+                let after = world.draw(exit.after, Draw::Exit, key.0, key.1);
+                (after, exit.code, if exit.oom { EndReason::OomKilled } else { EndReason::ByCode })
+            }
+            None if init => (Duration::ZERO, 0, EndReason::ByCode),
+            None => return,
+        };
+        let after = if after.is_never() { after } else { (run.since + after) - world.now() };
+        let run = self.workers.run_mut(slot, index);
+        (run.code, run.why) = (code, why);
         if after.is_never() || after <= NEAR {
-            self.later(slot, after, What::Exit, world);
+            self.later_of(slot, index, after, What::Exit, world);
         } else {
             let far = Duration::from_nanos(after.as_nanos() - NEAR.as_nanos());
-            self.later(slot, far, What::ExitNear, world);
+            self.later_of(slot, index, far, What::ExitNear, world);
         }
-    }
-
-    /// Readiness has changed, as far as the kubelet knows.
-    pub(super) fn probed(&mut self, slot: u32, world: &mut World) {
-        let worker = &mut self.workers[slot];
-        let ready = !worker.is(Flags::FORCED_UNREADY);
-        if worker.is(Flags::RUNS) && worker.is(Flags::READY) != ready {
-            worker.flags.set(Flags::READY, ready);
-            self.report(slot, world);
-        }
-    }
-
-    /// Readiness of the pod goes to this value and stays there, whatever the rules say.
-    pub fn set_ready(&mut self, pod: Id<Pod>, ready: bool, world: &mut World) {
-        let Some(slot) = self.workers.latest(pod) else { return };
-        let now = world.now();
-        let worker = &mut self.workers[slot];
-        worker.flags.set(Flags::FORCED_READY, ready);
-        worker.flags.set(Flags::FORCED_UNREADY, !ready);
-        let probe = world.store.pod_spec(worker.spec).readiness.filter(|_| !recorded(world));
-        if worker.stage != Stage::Running || probe.is_none() {
-            self.probed(slot, world);
-            return;
-        }
-        let running_for = now - worker.since;
-        let noticed = probe::noticed_after(probe, running_for, ready);
-        self.later(
-            slot,
-            Duration::from_nanos(noticed.as_nanos() - running_for.as_nanos()),
-            What::Ready,
-            world,
-        );
     }
 
     /// The containers of a pod exit with 137 and restart in place.
     pub fn crash_pod(&mut self, pod: Id<Pod>, world: &mut World) {
-        let Some(slot) = self.workers.latest(pod).filter(|slot| self.workers[*slot].is(Flags::RUNS)) else {
-            return;
-        };
-        self.workers[slot].code = KILLED;
-        if self.workers[slot].stage == Stage::Stopping {
+        let Some(slot) = self.workers.latest(pod).filter(|slot| self.workers.any_runs(*slot)) else { return };
+        let stopping = self.workers[slot].stage == Stage::Stopping;
+        let inits = world.store.pod_spec(self.workers[slot].spec).inits.len();
+        let regular = inits..self.workers.runs(slot).len();
+        for index in regular.filter(|index| self.workers.run(slot, *index).is(Run::RUNS)).collect::<Vec<_>>()
+        {
+            let now = world.now();
+            let run = self.workers.run_mut(slot, index);
+            (run.code, run.why) = (KILLED, EndReason::ByCode);
+            if stopping { run.ended = now } else { self.exits(slot, index, world) }
+        }
+        if stopping {
             self.stopped(slot, world);
-        } else {
-            self.exits(slot, world);
         }
     }
 
-    /// The containers of a running pod have exited. The kubelet notices at its next look at the runtime (POD-20).
-    pub(super) fn exits(&mut self, slot: u32, world: &mut World) {
+    /// A container has exited. The kubelet notices at its next look at the runtime (POD-20), or at once if it was itself.
+    pub(super) fn exits(&mut self, slot: u32, index: usize, world: &mut World) {
         let now = world.now();
         let reset = world.config.timers.crash_backoff_reset;
-        let worker = &mut self.workers[slot];
-        worker.flags.set(Flags::RUNS, false);
-        if now - worker.since > reset {
-            worker.tries = 0;
+        let run = self.workers.run_mut(slot, index);
+        if now - run.since > reset {
+            run.tries = 0;
         }
-        worker.since = now;
-        let node = worker.node;
-        self.enter(slot, Stage::Exited, world);
-        if recorded(world) {
-            self.noticed(slot, world);
+        let before = run.ended;
+        run.ends(now);
+        self.enter_of(slot, index, Step::Exited, world);
+        if self.workers.run(slot, index).is(Run::KILLED) {
+            self.decide(slot, index, Some(before), world);
+        } else if recorded(world) {
+            self.noticed(slot, index, world);
         } else {
             mark!("POD-20");
+            let node = self.workers[slot].node;
             let epoch = self.machine_of(slot).epoch;
             let look = machine::on_grid(node, epoch, now, world);
-            self.later(slot, look - now, What::Noticed, world);
+            self.later_of(slot, index, look - now, What::Noticed, world);
         }
     }
 
-    /// The kubelet sees that the containers have exited: they restart, at once or after the back-off (POD-21), or never.
-    pub(super) fn noticed(&mut self, slot: u32, world: &mut World) {
+    /// The kubelet sees that a container has exited.
+    pub(super) fn noticed(&mut self, slot: u32, index: usize, world: &mut World) {
+        self.decide(slot, index, None, world);
+    }
+
+    /// A container has ended: it restarts, at once or after the back-off (POD-21), or never (POD-26). `before`: the
+    /// kubelet has ended it, and before that it had ended then.
+    fn decide(&mut self, slot: u32, index: usize, before: Option<Time>, world: &mut World) {
+        let run = self.workers.run_mut(slot, index);
+        run.set(Run::READY, false);
+        let spec = world.store.pod_spec(self.workers[slot].spec);
+        let Some(container) = spec.container(index) else { return };
+        let run = self.workers.run(slot, index);
+        let work_done = index < spec.inits.len() && !container.is_sidecar() && run.code == 0;
+        if work_done || !container.restarts_after(run.code, spec.restart) {
+            mark!("POD-26" if container.restart.is_some() && index >= spec.inits.len());
+            self.enter_of(slot, index, Step::Done, world);
+            self.report(slot, world);
+            self.advance(slot, world);
+            return;
+        }
+        let due = self.restarts_at(slot, index, before, world);
         let now = world.now();
-        let worker = &mut self.workers[slot];
-        worker.flags.set(Flags::READY, false);
-        let restarts = match world.store.pod_spec(worker.spec).restart {
-            RestartPolicy::Always => true,
-            RestartPolicy::OnFailure => worker.code != 0,
-            RestartPolicy::Never => false,
-        };
-        if !restarts {
-            self.stop_dead(slot, world);
-            return;
-        }
-        let timers = &world.config.timers;
-        let wait = backoff::wait(worker.tries, timers.crash_backoff, timers.crash_backoff_max);
-        worker.tries = worker.tries.saturating_add(1);
         self.report(slot, world);
-        let worker = &self.workers[slot];
-        let due = worker.since + wait;
         if due <= now {
-            self.pull(slot, world);
+            self.begin(slot, index, world);
             return;
         }
-        let (uid, node, restarts) = (worker.uid, worker.node, worker.restarts);
+        let (worker, run) = (&self.workers[slot], self.workers.run(slot, index));
+        let (uid, node, restarts) = (worker.uid, worker.node, run.restarts);
         let mut restart = due;
         if !recorded(world) {
             let stretch = |n: u64| {
-                let key = u64::from(restarts) << 32 | n;
+                let key = (index as u64) << 56 | u64::from(restarts) << 32 | n;
                 world.chooser.keyed(Draw::Jitter as u32, u64::from(uid.0), key)
             };
             let epoch = self.machines[node.index()].epoch;
             let grid = |time| machine::on_grid(node, epoch, time, world);
             mark!("POD-22");
             restart = backoff::syncs(now, due, |left| left.min(LONGEST_SYNC), stretch, grid).1;
-            self.tell_backoff(slot, world);
+            self.tell_backoff(slot, index, world);
         }
         mark!("POD-23");
-        self.enter(slot, Stage::Backoff, world);
-        self.later(slot, restart - now, What::Restart, world);
+        self.enter_of(slot, index, Step::Backoff, world);
+        self.later_of(slot, index, restart - now, What::Restart, world);
+        self.advance(slot, world);
     }
 
-    fn tell_backoff(&self, slot: u32, world: &mut World) {
+    /// When the back-off of a container that has ended is over. The series is one for all reasons (POD-25), but a kubelet
+    /// that has just killed a container still looks at the end before that: probes that fail slowly restart it several
+    /// times at once before the first back-off.
+    fn restarts_at(&mut self, slot: u32, index: usize, before: Option<Time>, world: &World) -> Time {
+        let (now, timers) = (world.now(), &world.config.timers);
+        let run = self.workers.run_mut(slot, index);
+        let wait = backoff::wait(run.tries, timers.crash_backoff, timers.crash_backoff_max);
+        match before {
+            // It had never ended: no series has begun.
+            Some(Time::ZERO) => return now,
+            Some(before) if now - before >= wait => {
+                run.tries = run.tries.saturating_add(1);
+                return now;
+            }
+            _ => {}
+        }
+        run.tries = run.tries.saturating_add(1);
+        run.ended + wait
+    }
+
+    fn tell_backoff(&self, slot: u32, index: usize, world: &mut World) {
         let worker = &self.workers[slot];
         world.emit(worker.pod, true, "BackOff", |w| {
             let store = &w.store;
             let container =
-                store.pod_spec(worker.spec).containers.first().map_or("", |c| store.names.text(c.name));
+                store.pod_spec(worker.spec).container(index).map_or("", |c| store.names.text(c.name));
             let namespace =
                 store.pods.last_known(worker.pod).map_or("", |p| store.names.text(p.meta.namespace));
             format!(
@@ -226,8 +237,8 @@ impl Kubelets {
         self.workers[slot].reason = PodReason::Evicted;
         world.emit(pod, true, "Evicted", |_| "The node was low on resource: memory.".to_owned());
         // A hard eviction leaves the container the minimum; the recorded corpus gives it what it needs.
-        let limit = if recorded(world) { Duration::NEVER } else { world.config.timers.minimum_grace };
-        mark!("POD-12" if self.workers[slot].is(Flags::RUNS));
+        let limit = if recorded(world) { Duration::NEVER } else { Duration::from_secs(1) };
+        mark!("POD-12" if self.workers.any_runs(slot));
         self.stop_pod(slot, limit, world);
     }
 
@@ -242,14 +253,18 @@ impl Kubelets {
         if before == object.spec {
             return;
         }
-        let images = |spec| world.store.pod_spec(spec).containers.iter().map(|c| c.image);
-        let changed = images(before).ne(images(object.spec));
-        if changed && matches!(worker.stage, Stage::Running | Stage::PullFailed | Stage::PullBackoff) {
+        let image = |spec, index| world.store.pod_spec(spec).container(index).map(|c| c.image);
+        let count = self.workers.runs(slot).len();
+        let changed: Vec<usize> =
+            (0..count).filter(|index| image(before, *index) != image(object.spec, *index)).collect();
+        if self.workers[slot].stage == Stage::Up {
             // Another image is another container: killed and started anew, without back-off (POD-8, POD-21).
-            let runs = worker.is(Flags::RUNS);
-            worker.tries = 0;
-            worker.code = KILLED;
-            if runs { self.exits(slot, world) } else { self.pull(slot, world) }
+            changed.into_iter().for_each(|index| self.image_changed(slot, index, world));
         }
     }
+}
+
+/// What tells the runs of a pod's containers apart when lots are drawn.
+pub(super) fn run_key(run: &Run, index: usize) -> u64 {
+    (index as u64) << 32 | u64::from(run.restarts)
 }

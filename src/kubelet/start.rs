@@ -1,14 +1,28 @@
-//! From a pod that is seen bound to one that runs: admission, volumes, image, sandbox, containers (POD-17;
-//! pkg/kubelet/kubelet.go HandlePodAdditions and SyncPod, pkg/kubelet/images/image_manager.go).
-use super::worker::{Flags, Stage, What, Worker};
-use super::{Kubelets, admission, backoff, behaviour, machine, recorded};
-use crate::api::names::Sym;
-use crate::api::objects::{Phase, Pod, PodReason};
+//! From a pod that is seen bound to one that runs: admission, volumes, sandbox, init containers, containers (POD-17,
+//! POD-18; pkg/kubelet/kubelet.go HandlePodAdditions and SyncPod, pkg/kubelet/kuberuntime/kuberuntime_manager.go
+//! computePodActions and SyncPod).
+//!
+//! Init containers run one after the other, each to exit 0; a sidecar counts as done once it has started up. Then the
+//! regular containers are started one after the other, none waits for another to be ready. The kubelet is busy meanwhile:
+//! what has started is looked at, and reported, when the last one has.
+use super::worker::{Flags, Run, Stage, Step, What, Worker};
+use super::{Kubelets, admission, behaviour, recorded, stop};
+use crate::api::objects::{ContainerStatus, Containers, Ended, Pod, PodReason};
 use crate::kernel::{Duration, Id};
 use crate::world::{Draw, World};
 
-/// Between two syncs of a pod whose image could not be pulled (POD-22).
-const SYNC_AFTER_ERROR: Duration = Duration::from_secs(10);
+/// What is to be done for a pod whose sandbox is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Next {
+    /// This container's turn has come.
+    Begin(usize),
+    /// The kubelet is starting one.
+    Busy,
+    /// There is nothing to start.
+    Nothing,
+    /// No container will run again: the pod is over (POD-10).
+    Over,
+}
 
 impl Kubelets {
     /// The kubelet sees a pod that is bound to its node for the first time.
@@ -23,14 +37,16 @@ impl Kubelets {
             name: object.meta.name,
             node: object.node,
             spec: object.spec,
-            restarts: object.restarts,
             place,
             ..Worker::default()
         };
         worker.flags.set(Flags::NO_SANDBOX, true);
-        // A worker of an earlier kubelet is gone with its machine; the object tells that containers have run.
-        worker.flags.set(Flags::RAN, object.phase == Phase::Running);
         let slot = self.workers.insert(worker);
+        // A worker of an earlier kubelet is gone with its machine; the object tells which containers have run.
+        let known = world.store.container_statuses(object);
+        let count = world.store.pod_spec(object.spec).container_count();
+        let run = |index: usize| known.get(index).map_or_else(Run::default, known_run);
+        self.workers.set_containers(slot, (0..count).map(run).collect());
         self.machine_of(slot).workers.push(slot);
         self.admit(slot, object, world);
     }
@@ -79,134 +95,117 @@ impl Kubelets {
         }
     }
 
-    /// Volumes are there: the image is next. Images that the node has are not pulled again (POD-19).
-    pub(super) fn pull(&mut self, slot: u32, world: &mut World) {
+    /// The volumes are there: the sandbox is next, unless there is one already.
+    pub(super) fn bring_up(&mut self, slot: u32, world: &mut World) {
+        self.workers[slot].since = world.now();
+        if !self.workers[slot].is(Flags::NO_SANDBOX) {
+            self.sandboxed(slot, world);
+            return;
+        }
         let worker = &self.workers[slot];
-        let spec = world.store.pod_spec(worker.spec).clone();
-        let images = &self.machines[worker.node.index()].images;
-        let mut missing: Vec<Sym> = Vec::new();
-        for container in &spec.containers {
-            if !images.contains(&container.image) && !missing.contains(&container.image) {
-                missing.push(container.image);
+        let restarts = self.workers.runs(slot).first().map_or(0, |run| run.restarts);
+        let (key, attempt) = (u64::from(worker.uid.0), u64::from(restarts) * 64);
+        // A rule about the start of the first container includes it.
+        let delay = if recorded(world) || behaviour::of(worker, 0, world).start.is_some() {
+            Duration::ZERO
+        } else {
+            world.draw(world.config.latency.sandbox, Draw::Sandbox, key, attempt)
+        };
+        self.enter(slot, Stage::Sandbox, world);
+        if delay == Duration::ZERO {
+            self.sandboxed(slot, world);
+        } else {
+            self.later(slot, delay, What::Sandbox, world);
+        }
+    }
+
+    /// There is a sandbox: the containers' turn has come.
+    pub(super) fn sandboxed(&mut self, slot: u32, world: &mut World) {
+        self.enter(slot, Stage::Up, world);
+        let flags = &mut self.workers[slot].flags;
+        if flags.has(Flags::NO_SANDBOX) {
+            flags.set(Flags::NO_SANDBOX, false);
+            flags.set(Flags::NEW_ADDRESS, true);
+        }
+        self.advance(slot, world);
+    }
+
+    /// Looks at a pod whose sandbox is there: starts what is next, or says how it is.
+    pub(super) fn advance(&mut self, slot: u32, world: &mut World) {
+        while self.workers[slot].stage == Stage::Up {
+            match self.next(slot, world) {
+                Next::Begin(index) => return self.begin(slot, index, world),
+                Next::Busy => return,
+                Next::Over => return self.over(slot, world),
+                // A sidecar that is found started makes room for the next one.
+                Next::Nothing if self.see(slot, world) => {}
+                Next::Nothing => return self.report(slot, world),
             }
         }
-        if missing.is_empty() || (recorded(world) && !behaviour::of(worker, world).pull_fails) {
-            if !recorded(world) {
-                for container in &spec.containers {
-                    world.emit(worker.pod, false, "Pulled", |w| {
-                        let image = w.store.names.text(container.image);
-                        format!("Container image \"{image}\" already present on machine and can be accessed by the pod")
-                    });
+    }
+
+    /// No other container's turn comes right after the one that has just been started.
+    pub(super) fn is_last(&self, slot: u32, world: &World) -> bool {
+        self.next(slot, world) == Next::Nothing
+    }
+
+    fn next(&self, slot: u32, world: &World) -> Next {
+        let spec = world.store.pod_spec(self.workers[slot].spec);
+        let (inits, regular) = self.workers.runs(slot).split_at_checked(spec.inits.len()).unwrap_or_default();
+        let busy = |run: &Run| run.is(Run::NEW) && matches!(run.step, Step::Pulling | Step::Starting);
+        // Once a regular container has been started, init containers hold up nothing (POD-13).
+        if regular.iter().all(|run| run.step == Step::Idle) {
+            for (index, (run, container)) in inits.iter().zip(&spec.inits).enumerate() {
+                match run.step {
+                    Step::Idle => return Next::Begin(index),
+                    _ if busy(run) => return Next::Busy,
+                    _ if container.is_sidecar() && run.is(Run::RUNS) && run.is(Run::STARTED) => {}
+                    Step::Done if run.code == 0 => {}
+                    Step::Done => return Next::Over,
+                    _ => return Next::Nothing,
                 }
             }
-            self.start(slot, world);
-            return;
         }
-        let (pod, uid) = (worker.pod, worker.uid);
-        if !recorded(world) {
-            for image in &missing {
-                world.emit(pod, false, "Pulling", |w| {
-                    format!("Pulling image \"{}\"", w.store.names.text(*image))
-                });
+        for (index, run) in regular.iter().enumerate() {
+            if run.step == Step::Idle {
+                return Next::Begin(inits.len() + index);
+            }
+            if busy(run) {
+                return Next::Busy;
             }
         }
-        if behaviour::of(worker, world).pull_fails {
-            self.pull_fails(slot, missing[0], world);
-            return;
-        }
-        // One pull at a time per node (DEF-34).
-        let mut end = world.now().max(self.machine_of(slot).pulls_until);
-        for (attempt, _) in missing.iter().enumerate() {
-            let key = u64::from(uid.0);
-            end = end + world.draw(world.config.latency.image_pull, Draw::Pull, key, attempt as u64);
-        }
-        self.machine_of(slot).pulls_until = end;
-        self.enter(slot, Stage::Pulling, world);
-        self.later(slot, end - world.now(), What::Pulled, world);
+        if regular.iter().all(|run| run.step == Step::Done) { Next::Over } else { Next::Nothing }
     }
 
-    /// The images are there.
-    pub(super) fn pulled(&mut self, slot: u32, world: &mut World) {
-        let worker = &mut self.workers[slot];
-        worker.tries = 0;
-        let (pod, spec) = (worker.pod, world.store.pod_spec(worker.spec).clone());
-        let machine = self.machine_of(slot);
-        for container in &spec.containers {
-            if !machine.images.contains(&container.image) {
-                machine.images.push(container.image);
-                world.emit(pod, false, "Pulled", |w| {
-                    format!("Successfully pulled image \"{}\"", w.store.names.text(container.image))
-                });
-            }
-        }
-        self.start(slot, world);
+    /// No container will run again; sidecars are stopped (POD-35).
+    fn over(&mut self, slot: u32, world: &mut World) {
+        let limit = stop::grace(world.store.pod_spec(self.workers[slot].spec).grace);
+        self.stop_pod(slot, limit, world);
     }
 
-    /// A pull has failed: it is tried again after the back-off, at a pod sync (POD-19, POD-22).
-    fn pull_fails(&mut self, slot: u32, image: Sym, world: &mut World) {
-        let timers = &world.config.timers;
-        let worker = &mut self.workers[slot];
-        worker.tries = worker.tries.saturating_add(1);
-        let due = world.now() + backoff::wait(worker.tries, timers.image_backoff, timers.image_backoff_max);
-        let (pod, uid, node, tries) = (worker.pod, worker.uid, worker.node, worker.tries);
-        world
-            .emit(pod, true, "Failed", |w| format!("Failed to pull image \"{}\"", w.store.names.text(image)));
-        world.emit(pod, true, "Failed", |_| "Error: ErrImagePull".to_owned());
-        let now = world.now();
-        let (first, retry) = if recorded(world) {
-            (Some(now + SYNC_AFTER_ERROR.half()), due)
-        } else {
-            let stretch = |n: u64| {
-                let key = u64::from(tries) << 32 | n;
-                world.chooser.keyed(Draw::Jitter as u32, u64::from(uid.0), key)
-            };
-            let epoch = self.machines[node.index()].epoch;
-            let grid = |time| machine::on_grid(node, epoch, time, world);
-            backoff::syncs(now, due, |_| SYNC_AFTER_ERROR, stretch, grid)
-        };
-        self.enter(slot, Stage::PullFailed, world);
-        if let Some(first) = first {
-            self.later(slot, first - now, What::PullSync, world);
-        }
-        self.later(slot, retry - now, What::PullRetry, world);
-        self.report(slot, world);
+    /// A container is started, for the first time or again: its image is first.
+    pub(super) fn begin(&mut self, slot: u32, index: usize, world: &mut World) {
+        self.workers.run_mut(slot, index).set(Run::NEW, true);
+        self.pull(slot, index, world);
     }
 
-    /// A sync during the back-off: ErrImagePull becomes ImagePullBackOff (POD-19).
-    pub(super) fn pull_waits(&mut self, slot: u32, world: &mut World) {
-        // Not a stage entered: the retry is still waited for.
-        self.workers[slot].stage = Stage::PullBackoff;
-        let worker = &self.workers[slot];
-        let image = world.store.pod_spec(worker.spec).containers.first().map_or(Sym::EMPTY, |c| c.image);
-        world.emit(worker.pod, false, "BackOff", |w| {
-            format!("Back-off pulling image \"{}\"", w.store.names.text(image))
-        });
-        world.emit(worker.pod, true, "Failed", |_| "Error: ImagePullBackOff".to_owned());
-        self.report(slot, world);
+    /// The image is there: the container is created and started.
+    pub(super) fn start(&mut self, slot: u32, index: usize, world: &mut World) {
+        self.enter_of(slot, index, Step::Starting, world);
+        let (worker, run) = (&self.workers[slot], self.workers.run(slot, index));
+        let latency =
+            behaviour::of(worker, index, world).start.unwrap_or(world.config.latency.container_start);
+        let attempt = u64::from(run.restarts) * 64 + index as u64;
+        let delay = world.draw(latency, Draw::Start, u64::from(worker.uid.0), attempt);
+        self.later_of(slot, index, delay, What::Started, world);
     }
+}
 
-    /// Sandbox, init containers, containers.
-    fn start(&mut self, slot: u32, world: &mut World) {
-        self.enter(slot, Stage::Starting, world);
-        let worker = &self.workers[slot];
-        let latency = world.config.latency;
-        let (key, attempt) = (u64::from(worker.uid.0), u64::from(worker.restarts) * 64);
-        let delay = match behaviour::of(worker, world).start {
-            Some(given) => world.draw(given, Draw::Start, key, attempt),
-            None if recorded(world) => world.draw(latency.container_start, Draw::Start, key, attempt),
-            None => {
-                let fresh = worker.is(Flags::NO_SANDBOX);
-                let inits = if fresh { world.store.pod_spec(worker.spec).init_containers.min(62) } else { 0 };
-                let sandbox = if fresh {
-                    world.draw(latency.sandbox, Draw::Sandbox, key, attempt)
-                } else {
-                    Duration::ZERO
-                };
-                (0..=u64::from(inits)).fold(sandbox, |sum, n| {
-                    sum + world.draw(latency.container_start, Draw::Start, key, attempt + n)
-                })
-            }
-        };
-        self.later(slot, delay, What::Started, world);
-    }
+/// What a kubelet that knows nothing takes from a container's status.
+fn known_run(status: &ContainerStatus) -> Run {
+    let mut run = Run { restarts: status.restarts, ..Run::default() };
+    let ran =
+        matches!(status.state, Containers::Running | Containers::Terminated(_)) || status.last != Ended::NONE;
+    run.set(Run::RAN, ran);
+    run
 }

@@ -2,10 +2,13 @@
 //! pkg/kubelet/status/status_manager.go).
 //!
 //! A change asks for one write; it takes an API call, and what is written is the state at its end.
-use super::worker::{Flags, Stage, Worker};
-use super::{Kubelets, recorded};
+use super::worker::{Flags, Run, Stage, Step};
+use super::{Kubelets, phase, recorded};
 use crate::api::names::Uid;
-use crate::api::objects::{Containers, Disruption, Ip, Phase, Pod, PodFlags, PodReason, Seconds};
+use crate::api::objects::{
+    ContainerStatus, Containers, Disruption, Ended, Ip, Phase, Pod, PodFlags, PodReason, Seconds,
+};
+use crate::api::pod_spec::{Container, PodSpec};
 use crate::event::{Event, KubeletEvent};
 use crate::kernel::Id;
 use crate::rule::{Rule, mark};
@@ -59,9 +62,10 @@ impl Kubelets {
         }
         let address = self.address_of(slot, object);
         let worker = &self.workers[slot];
-        let inits = world.store.pod_spec(worker.spec).init_containers > 0;
         let mut new = *object;
-        status_of(worker, inits, &mut new);
+        let before = world.store.container_statuses(object);
+        let spec = world.store.pod_spec(worker.spec).clone();
+        let statuses = self.status_of(slot, &spec, &before, &mut new);
         new.ip = address;
         if !new.started.is_set() {
             new.started = Seconds::of(world.now());
@@ -75,10 +79,22 @@ impl Kubelets {
             mark!("POD-13");
             new.ready_since = Seconds::of(world.now());
         }
-        let same = (new.phase, new.flags, new.containers, new.restarts, new.ip, new.reason)
-            == (object.phase, object.flags, object.containers, object.restarts, object.ip, object.reason);
+        world.store.set_container_statuses(&mut new, &statuses);
+        let same = (new.phase, new.flags, new.containers, new.statuses, new.restarts, new.ip, new.reason)
+            == (
+                object.phase,
+                object.flags,
+                object.containers,
+                object.statuses,
+                object.restarts,
+                object.ip,
+                object.reason,
+            );
+        let rule = self.rule_of(slot);
+        self.workers[slot].flags.set(Flags::PROBE_FAILED, false);
         if !same {
-            world.update(worker.pod, rule_of(worker), |pod| *pod = new);
+            let pod = self.workers[slot].pod;
+            world.update(pod, rule, |pod| *pod = new);
         }
     }
 
@@ -100,60 +116,109 @@ impl Kubelets {
             self.report(slot, world);
         }
     }
+
+    /// Phase and conditions of a worker's pod (POD-10, POD-13), and the statuses of its containers.
+    fn status_of(
+        &self,
+        slot: u32,
+        spec: &PodSpec,
+        before: &[ContainerStatus],
+        pod: &mut Pod,
+    ) -> Vec<ContainerStatus> {
+        mark!("POD-10");
+        let worker = &self.workers[slot];
+        let runs = self.workers.runs(slot);
+        let (inits, regular) = runs.split_at_checked(spec.inits.len()).unwrap_or_default();
+        let over = matches!(worker.stage, Stage::Stopped | Stage::Finished);
+        let ran = regular.iter().any(|run| run.is(Run::RAN));
+        let refused = over && worker.reason != PodReason::None && !runs.iter().any(|run| run.is(Run::RAN));
+        let status = |(index, run)| container_status(worker.stage, run, before.get(index));
+        // Of a pod that it refuses the kubelet reports no containers (POD-47).
+        let statuses: Vec<_> = runs.iter().enumerate().map(status).filter(|_| !refused).collect();
+        pod.phase = if over && worker.reason != PodReason::None {
+            Phase::Failed
+        } else {
+            phase::phase(spec, &statuses, over, ran)
+        };
+        pod.reason = worker.reason;
+        let is_ready = |run: &Run| run.is(Run::RUNS) && run.is(Run::READY);
+        let sidecar = |index: usize| spec.inits.get(index).is_some_and(Container::is_sidecar);
+        let sidecars_ready = inits.iter().enumerate().all(|(index, run)| !sidecar(index) || is_ready(run));
+        let ready = !over && sidecars_ready && regular.iter().all(is_ready);
+        let done = |(index, run): (usize, &Run)| {
+            if sidecar(index) { run.is(Run::STARTED) } else { run.step == Step::Done && run.code == 0 }
+        };
+        pod.flags.set(PodFlags::REPORTED, true);
+        pod.flags.set(PodFlags::SCHEDULED, true);
+        pod.flags.set(PodFlags::UNSCHEDULABLE, false);
+        pod.flags.set(PodFlags::READY, ready);
+        pod.flags.set(PodFlags::CONTAINERS_READY, ready);
+        pod.flags.set(PodFlags::INITIALIZED, ran || inits.iter().enumerate().all(done));
+        let sandbox = matches!(worker.stage, Stage::Up | Stage::Stopping) && !worker.is(Flags::NO_SANDBOX);
+        pod.flags.set(PodFlags::SANDBOX, sandbox);
+        statuses
+    }
+
+    fn rule_of(&self, slot: u32) -> Rule {
+        let worker = &self.workers[slot];
+        if matches!(worker.stage, Stage::Stopped | Stage::Finished) {
+            return match worker.reason {
+                PodReason::Evicted => Rule::pod(43),
+                PodReason::None => Rule::pod(11),
+                _ => Rule::pod(47),
+            };
+        }
+        if worker.is(Flags::PROBE_FAILED) {
+            return Rule::pod(25);
+        }
+        let runs = self.workers.runs(slot);
+        let any = |step: &[Step]| runs.iter().any(|run| step.contains(&run.step));
+        let again = |run: &Run| run.step == Step::Starting && run.is(Run::RAN);
+        if any(&[Step::PullFailed, Step::PullBackoff]) {
+            Rule::pod(19)
+        } else if any(&[Step::Exited, Step::Backoff]) || runs.iter().any(again) {
+            Rule::pod(21)
+        } else if runs.iter().any(|run| run.is(Run::READY)) {
+            Rule::pod(14)
+        } else {
+            Rule::pod(17)
+        }
+    }
 }
 
-/// Phase, containers and conditions of a worker's pod (POD-10, POD-13).
-fn status_of(worker: &Worker, inits: bool, pod: &mut Pod) {
-    mark!("POD-10");
-    let ran = worker.is(Flags::RAN);
-    let (phase, containers) = match worker.stage {
-        Stage::PullFailed if !ran => (Phase::Pending, Containers::ErrImagePull),
-        Stage::PullBackoff if !ran => (Phase::Pending, Containers::ImagePullBackOff),
-        Stage::Stopped | Stage::Finished => {
-            let failed = worker.code != 0 || worker.reason != PodReason::None;
-            (if failed { Phase::Failed } else { Phase::Succeeded }, Containers::Terminated(worker.code))
-        }
-        _ if worker.is(Flags::RUNS) => (Phase::Running, Containers::Running),
+/// The status of one container; `before` is what was reported of it last.
+fn container_status(stage: Stage, run: &Run, before: Option<&ContainerStatus>) -> ContainerStatus {
+    if let Some(before) = before.filter(|_| run.step == Step::Exited && stage == Stage::Up) {
         // The exit has not been noticed: nothing has changed yet.
-        Stage::Exited => (pod.phase, pod.containers),
-        Stage::PullFailed => (Phase::Running, Containers::ErrImagePull),
-        Stage::PullBackoff => (Phase::Running, Containers::ImagePullBackOff),
-        Stage::Backoff => (Phase::Running, Containers::CrashLoopBackOff(worker.code)),
-        _ if ran => (Phase::Running, Containers::Terminated(worker.code)),
-        _ => (Phase::Pending, Containers::Creating),
+        return *before;
+    }
+    let over = matches!(stage, Stage::Stopped | Stage::Finished);
+    let runs = run.is(Run::RUNS);
+    let state = match run.step {
+        _ if over || run.step == Step::Done => Containers::Terminated(run.end.code),
+        _ if runs => Containers::Running,
+        Step::PullFailed => Containers::ErrImagePull,
+        Step::PullBackoff => Containers::ImagePullBackOff,
+        Step::Backoff => Containers::CrashLoopBackOff(run.end.code),
+        _ if run.is(Run::RAN) => Containers::Terminated(run.end.code),
+        _ => Containers::Creating,
     };
-    pod.phase = phase;
-    pod.containers = containers;
-    pod.restarts = worker.restarts;
-    pod.reason = worker.reason;
-    let runs = containers == Containers::Running;
-    let ready = runs && worker.is(Flags::READY);
-    pod.flags.set(PodFlags::REPORTED, true);
-    pod.flags.set(PodFlags::SCHEDULED, true);
-    pod.flags.set(PodFlags::UNSCHEDULABLE, false);
-    pod.flags.set(PodFlags::READY, ready);
-    pod.flags.set(PodFlags::CONTAINERS_READY, ready);
-    pod.flags.set(PodFlags::INITIALIZED, ran || !inits);
-    pod.flags.set(PodFlags::SANDBOX, ran && !worker.is(Flags::NO_SANDBOX) && !pod.is_terminal());
-}
-
-fn rule_of(worker: &Worker) -> Rule {
-    match worker.stage {
-        Stage::Running | Stage::Stopping => {
-            if worker.is(Flags::READY) {
-                Rule::pod(14)
-            } else {
-                Rule::pod(17)
-            }
-        }
-        Stage::PullFailed | Stage::PullBackoff => Rule::pod(19),
-        Stage::Exited | Stage::Backoff => Rule::pod(21),
-        Stage::Stopped | Stage::Finished => match worker.reason {
-            PodReason::Evicted => Rule::pod(43),
-            PodReason::None => Rule::pod(11),
-            _ => Rule::pod(47),
-        },
-        Stage::Starting if worker.is(Flags::RAN) => Rule::pod(21),
-        _ => Rule::pod(17),
+    let (told, last) = before.map_or((Ended::NONE, Ended::NONE), |before| (before.ended, before.last));
+    let terminated = matches!(state, Containers::Terminated(_));
+    let last = match (terminated, told) {
+        (true, told) if told == run.end || told == Ended::NONE => last,
+        (true, told) => told,
+        // A kubelet that knows of no end leaves what another has reported.
+        (false, _) if run.end == Ended::NONE => last,
+        (false, _) => run.end,
+    };
+    ContainerStatus {
+        state,
+        started_at: if state.is_running() { Seconds::of(run.since) } else { Seconds::NEVER },
+        ended: if terminated { run.end } else { Ended::NONE },
+        last,
+        restarts: run.restarts,
+        ready: runs && run.is(Run::READY),
+        started: runs && run.is(Run::STARTED),
     }
 }

@@ -157,7 +157,7 @@ fn the_grace_period_ends_a_container_that_does_not_stop() {
 #[test]
 fn a_crashing_container_backs_off() {
     let mut lab = Lab::new(Config::recorded());
-    lab.does(PodRule { exit: Some(Exit { after: ms(500), code: 1, times: None }), ..rule() });
+    lab.does(PodRule { exit: Some(Exit { after: ms(500), code: 1, times: None, oom: false }), ..rule() });
     let pod = lab.pod("web-0");
     lab.run(80);
     // Exit 500 ms after each start; restarts at once, then 10, 20, 40 s after the exit, and 200 ms of start.
@@ -175,7 +175,7 @@ fn a_crashing_container_backs_off() {
 #[test]
 fn a_long_run_resets_the_back_off() {
     let mut lab = Lab::new(Config::recorded());
-    lab.does(PodRule { exit: Some(Exit { after: ms(601_000), code: 1, times: None }), ..rule() });
+    lab.does(PodRule { exit: Some(Exit { after: ms(601_000), code: 1, times: None, oom: false }), ..rule() });
     let pod = lab.pod("web-0");
     lab.run(610);
     assert_eq!(lab.times(pod, |n| matches!(n, Note::Restarted(_))).len(), 1);

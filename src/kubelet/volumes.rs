@@ -42,7 +42,7 @@ impl Kubelets {
         }
         let spec = world.store.pod_spec(object.spec).clone();
         if spec.claims.is_empty() {
-            self.pull(slot, world);
+            self.bring_up(slot, world);
             return;
         }
         let volumes: Option<Vec<Id<Volume>>> =
@@ -129,7 +129,8 @@ impl Kubelets {
     /// already (VOL-43).
     fn proceed(&mut self, slot: u32, world: &mut World) {
         let worker = &self.workers[slot];
-        let (uid, attempt) = (u64::from(worker.uid.0), u64::from(worker.restarts));
+        let restarts = self.workers.runs(slot).first().map_or(0, |run| run.restarts);
+        let (uid, attempt) = (u64::from(worker.uid.0), u64::from(restarts));
         let Some(node) = world.store.nodes.get(worker.node) else { return };
         let held = &self.machines[worker.node.index()].volumes;
         let (stage, publish) = (world.config.latency.stage, world.config.latency.publish);
@@ -166,7 +167,7 @@ impl Kubelets {
                 held.staged = true;
             }
         }
-        self.pull(slot, world);
+        self.bring_up(slot, world);
     }
 
     /// An attempt at mounting is over; the next one begins (VOL-39).

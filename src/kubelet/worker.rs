@@ -2,10 +2,10 @@
 //!
 //! There is one worker per (pod, uid). It may outlive its API object, and while it stops, its successor of the same
 //! name may already run on another node or on the same one (POD-41): so workers are found by the pod's table position
-//! and uid, and those that a successor has displaced are kept aside. A worker is a small record; what it can look up
-//! (spec, behaviour) it does not hold.
+//! and uid, and those that a successor has displaced are kept aside. A worker is a small record with its one container
+//! in it; those of pods with several containers are beside it. What can be looked up (spec, behaviour) it does not hold.
 use crate::api::names::{Name, Uid};
-use crate::api::objects::{Node, Pod, PodReason, PodSpecId, Volume};
+use crate::api::objects::{EndReason, Ended, Node, Pod, PodReason, PodSpecId, Seconds, Volume};
 use crate::kernel::{Id, Time};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -19,20 +19,10 @@ pub(super) enum Stage {
     Waiting,
     /// Volumes are being staged and published.
     Mounting,
-    /// The image is being pulled.
-    Pulling,
-    /// A pull has just failed (POD-19).
-    PullFailed,
-    /// Waits before the next pull (POD-19).
-    PullBackoff,
-    /// Sandbox and containers are being started.
-    Starting,
-    /// Containers run.
-    Running,
-    /// Containers have exited, the kubelet has not noticed (POD-20).
-    Exited,
-    /// Waits before the next restart (POD-21).
-    Backoff,
+    /// The sandbox is being made.
+    Sandbox,
+    /// Containers are started and run, each for itself: see [`Step`].
+    Up,
     /// SIGTERM has been sent.
     Stopping,
     /// No container runs any more, for good: status, volumes and deletion follow (POD-36).
@@ -41,7 +31,34 @@ pub(super) enum Stage {
     Finished,
 }
 
-/// What a worker waits for.
+/// Where a container is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(u8)]
+pub(super) enum Step {
+    /// Its turn has not come.
+    #[default]
+    Idle,
+    /// Its image is being pulled.
+    Pulling,
+    /// A pull has just failed (POD-19).
+    PullFailed,
+    /// Waits before the next pull (POD-19).
+    PullBackoff,
+    /// It is being started; it may run already while its postStart hook does.
+    Starting,
+    /// It runs.
+    Running,
+    /// It is being stopped alone, to be restarted (POD-25).
+    Killing,
+    /// It has exited, the kubelet has not noticed (POD-20).
+    Exited,
+    /// Waits before the next restart (POD-21).
+    Backoff,
+    /// It has ended for good.
+    Done,
+}
+
+/// What a worker or one of its containers waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(super) enum What {
@@ -53,51 +70,68 @@ pub(super) enum What {
     MountTimeout,
     /// Volumes are published.
     Mounted,
-    /// The image is there.
-    Pulled,
-    /// A pod sync finds the pull still in back-off (POD-19).
-    PullSync,
-    /// The image is pulled again.
-    PullRetry,
-    /// Containers run.
-    Started,
-    /// Readiness changes.
-    Ready,
-    /// The container exits three seconds from now.
-    ExitNear,
-    /// The container exits.
-    Exit,
-    /// The kubelet notices the exit.
-    Noticed,
-    /// The back-off is over.
-    Restart,
-    /// Containers have stopped.
+    /// The sandbox is there.
+    Sandbox,
+    /// The containers have stopped.
     Stopped,
     /// Volumes are unpublished.
     Unpublished,
     /// The final delete reaches the API server.
     Delete,
+    /// From here on: of one container. Its image is there.
+    Pulled,
+    /// A pod sync finds the pull still in back-off (POD-19).
+    PullSync,
+    /// The image is pulled again.
+    PullRetry,
+    /// The process runs.
+    Started,
+    /// The postStart hook has returned.
+    Hooked,
+    /// Its startup probe has succeeded (POD-28).
+    StartedUp,
+    /// Its startup or liveness probe has failed often enough (POD-25).
+    Dead,
+    /// Its readiness changes.
+    Ready,
+    /// It exits three seconds from now.
+    ExitNear,
+    /// It exits.
+    Exit,
+    /// The kubelet notices the exit.
+    Noticed,
+    /// The back-off is over.
+    Restart,
 }
 
 impl What {
-    const ALL: [What; 16] = [
+    const ALL: [What; 20] = [
         What::Claims,
         What::HoldOver,
         What::MountTimeout,
         What::Mounted,
+        What::Sandbox,
+        What::Stopped,
+        What::Unpublished,
+        What::Delete,
         What::Pulled,
         What::PullSync,
         What::PullRetry,
         What::Started,
+        What::Hooked,
+        What::StartedUp,
+        What::Dead,
         What::Ready,
         What::ExitNear,
         What::Exit,
         What::Noticed,
         What::Restart,
-        What::Stopped,
-        What::Unpublished,
-        What::Delete,
     ];
+
+    /// True if one container waits for it, not the pod.
+    pub(super) fn is_of_container(self) -> bool {
+        self as u8 >= What::Pulled as u8
+    }
 
     /// True if the cluster is not settled until this has happened. Back-offs and distant exits may last for ever.
     pub(super) fn holds(self) -> bool {
@@ -111,30 +145,26 @@ impl What {
 pub(super) struct Flags(u16);
 
 impl Flags {
-    /// Containers really run: the process, not the object.
-    pub(super) const RUNS: u16 = 1;
-    /// Containers have run before.
-    pub(super) const RAN: u16 = 1 << 1;
-    /// Containers are ready.
-    pub(super) const READY: u16 = 1 << 2;
     /// Readiness was set from outside, to true.
-    pub(super) const FORCED_READY: u16 = 1 << 3;
+    pub(super) const FORCED_READY: u16 = 1;
     /// Readiness was set from outside, to false.
-    pub(super) const FORCED_UNREADY: u16 = 1 << 4;
+    pub(super) const FORCED_UNREADY: u16 = 1 << 1;
     /// The next start makes a sandbox.
-    pub(super) const NO_SANDBOX: u16 = 1 << 5;
+    pub(super) const NO_SANDBOX: u16 = 1 << 2;
     /// The sandbox is new: its address has not been reported.
-    pub(super) const NEW_ADDRESS: u16 = 1 << 6;
+    pub(super) const NEW_ADDRESS: u16 = 1 << 3;
     /// A status write is under way.
-    pub(super) const WRITING: u16 = 1 << 7;
+    pub(super) const WRITING: u16 = 1 << 4;
     /// There is something to report that has not been written.
-    pub(super) const DIRTY: u16 = 1 << 8;
+    pub(super) const DIRTY: u16 = 1 << 5;
     /// The final status is in the API.
-    pub(super) const ENDED: u16 = 1 << 9;
+    pub(super) const ENDED: u16 = 1 << 6;
     /// Volumes are being released.
-    pub(super) const RELEASING: u16 = 1 << 10;
+    pub(super) const RELEASING: u16 = 1 << 7;
     /// Its requests count against what the node has.
-    pub(super) const COUNTED: u16 = 1 << 11;
+    pub(super) const COUNTED: u16 = 1 << 8;
+    /// A liveness or startup probe has failed and that has not been reported.
+    pub(super) const PROBE_FAILED: u16 = 1 << 9;
 
     pub(super) fn has(self, flag: u16) -> bool {
         self.0 & flag != 0
@@ -144,10 +174,76 @@ impl Flags {
     }
 }
 
+/// One container: the process, and what the kubelet knows of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Run {
+    /// Start of the present or the last run.
+    pub(super) since: Time,
+    /// End of the last run; while it is being stopped, when it will end. Zero: it has not run before.
+    pub(super) ended: Time,
+    /// From when on its readiness probe ticks (POD-29).
+    pub(super) probed_from: Time,
+    /// The run that ended last.
+    pub(super) end: Ended,
+    pub(super) restarts: u32,
+    /// Events of an earlier generation are stale.
+    pub(super) generation: u32,
+    pub(super) flags: Flags,
+    pub(super) step: Step,
+    /// Restarts (or pulls) of the present series (POD-21).
+    pub(super) tries: u8,
+    /// Exit code of the next exit, as far as one is planned, or of the last.
+    pub(super) code: u8,
+    /// Reason of it.
+    pub(super) why: EndReason,
+    /// How many of its pending events hold the cluster.
+    pub(super) holds: u8,
+}
+
+/// Facts about a container.
+impl Run {
+    /// It really runs: the process, not the object.
+    pub(super) const RUNS: u16 = 1;
+    /// It has run before.
+    pub(super) const RAN: u16 = 1 << 1;
+    /// It is ready.
+    pub(super) const READY: u16 = 1 << 2;
+    /// It has started up: it has no startup probe, or that has succeeded.
+    pub(super) const STARTED: u16 = 1 << 3;
+    /// The kubelet is busy starting it, and has not looked at it since.
+    pub(super) const NEW: u16 = 1 << 4;
+    /// It answers no probe (fault `hang`).
+    pub(super) const HUNG: u16 = 1 << 5;
+    /// The kubelet itself ended its last run, and has not decided yet when it restarts.
+    pub(super) const KILLED: u16 = 1 << 6;
+
+    pub(super) fn is(&self, flag: u16) -> bool {
+        self.flags.has(flag)
+    }
+    pub(super) fn set(&mut self, flag: u16, on: bool) {
+        self.flags.set(flag, on);
+    }
+    /// The process has ended, as was planned, at `time`.
+    pub(super) fn ends(&mut self, time: Time) {
+        self.set(Run::RUNS, false);
+        self.ended = time;
+        let (started, finished) = (Seconds::of(self.since), Seconds::of(time));
+        self.end = Ended { code: self.code, why: self.why, started, finished };
+    }
+    /// A new step: everything waited for is off.
+    pub(super) fn enter(&mut self, step: Step) {
+        self.step = step;
+        self.generation = (self.generation + 1) & GENERATION;
+    }
+}
+
+/// Generations are counted in 24 bits.
+const GENERATION: u32 = 0xff_ffff;
+
 /// One worker.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Worker {
-    /// Container start while running, exit while exited or backing off, planned end while stopping.
+    /// When the containers will have stopped, while stopping; when it began to look after its containers before.
     pub(super) since: Time,
     pub(super) name: Name,
     pub(super) pod: Id<Pod>,
@@ -158,37 +254,28 @@ pub(super) struct Worker {
     pub(super) volume: Id<Volume>,
     /// Place in the list of its node.
     pub(super) place: u32,
-    pub(super) restarts: u32,
-    /// Events of an earlier generation are stale. 24 bits.
+    /// Events of an earlier generation are stale.
     pub(super) generation: u32,
     pub(super) flags: Flags,
     pub(super) stage: Stage,
-    /// Restarts (or pulls, or looks at claims) of the present series (POD-21).
+    /// Looks at claims of the present series.
     pub(super) tries: u8,
-    /// Exit code of the last or the planned exit.
-    pub(super) code: u8,
-    /// How many of its pending events hold the cluster.
+    /// How many of its pending events hold the cluster, those of its containers apart.
     pub(super) holds: u8,
     /// Why it fails for good, if the kubelet decided so.
     pub(super) reason: PodReason,
+    /// Its container, if it has only one; otherwise see [`Workers::runs`].
+    pub(super) only: Run,
 }
 
 impl Worker {
     pub(super) fn is(&self, flag: u16) -> bool {
         self.flags.has(flag)
     }
-    /// The number an event carries.
-    pub(super) fn token(&self, what: What) -> u32 {
-        self.generation << 8 | what as u32
-    }
-    /// What an event's number means, if it is not stale.
-    pub(super) fn read(&self, token: u32) -> Option<What> {
-        (token >> 8 == self.generation).then(|| What::ALL.get((token & 0xff) as usize).copied())?
-    }
     /// A new stage: everything waited for is off.
     pub(super) fn enter(&mut self, stage: Stage) {
         self.stage = stage;
-        self.generation = (self.generation + 1) & 0xff_ffff;
+        self.generation = (self.generation + 1) & GENERATION;
     }
 }
 
@@ -205,6 +292,8 @@ pub(super) struct Workers {
     displaced: BTreeMap<(u32, Uid), u32>,
     /// The volumes of workers that have more than one.
     several: FxHashMap<u32, Box<[Id<Volume>]>>,
+    /// The containers of workers that have more than one, init containers first.
+    many: FxHashMap<u32, Box<[Run]>>,
 }
 
 impl Workers {
@@ -220,6 +309,67 @@ impl Workers {
     /// The worker of the latest incarnation of this name.
     pub(super) fn latest(&self, pod: Id<Pod>) -> Option<u32> {
         self.latest.get(pod.index()).copied().filter(|slot| *slot != NONE)
+    }
+
+    /// The number an event carries: of the worker, or of one of its containers.
+    pub(super) fn token(&self, slot: u32, index: Option<usize>, what: What) -> u32 {
+        let generation = match index {
+            None => self[slot].generation,
+            Some(index) => self.run(slot, index).generation,
+        };
+        generation << 8 | what as u32
+    }
+
+    /// What an event's number means, if it is not stale.
+    pub(super) fn read(&self, slot: u32, index: usize, token: u32) -> Option<What> {
+        let what = What::ALL.get((token & 0xff) as usize).copied()?;
+        let generation = if what.is_of_container() {
+            self.runs(slot).get(index)?.generation
+        } else {
+            self[slot].generation
+        };
+        (token >> 8 == generation).then_some(what)
+    }
+
+    /// The containers of a worker, init containers first.
+    pub(super) fn runs(&self, slot: u32) -> &[Run] {
+        if self.many.is_empty() {
+            return std::slice::from_ref(&self[slot].only);
+        }
+        self.many.get(&slot).map_or(std::slice::from_ref(&self.slots[slot as usize].only), |runs| runs)
+    }
+
+    /// The same, to change them.
+    pub(super) fn runs_mut(&mut self, slot: u32) -> &mut [Run] {
+        match self.many.get_mut(&slot) {
+            Some(runs) => runs,
+            None => std::slice::from_mut(&mut self.slots[slot as usize].only),
+        }
+    }
+
+    /// One container.
+    pub(super) fn run(&self, slot: u32, index: usize) -> &Run {
+        &self.runs(slot)[index]
+    }
+
+    /// The same, to change it.
+    pub(super) fn run_mut(&mut self, slot: u32, index: usize) -> &mut Run {
+        &mut self.runs_mut(slot)[index]
+    }
+
+    /// Some container really runs.
+    pub(super) fn any_runs(&self, slot: u32) -> bool {
+        self.runs(slot).iter().any(|run| run.is(Run::RUNS))
+    }
+
+    /// Gives a new worker as many containers as its pod has.
+    pub(super) fn set_containers(&mut self, slot: u32, runs: Vec<Run>) {
+        match <[Run; 1]>::try_from(runs) {
+            Ok([only]) => self[slot].only = only,
+            Err(runs) => {
+                self.many.insert(slot, runs.into());
+            }
+        }
     }
 
     pub(super) fn insert(&mut self, worker: Worker) -> u32 {
@@ -261,6 +411,7 @@ impl Workers {
             self.displaced.remove(&(pod, worker.uid));
         }
         self.several.remove(&slot);
+        self.many.remove(&slot);
         self.free.push(slot);
     }
 
@@ -303,7 +454,7 @@ mod tests {
 
     #[test]
     fn a_million_workers_are_cheap() {
-        assert!(size_of::<Worker>() <= 56, "{}", size_of::<Worker>());
+        assert!(size_of::<Worker>() <= 112, "{}", size_of::<Worker>());
     }
 
     #[test]
@@ -324,12 +475,19 @@ mod tests {
 
     #[test]
     fn stale_events_are_recognised() {
-        let mut worker = Worker::default();
-        worker.enter(Stage::Running);
-        let token = worker.token(What::Exit);
-        assert_eq!(worker.read(token), Some(What::Exit));
-        worker.enter(Stage::Stopping);
-        assert_eq!(worker.read(token), None);
+        let mut workers = Workers::default();
+        let slot = workers.insert(Worker { pod: Id::from_index(0), ..Worker::default() });
+        workers.set_containers(slot, vec![Run::default(); 2]);
+        let token = workers.token(slot, Some(1), What::Exit);
+        assert_eq!(workers.read(slot, 1, token), Some(What::Exit));
+        workers.run_mut(slot, 0).enter(Step::Running);
+        assert_eq!(workers.read(slot, 1, token), Some(What::Exit), "another container");
+        workers.run_mut(slot, 1).enter(Step::Running);
+        assert_eq!(workers.read(slot, 1, token), None);
+        let token = workers.token(slot, None, What::Mounted);
+        assert_eq!(workers.read(slot, 0, token), Some(What::Mounted));
+        workers[slot].enter(Stage::Up);
+        assert_eq!(workers.read(slot, 0, token), None);
         for (number, what) in What::ALL.into_iter().enumerate() {
             assert_eq!(what as usize, number);
         }

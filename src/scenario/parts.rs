@@ -249,15 +249,34 @@ impl Reader<'_> {
     }
 
     fn pod_rule(&self, node: &Node, at: &str) -> Read<PodRule> {
-        let known = ["image", "pod", "node", "volume", "start", "ready", "stop", "exit", "pull", "readyWhen"];
+        let known = [
+            "image",
+            "container",
+            "pod",
+            "node",
+            "volume",
+            "start",
+            "up",
+            "ready",
+            "stop",
+            "exit",
+            "postStart",
+            "preStop",
+            "pull",
+            "readyWhen",
+        ];
         let mut rule = PodRule::default();
         for (name, key, value) in self.fields(node, at, &known)? {
             match name.as_str() {
                 "image" => rule.image = Some(self.glob(value, at)?),
+                "container" => rule.container = Some(self.glob(value, at)?),
                 "pod" => rule.pod = Some(self.glob(value, at)?),
                 "node" => rule.node = Some(self.glob(value, at)?),
                 "start" => rule.start = Some(self.latency(value, at)?),
+                "up" => rule.up = Some(self.latency(value, at)?),
                 "ready" => rule.ready = Some(self.latency(value, at)?),
+                "postStart" => rule.post_start = Some(self.latency(value, at)?),
+                "preStop" => rule.pre_stop = Some(self.latency(value, at)?),
                 "stop" => rule.stop = Some(self.latency(value, at)?),
                 "exit" => rule.exit = Some(self.exit(value, at)?),
                 "pull" if value.as_str() == Some("fails") => rule.pull_fails = true,
@@ -269,14 +288,22 @@ impl Reader<'_> {
     }
 
     fn exit(&self, node: &Node, at: &str) -> Read<Exit> {
-        let mut exit = Exit { after: Latency::Constant(Duration::ZERO), code: 1, times: None };
-        for (name, _, value) in self.fields(node, &format!("{at}.exit"), &["after", "code", "times"])? {
+        let mut exit = Exit { after: Latency::Constant(Duration::ZERO), code: 1, times: None, oom: false };
+        let (at, mut code) = (format!("{at}.exit"), None);
+        for (name, _, value) in self.fields(node, &at, &["after", "code", "times", "reason"])? {
             match name.as_str() {
-                "after" => exit.after = self.latency(value, at)?,
-                "code" => exit.code = u8::try_from(self.number(value, at, 0, 255)?).unwrap_or(1),
-                _ => exit.times = Some(u32::try_from(self.number(value, at, 0, 1 << 30)?).unwrap_or(0)),
+                "after" => exit.after = self.latency(value, &at)?,
+                "code" => code = Some(u8::try_from(self.number(value, &at, 0, 255)?).unwrap_or(1)),
+                "reason" if value.as_str() == Some("OOMKilled") => exit.oom = true,
+                "reason" => {
+                    return Err(self
+                        .error(value, format!("{at}: reason can only be `OOMKilled`"))
+                        .with_help("Completed and Error follow from the code"));
+                }
+                _ => exit.times = Some(u32::try_from(self.number(value, &at, 0, 1 << 30)?).unwrap_or(0)),
             }
         }
+        exit.code = code.unwrap_or(if exit.oom { 137 } else { 1 });
         Ok(exit)
     }
 

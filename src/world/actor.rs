@@ -120,4 +120,8 @@ pub enum Draw {
     Answer,
     /// uids and volume handles as text.
     Identity,
+    /// Lifecycle hooks.
+    Hook,
+    /// When a container answers its startup and liveness probes.
+    Up,
 }

@@ -172,12 +172,11 @@ fn row(file: &str, columns: &[(usize, String)], line: &str) -> String {
     let mut cells = Vec::new();
     for ((start, end), (_, name)) in starts.zip(ends).zip(columns) {
         let cell = line.get(start..end.min(line.len())).unwrap_or_default().trim();
-        // crash-0 comes and goes; ev ends well here, and with an error where it was recorded; ok-0 may be on the node
-        // that dies.
+        // crash-0 comes and goes; ok-0 may be on the node that dies.
         let pod = line.split_whitespace().next().unwrap_or_default();
         let unsteady = match name.as_str() {
             "NODE" => true,
-            "STATUS" => matches!(pod, "crash-0" | "ev" | "ok-0"),
+            "STATUS" => matches!(pod, "crash-0" | "ok-0"),
             "READY" => pod == "crash-0",
             _ => false,
         };

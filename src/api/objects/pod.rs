@@ -1,5 +1,6 @@
 //! Pods, and what their state is made of.
 use crate::api::kind::Kind;
+use crate::api::labels::SetId;
 use crate::api::names::Uid;
 use crate::api::objects::{Meta, Node, Object, PodSpecId, Seconds};
 use crate::api::store::Store;
@@ -58,6 +59,8 @@ impl PodFlags {
     pub const NAME_LABEL: PodFlags = PodFlags(1 << 8);
     /// Carries label `apps.kubernetes.io/pod-index` with its own ordinal (STS-15).
     pub const INDEX_LABEL: PodFlags = PodFlags(1 << 9);
+    /// Some container runs although [`Pod::containers`], which says what is wrong, says otherwise.
+    pub const SOME_RUN: PodFlags = PodFlags(1 << 10);
 
     /// True if all of `other` are set.
     pub fn has(self, other: PodFlags) -> bool {
@@ -131,13 +134,13 @@ impl Disruption {
     }
 }
 
-/// State of a pod's containers as its kubelet last reported it. All regular containers of a pod share one state.
+/// State of a container as its kubelet last reported it; of a pod with several, of the one that is worst off.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Containers {
     /// No status reported yet.
     #[default]
     Unreported,
-    /// Waiting: ContainerCreating (also: waiting for volumes).
+    /// Waiting: ContainerCreating, PodInitializing (also: waiting for volumes).
     Creating,
     /// Waiting: ErrImagePull.
     ErrImagePull,
@@ -158,6 +161,75 @@ impl Containers {
     }
 }
 
+/// The reason in a terminated container state.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum EndReason {
+    /// `Completed` for exit code 0, else `Error`.
+    #[default]
+    ByCode,
+    /// `OOMKilled`.
+    OomKilled,
+    /// `Unknown`: the machine lost power under it; the runtime reports exit code 255 (POD-51).
+    Unknown,
+    /// `ContainerStatusUnknown`: it never ran, and its pod is over (POD-38).
+    NeverRan,
+}
+
+impl EndReason {
+    /// The text in the status.
+    pub fn as_str(self, code: u8) -> &'static str {
+        match self {
+            EndReason::ByCode if code == 0 => "Completed",
+            EndReason::ByCode => "Error",
+            EndReason::OomKilled => "OOMKilled",
+            EndReason::Unknown => "Unknown",
+            EndReason::NeverRan => "ContainerStatusUnknown",
+        }
+    }
+}
+
+/// The end of a container's run.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Ended {
+    /// Exit code.
+    pub code: u8,
+    /// Reason.
+    pub why: EndReason,
+    /// startedAt; not set if it never ran.
+    pub started: Seconds,
+    /// finishedAt; not set: there was no such run.
+    pub finished: Seconds,
+}
+
+impl Ended {
+    /// No run has ended.
+    pub const NONE: Ended =
+        Ended { code: 0, why: EndReason::ByCode, started: Seconds::NEVER, finished: Seconds::NEVER };
+}
+
+/// status.containerStatuses\[i\] or status.initContainerStatuses\[i\].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ContainerStatus {
+    /// state; [`Containers::Terminated`] and [`Containers::CrashLoopBackOff`] carry the code of `ended` or `last`.
+    pub state: Containers,
+    /// state.running.startedAt.
+    pub started_at: Seconds,
+    /// state.terminated.
+    pub ended: Ended,
+    /// lastState.terminated.
+    pub last: Ended,
+    /// restartCount.
+    pub restarts: u32,
+    /// ready.
+    pub ready: bool,
+    /// started: it runs, and its startup probe has succeeded if it has one.
+    pub started: bool,
+}
+
+/// The statuses of a pod's containers, interned: those of the init containers, then of the regular ones. Empty: they
+/// follow from the summary in the pod (see [`Store::container_statuses`]).
+pub type StatusesId = SetId<ContainerStatus>;
+
 /// v1 Pod.
 #[derive(Clone, Copy, Debug)]
 pub struct Pod {
@@ -177,8 +249,10 @@ pub struct Pod {
     pub started: Seconds,
     /// restartCount, of the container that restarted most.
     pub restarts: u32,
-    /// Container states.
+    /// The state of the regular container that is worst off.
     pub containers: Containers,
+    /// All containers one by one, where they are not all alike.
+    pub statuses: StatusesId,
     /// status.phase.
     pub phase: Phase,
     /// Conditions and identity labels.
@@ -205,6 +279,10 @@ impl Pod {
     /// Phase Failed or Succeeded.
     pub fn is_terminal(&self) -> bool {
         matches!(self.phase, Phase::Failed | Phase::Succeeded)
+    }
+    /// Some container status says running (VOL-28).
+    pub fn has_running_container(&self) -> bool {
+        self.containers.is_running() || self.flags.has(PodFlags::SOME_RUN)
     }
     /// Has a node.
     pub fn is_bound(&self) -> bool {

@@ -59,10 +59,9 @@ impl Shared {
         let Shared { json, hostname, mut claims, node_name } = self;
         let ((cpu, memory), (scored_cpu, scored_memory)) = resources::requests(&json);
         claims.extend(list(&json, "volumes").iter().filter_map(|volume| fixed_claim(store, volume)));
-        let count_of = |field| u32::try_from(list(&json, field).len()).unwrap_or(u32::MAX);
         PodSpec {
             containers: list(&json, "containers").iter().map(|c| container(store, c)).collect(),
-            init_containers: count_of("initContainers"),
+            inits: list(&json, "initContainers").iter().map(|c| container(store, c)).collect(),
             cpu,
             memory,
             scored_cpu,
@@ -78,12 +77,7 @@ impl Shared {
             subdomain: store.names.word(text(&json, "subdomain")),
             foreign_scheduler: !matches!(text(&json, "schedulerName"), "" | "default-scheduler"),
             gated: !list(&json, "schedulingGates").is_empty(),
-            readiness: readiness(&json),
-            restart: match text(&json, "restartPolicy") {
-                "OnFailure" => RestartPolicy::OnFailure,
-                "Never" => RestartPolicy::Never,
-                _ => RestartPolicy::Always,
-            },
+            restart: restart_policy(&json).unwrap_or_default(),
             node_name,
             qos: resources::qos(&json),
             json: Arc::new(json),
@@ -160,7 +154,36 @@ fn container(store: &mut Store, container: &Value) -> Container {
         ports: ports.collect(),
         name: store.names.word(text(container, "name")),
         image: store.names.word(text(container, "image")),
+        restart: restart_policy(container),
+        restart_rules: list(container, "restartPolicyRules").iter().filter_map(restart_rule).collect(),
+        startup: container.get("startupProbe").map(probe),
+        liveness: container.get("livenessProbe").map(probe),
+        readiness: container.get("readinessProbe").map(probe),
+        post_start: at(container, &["lifecycle", "postStart"]).map(hook),
+        pre_stop: at(container, &["lifecycle", "preStop"]).map(hook),
     }
+}
+
+fn restart_policy(of: &Value) -> Option<RestartPolicy> {
+    match text(of, "restartPolicy") {
+        "Always" => Some(RestartPolicy::Always),
+        "OnFailure" => Some(RestartPolicy::OnFailure),
+        "Never" => Some(RestartPolicy::Never),
+        _ => None,
+    }
+}
+
+/// A rule with action Restart (POD-26).
+fn restart_rule(rule: &Value) -> Option<RestartRule> {
+    let codes = at(rule, &["exitCodes"]).filter(|_| text(rule, "action") == "Restart")?;
+    Some(RestartRule {
+        not_in: text(codes, "operator") == "NotIn",
+        codes: list(codes, "values").iter().filter_map(|code| i32::try_from(code.as_i64()?).ok()).collect(),
+    })
+}
+
+fn hook(hook: &Value) -> Hook {
+    hook.get("sleep").map_or(Hook::Runs, |sleep| Hook::Sleep(count(sleep, "seconds")))
 }
 
 /// terminationGracePeriodSeconds; negative values act as 1 (POD-2).
@@ -183,18 +206,25 @@ fn toleration(store: &mut Store, toleration: &Value) -> Toleration {
     }
 }
 
-/// The readiness probe that answers last: the pod is ready when all its containers are (POD-13).
-fn readiness(spec: &Value) -> Option<Probe> {
-    let probes = list(spec, "containers").iter().filter_map(|c| c.get("readinessProbe")).map(|probe| Probe {
+/// A probe (POD-27); what is not given counts as the default.
+fn probe(probe: &Value) -> Probe {
+    let handlers = [
+        ("httpGet", Handler::HttpGet),
+        ("tcpSocket", Handler::TcpSocket),
+        ("grpc", Handler::Grpc),
+        ("exec", Handler::Exec),
+    ];
+    let handler = handlers.iter().find(|(field, _)| probe.get(field).is_some());
+    Probe {
         initial_delay: count(probe, "initialDelaySeconds"),
         period: count(probe, "periodSeconds").max(1),
         timeout: count(probe, "timeoutSeconds").max(1),
         success: count(probe, "successThreshold").max(1),
         failure: count(probe, "failureThreshold").max(1),
-    });
-    probes.max_by_key(|probe| {
-        (u64::from(probe.initial_delay), u64::from(probe.period) * u64::from(probe.success))
-    })
+        grace: int(probe, "terminationGracePeriodSeconds")
+            .map(|n| u32::try_from(n.max(1)).unwrap_or(u32::MAX)),
+        handler: handler.map_or(Handler::Exec, |(_, handler)| *handler),
+    }
 }
 
 #[cfg(test)]
@@ -240,7 +270,7 @@ mod tests {
         assert_eq!(spec.claims.len(), 2);
         assert_eq!(spec.claims[0].claim, ClaimName::PerOrdinal(store.names.word("data-web")));
         assert_eq!(spec.claims[1].claim, ClaimName::Fixed(store.names.name("shared")));
-        assert_eq!(spec.readiness.map(|probe| (probe.period, probe.failure)), Some((5, 1)));
+        assert_eq!(spec.containers[0].readiness.map(|probe| (probe.period, probe.failure)), Some((5, 1)));
         assert_eq!(spec.tolerations[0].seconds, Some(7));
         assert_eq!(spec.tolerations[0].effect, Some(Effect::NoExecute));
     }

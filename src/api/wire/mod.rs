@@ -4,6 +4,7 @@
 //! has been defaulted, admitted and validated. Reading what was shown gives the same object back. One file per group
 //! of kinds. What nothing acts on is kept as JSON inside the objects and shown again.
 mod cluster;
+mod container;
 pub(crate) mod fields;
 mod meta;
 mod network;

@@ -2,11 +2,10 @@
 //!
 //! The spec is the shared one with what is the pod's own put back ([`crate::api::pod_spec::PodSpec::render`]); the
 //! identity labels are flags inside. Of the status the simulator keeps what is acted on; what follows from it
-//! (conditions, container statuses) is made here, in the order and words of the kubelet. All containers of a pod share
-//! one state. Left out: messages of the kubelet, statuses of init containers, exact times of conditions other than
-//! Ready and of restarted containers.
-use super::fields::{at, count, list, text, text_at};
-use super::{Wire, head, meta, node, unless_empty, without_nulls};
+//! (conditions, container statuses) is made here and in `container`, in the order and words of the kubelet. Left out:
+//! messages of the kubelet, exact times of conditions other than Ready.
+use super::fields::{at, list, text, text_at};
+use super::{Wire, container, head, meta, node, unless_empty, without_nulls};
 use crate::api::names::Sym;
 use crate::api::objects::*;
 use crate::api::pod_spec::{PodSpec, Shared};
@@ -101,50 +100,8 @@ fn conditions(pod: &Pod, spec: &PodSpec) -> Value {
     conditions.into()
 }
 
-/// The states of the containers, one entry each.
-fn container_statuses(store: &Store, pod: &Pod, spec: &PodSpec) -> Vec<Value> {
-    let waiting = |reason: &str| json!({"waiting": {"reason": reason}});
-    // A container that has ended made the pod unready when it did.
-    let ended_at = if pod.ready_since.is_set() { pod.ready_since } else { pod.started };
-    let times = (meta::time(pod.started), meta::time(ended_at));
-    let ended = |code: u8| {
-        json!({"terminated": {
-            "exitCode": code,
-            "reason": if code == 0 { "Completed" } else { "Error" },
-            "startedAt": times.0,
-            "finishedAt": times.1,
-        }})
-    };
-    let (state, last) = match pod.containers {
-        Containers::Unreported => return Vec::new(),
-        Containers::Creating => (waiting("ContainerCreating"), json!({})),
-        Containers::ErrImagePull => (waiting("ErrImagePull"), json!({})),
-        Containers::ImagePullBackOff => (waiting("ImagePullBackOff"), json!({})),
-        Containers::Running => (json!({"running": {"startedAt": meta::time(pod.started)}}), json!({})),
-        Containers::CrashLoopBackOff(code) => (waiting("CrashLoopBackOff"), ended(code)),
-        Containers::Terminated(code) => (ended(code), json!({})),
-    };
-    let was_started = !state["running"].is_null() || !state["terminated"].is_null() || pod.restarts > 0;
-    let status = |(index, container): (u64, &crate::api::pod_spec::Container)| {
-        let image = store.names.text(container.image);
-        let run = u64::from(pod.meta.uid.0) << 32 | index << 24 | u64::from(pod.restarts);
-        json!({
-            "name": store.names.text(container.name),
-            "image": image,
-            "imageID": if was_started { digest("", u64::from(container.image.as_u32())) } else { String::new() },
-            "containerID": if was_started { digest("containerd://", run) } else { String::new() },
-            "state": state,
-            "lastState": last,
-            "ready": pod.flags.has(PodFlags::CONTAINERS_READY),
-            "started": pod.containers.is_running(),
-            "restartCount": pod.restarts,
-        })
-    };
-    (0..).zip(spec.containers.iter()).map(status).collect()
-}
-
 /// A made-up but stable hash of 64 digits.
-fn digest(prefix: &str, of: u64) -> String {
+pub(super) fn digest(prefix: &str, of: u64) -> String {
     let prefix = if prefix.is_empty() { "sha256:" } else { prefix };
     let words = [1, 2, 3, 4].map(|n| mix64(of ^ mix64(n)));
     words.iter().fold(prefix.to_owned(), |text, word| format!("{text}{word:016x}"))
@@ -165,14 +122,16 @@ impl Wire for Pod {
         let ips = |ip: Ip| if ip == Ip::NONE { Value::Null } else { json!([{"ip": ip.render()}]) };
         let address = |ip: Ip| if ip == Ip::NONE { Value::Null } else { ip.render().into() };
         let host = if self.started.is_set() && self.is_bound() { node::address(self.node) } else { Ip::NONE };
-        let statuses = container_statuses(store, self, spec);
+        let (init_statuses, statuses) = container::to_json(store, self, spec);
+        let unless_none = |list: Vec<Value>| if list.is_empty() { Value::Null } else { list.into() };
         let conditions = conditions(self, spec);
         let nominated = store.nodes.last_known(self.nominated).filter(|_| !self.nominated.is_none());
         json["status"] = without_nulls(json!({
             "phase": self.phase.as_str(),
             "qosClass": spec.qos,
             "conditions": if conditions == json!([]) { Value::Null } else { conditions },
-            "containerStatuses": if statuses.is_empty() { Value::Null } else { statuses.into() },
+            "initContainerStatuses": unless_none(init_statuses),
+            "containerStatuses": unless_none(statuses),
             "hostIP": address(host),
             "hostIPs": ips(host),
             "podIP": address(self.ip),
@@ -216,19 +175,16 @@ impl Wire for Pod {
                 .is_some_and(|value| is_identity(key, value));
             flags.set(if key == POD_NAME_LABEL { PodFlags::NAME_LABEL } else { PodFlags::INDEX_LABEL }, on);
         }
-        Pod {
+        let mut pod = Pod {
             spec: shared.intern(store),
             node: node.unwrap_or(Id::NONE),
             nominated: nominated.and_then(|name| store.nodes.id(Sym::EMPTY, name)).unwrap_or(Id::NONE),
             ip: Ip::parse(text(status, "podIP")).unwrap_or_default(),
             ready_since: is("Ready").map_or(Seconds::NEVER, |c| meta::seconds(c, "lastTransitionTime")),
             started: meta::seconds(status, "startTime"),
-            restarts: list(status, "containerStatuses")
-                .iter()
-                .map(|s| count(s, "restartCount"))
-                .max()
-                .unwrap_or(0),
-            containers: containers_of(status),
+            restarts: 0,
+            containers: Containers::Unreported,
+            statuses: StatusesId::EMPTY,
             phase: phase_of(text(status, "phase")),
             flags,
             reason: REASONS
@@ -240,7 +196,9 @@ impl Wire for Pod {
                 .find(|(disruption, _)| disruption.as_str() == target)
                 .map_or(Disruption::None, |(disruption, _)| *disruption),
             meta,
-        }
+        };
+        store.set_container_statuses(&mut pod, &container::from_json(status));
+        pod
     }
 
     fn keep_spec(&mut self, old: &Pod) {
@@ -282,24 +240,4 @@ fn flags_of(status: &Value) -> PodFlags {
         }
     }
     flags
-}
-
-fn containers_of(status: &Value) -> Containers {
-    let Some(first) = list(status, "containerStatuses").first() else { return Containers::Unreported };
-    let code = |of: &str| {
-        let code = at(first, &[of, "terminated", "exitCode"]).and_then(Value::as_u64).unwrap_or(0);
-        u8::try_from(code).unwrap_or(u8::MAX)
-    };
-    if at(first, &["state", "running"]).is_some() {
-        return Containers::Running;
-    }
-    if at(first, &["state", "terminated"]).is_some() {
-        return Containers::Terminated(code("state"));
-    }
-    match text_at(first, &["state", "waiting", "reason"]) {
-        "ErrImagePull" => Containers::ErrImagePull,
-        "ImagePullBackOff" => Containers::ImagePullBackOff,
-        "CrashLoopBackOff" => Containers::CrashLoopBackOff(code("lastState")),
-        _ => Containers::Creating,
-    }
 }

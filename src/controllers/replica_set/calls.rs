@@ -187,6 +187,7 @@ impl Caller<'_> {
             started: Seconds::NEVER,
             restarts: 0,
             containers: Containers::Unreported,
+            statuses: Default::default(),
             phase: Phase::Pending,
             flags: PodFlags::default(),
             reason: PodReason::None,

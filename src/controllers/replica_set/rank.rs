@@ -129,6 +129,7 @@ mod tests {
             started: Seconds(1000),
             restarts: 0,
             containers: Containers::Running,
+            statuses: Default::default(),
             phase: Phase::Running,
             flags,
             reason: PodReason::None,

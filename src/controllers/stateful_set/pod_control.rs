@@ -386,6 +386,7 @@ pub(super) fn new_pod(meta: Meta, spec: PodSpecId, flags: PodFlags) -> Pod {
         started: Seconds::NEVER,
         restarts: 0,
         containers: Containers::Unreported,
+        statuses: Default::default(),
         phase: Phase::Pending,
         flags,
         reason: PodReason::None,

@@ -1,6 +1,6 @@
 //! Pods (`printPod`).
 use super::{Time, age, c, list, name, or_none, since, text, text_at, w};
-use crate::api::wire::fields::{at, count, flag};
+use crate::api::wire::fields::{at, count, flag, int};
 use crate::kubectl::table::Column;
 use serde_json::Value;
 
@@ -20,8 +20,11 @@ pub(super) fn row(pod: &Value, now: Time) -> Vec<String> {
     let empty = Value::Null;
     let spec = pod.get("spec").unwrap_or(&empty);
     let status = pod.get("status").unwrap_or(&empty);
-    let seen = look(status);
-    let total = list(spec, "containers").len();
+    let inits = list(spec, "initContainers");
+    let sidecars: Vec<&str> =
+        inits.iter().filter(|c| text(c, "restartPolicy") == "Always").map(|c| text(c, "name")).collect();
+    let seen = look(status, inits.len(), &sidecars);
+    let total = list(spec, "containers").len() + sidecars.len();
     vec![
         name(pod),
         format!("{}/{total}", seen.ready),
@@ -36,40 +39,80 @@ pub(super) fn row(pod: &Value, now: Time) -> Vec<String> {
 }
 
 /// What the statuses of the containers say together.
+#[derive(Default)]
 struct Seen<'p> {
     ready: usize,
     restarts: u32,
-    /// Why a container does not run, the first one that has a reason.
-    reason: &'p str,
-    exit: String,
+    /// Why a container does not run, the first one that has a reason; while init containers run, how far they are.
+    reason: String,
     running: bool,
     last_restart: &'p str,
 }
 
-fn look(status: &Value) -> Seen<'_> {
-    let mut seen =
-        Seen { ready: 0, restarts: 0, reason: "", exit: String::new(), running: false, last_restart: "" };
-    for container in list(status, "containerStatuses").iter().rev() {
-        seen.restarts = seen.restarts.saturating_add(count(container, "restartCount"));
-        let ended = text_at(container, &["lastState", "terminated", "finishedAt"]);
+impl<'p> Seen<'p> {
+    fn restarted(&mut self, container: &'p Value) {
+        self.restarts = self.restarts.saturating_add(count(container, "restartCount"));
         // Timestamps of the same form compare as texts.
-        seen.last_restart = seen.last_restart.max(ended);
+        let ended = text_at(container, &["lastState", "terminated", "finishedAt"]);
+        self.last_restart = self.last_restart.max(ended);
+    }
+}
+
+fn look<'p>(status: &'p Value, inits: usize, sidecars: &[&str]) -> Seen<'p> {
+    // Those of the init containers count until the pod is initialized; those of sidecars always.
+    let (mut seen, mut of_sidecars) = (Seen::default(), Seen::default());
+    let mut initializing = false;
+    for (index, container) in list(status, "initContainerStatuses").iter().enumerate() {
+        let is_sidecar = sidecars.contains(&text(container, "name"));
+        seen.restarted(container);
+        if is_sidecar {
+            of_sidecars.restarted(container);
+        }
+        let ended = at(container, &["state", "terminated"]);
+        if ended.is_some_and(|ended| int(ended, "exitCode") == Some(0)) {
+            continue;
+        }
+        if is_sidecar && flag(container, "started") {
+            let ready = usize::from(flag(container, "ready"));
+            seen.ready += ready;
+            of_sidecars.ready += ready;
+            continue;
+        }
+        let waiting = text_at(container, &["state", "waiting", "reason"]);
+        let why = match ended {
+            Some(ended) => ended_as(ended),
+            None if waiting.is_empty() || waiting == "PodInitializing" => format!("{index}/{inits}"),
+            None => waiting.to_owned(),
+        };
+        seen.reason = format!("Init:{why}");
+        initializing = true;
+        break;
+    }
+    if initializing && !has_condition(status, "Initialized", "status", "True") {
+        return seen;
+    }
+    let mut seen = Seen { reason: seen.reason, ..of_sidecars };
+    for container in list(status, "containerStatuses").iter().rev() {
+        seen.restarted(container);
         let waiting = text_at(container, &["state", "waiting", "reason"]);
         if !waiting.is_empty() {
-            (seen.reason, seen.exit) = (waiting, String::new());
+            waiting.clone_into(&mut seen.reason);
         } else if let Some(terminated) = at(container, &["state", "terminated"]) {
-            seen.reason = text(terminated, "reason");
-            seen.exit = match count(terminated, "signal") {
-                _ if !seen.reason.is_empty() => String::new(),
-                0 => format!("ExitCode:{}", count(terminated, "exitCode")),
-                signal => format!("Signal:{signal}"),
-            };
+            seen.reason = ended_as(terminated);
         } else if flag(container, "ready") && at(container, &["state", "running"]).is_some() {
             seen.running = true;
             seen.ready += 1;
         }
     }
     seen
+}
+
+fn ended_as(terminated: &Value) -> String {
+    match (text(terminated, "reason"), count(terminated, "signal")) {
+        ("", 0) => format!("ExitCode:{}", count(terminated, "exitCode")),
+        ("", signal) => format!("Signal:{signal}"),
+        (reason, _) => reason.to_owned(),
+    }
 }
 
 fn has_condition(status: &Value, kind: &str, field: &str, value: &str) -> bool {
@@ -88,9 +131,7 @@ fn shown_status(pod: &Value, seen: &Seen<'_>) -> String {
         "SchedulingGated".clone_into(&mut reason);
     }
     if !seen.reason.is_empty() {
-        seen.reason.clone_into(&mut reason);
-    } else if !seen.exit.is_empty() {
-        reason.clone_from(&seen.exit);
+        reason.clone_from(&seen.reason);
     }
     if reason == "Completed" && seen.running {
         let ready = has_condition(status, "Ready", "status", "True");
@@ -190,5 +231,46 @@ mod tests {
         let status =
             json!({"conditions": [{"type": "a", "status": "True"}, {"type": "b", "status": "False"}]});
         assert_eq!(readiness_gates(&spec, &status), "1/2");
+    }
+    #[test]
+    fn init_containers_and_sidecars() {
+        let spec = json!({
+            "initContainers": [{"name": "setup"}, {"name": "proxy", "restartPolicy": "Always"}],
+            "containers": [{"name": "web"}],
+        });
+        let waiting = |reason: &str| json!({"waiting": {"reason": reason}});
+        let status = |name: &str, state: Value, up: bool| json!({"name": name, "state": state, "started": up, "ready": up, "restartCount": 1});
+        let (done, runs) =
+            (json!({"terminated": {"exitCode": 0, "reason": "Completed"}}), json!({"running": {}}));
+        let failed = json!({"terminated": {"exitCode": 3, "reason": "Error"}});
+        let initializing = || waiting("PodInitializing");
+        let cases = [
+            (initializing(), initializing(), initializing(), false, ["0/2", "Init:0/2", "1"]),
+            (runs.clone(), initializing(), initializing(), false, ["0/2", "Init:0/2", "1"]),
+            (failed, initializing(), initializing(), false, ["0/2", "Init:Error", "1"]),
+            (
+                waiting("CrashLoopBackOff"),
+                initializing(),
+                initializing(),
+                false,
+                ["0/2", "Init:CrashLoopBackOff", "1"],
+            ),
+            (done.clone(), runs.clone(), initializing(), false, ["0/2", "Init:1/2", "2"]),
+            (done.clone(), runs.clone(), runs.clone(), true, ["2/2", "Running", "2"]),
+        ];
+        for (setup, proxy, web, up, expected) in cases {
+            let conditions = json!([{"type": "Initialized", "status": if up { "True" } else { "False" }}]);
+            let pod = json!({"spec": spec, "status": {
+                "phase": if up { "Running" } else { "Pending" },
+                "conditions": conditions,
+                "initContainerStatuses": [status("setup", setup, false), status("proxy", proxy, up)],
+                "containerStatuses": [status("web", web, up)],
+            }});
+            let mut pod = pod;
+            if !up {
+                pod["status"]["containerStatuses"][0]["restartCount"] = json!(0);
+            }
+            assert_eq!(row(&pod, Time::from_secs(10))[1..4], expected, "{pod}");
+        }
     }
 }
