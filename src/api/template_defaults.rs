@@ -224,6 +224,7 @@ fn default_container(container: &mut Object) {
 }
 
 fn default_probe(probe: &mut Object) {
+    mark!("POD-27" if !probe.contains_key("periodSeconds"));
     set_default(probe, "timeoutSeconds", 1);
     set_default(probe, "periodSeconds", 10);
     set_default(probe, "successThreshold", 1);

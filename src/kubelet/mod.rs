@@ -220,9 +220,7 @@ impl Kubelets {
             }
             (Some(object), Some(slot)) if self.linked(slot) => self.updated(slot, &object, world),
             (None, Some(slot)) if self.linked(slot) => {
-                let limit = world.config.timers.minimum_grace;
                 mark!("POD-39");
-                self.vanished(slot, limit, world);
                 // Grace 1, which is the minimum for the container (POD-39).
                 let recorded = recorded(world).then_some(world.config.timers.minimum_grace);
                 self.vanished(slot, recorded.unwrap_or(Duration::from_secs(1)), world);

@@ -11,6 +11,7 @@ use super::{Kubelets, behaviour, recorded};
 use crate::api::objects::Pod;
 use crate::api::pod_spec::{Container, Handler, Probe};
 use crate::kernel::{Id, Time};
+use crate::rule::mark;
 use crate::world::{Draw, World};
 
 impl Kubelets {
@@ -95,6 +96,7 @@ impl Kubelets {
     /// Its startup probe asks until it succeeds or has failed often enough; no other probe does meanwhile (POD-28).
     fn await_startup(&mut self, slot: u32, index: usize, world: &mut World) {
         let Some(startup) = self.startup_of(slot, index, world) else { return };
+        mark!("POD-28");
         let (now, ticks) = (world.now(), self.early_ticks(slot, startup));
         let from = probe::allowed(startup, self.workers.run(slot, index).since);
         let (up, _) = self.answers(slot, index, world);
@@ -136,6 +138,7 @@ impl Kubelets {
         let at = match self.readiness_of(slot, index, world) {
             None => answers,
             Some(probe) => {
+                mark!("POD-29");
                 let ticks = Ticks::of(probe, run.probed_from);
                 probe::succeeds(probe, ticks, probe::allowed(probe, run.since).max(now), answers)
             }
@@ -239,6 +242,7 @@ impl Kubelets {
         if run.is(Run::HUNG)
             && let Some(probe) = self.readiness_of(slot, index, world)
         {
+            mark!("POD-30");
             let at = probe::misses(probe, Ticks::of(probe, run.probed_from), now, now);
             self.later_of(slot, index, at - now, What::Ready, world);
         } else {
@@ -254,6 +258,7 @@ impl Kubelets {
         let (kind, probe) =
             if started { ("Liveness", container.liveness) } else { ("Startup", container.startup) };
         let Some(probe) = probe else { return };
+        mark!("POD-25", "POD-30");
         self.tell_unhealthy(slot, index, kind, probe, world);
         self.workers[slot].flags.set(Flags::PROBE_FAILED, true);
         let word = if started { "liveness" } else { "startup" };

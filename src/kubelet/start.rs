@@ -9,6 +9,7 @@ use super::worker::{Flags, Run, Stage, Step, What, Worker};
 use super::{Kubelets, admission, behaviour, recorded, stop};
 use crate::api::objects::{ContainerStatus, Containers, Ended, Pod, PodReason};
 use crate::kernel::{Duration, Id};
+use crate::rule::mark;
 use crate::world::{Draw, World};
 
 /// What is to be done for a pod whose sandbox is there.
@@ -156,6 +157,7 @@ impl Kubelets {
         // Once a regular container has been started, init containers hold up nothing (POD-13).
         if regular.iter().all(|run| run.step == Step::Idle) {
             for (index, (run, container)) in inits.iter().zip(&spec.inits).enumerate() {
+                mark!("POD-18");
                 match run.step {
                     Step::Idle => return Next::Begin(index),
                     _ if busy(run) => return Next::Busy,

@@ -40,6 +40,7 @@ fn ends(stops: &[(Stop, bool)], grace: Duration, least: Duration) -> Vec<End> {
     let regular = stops.iter().zip(&ends).filter(|((_, sidecar), _)| !sidecar).map(|(_, end)| end.after);
     let mut turn = regular.max().unwrap_or_default();
     for (index, (stop, _)) in stops.iter().enumerate().rev().filter(|(_, (_, sidecar))| *sidecar) {
+        mark!("POD-35");
         ends[index] = stop.end(grace, turn, least);
         turn = turn.max(ends[index].after);
     }

@@ -67,10 +67,9 @@ pub struct AttachDetach {
 
 /// The pod's containers are over as far as volumes go: earlier than "deleted" (IsPodTerminated, VOL-28).
 fn is_terminated(pod: &Pod) -> bool {
-    let stopped = pod.is_terminating() && !pod.containers.is_running();
+    let stopped = pod.is_terminating() && !pod.has_running_container();
     mark!("VOL-28" if stopped);
     pod.is_terminal() || stopped
-    pod.is_terminal() || (pod.is_terminating() && !pod.has_running_container())
 }
 
 /// The volume behind a claim, if the claim is bound and the volume is one that is attached (VOL-27, VOL-26).
