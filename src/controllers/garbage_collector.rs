@@ -3,8 +3,9 @@
 //! Follows `pkg/controller/garbagecollector` (STS-31, STS-89 to STS-91, INV-79). The graph is kept per *set of owner
 //! references*: pods of one StatefulSet share theirs, so a dependent costs a counter, and only the end of an owner with
 //! many dependents looks through a table. Few dependents (claims of one pod) are listed. Before a dependent is deleted,
-//! each of its owners is looked up in the API once more. Left out: cluster-wide discovery, owners of other API groups,
-//! the 20 workers; when orphaning, all references are taken off at once and only the end waits for the client's rate.
+//! each of its owners is looked up in the API once more. Left out: cluster-wide discovery; owners of kinds that nothing
+//! here acts on (nobody knows whether they exist: their dependents stay, as they do where no API serves the kind); the
+//! 20 workers; when orphaning, all references are taken off at once and only the end waits for the client's rate.
 use crate::api::kind::Kind;
 use crate::api::labels::{Owner, OwnersId};
 use crate::api::names::{Sym, Uid};
@@ -212,8 +213,8 @@ impl GarbageCollector {
     fn look_for_owners(&mut self, thing: Thing, meta: &Meta, world: &mut World) {
         let Some(set) = self.sets.get_mut(&meta.owners.index()).filter(|set| !set.alive) else { return };
         let view = world.view(Process::ControllerManager);
-        set.alive =
-            view.store.owners.get(meta.owners).iter().all(|o| find(view, meta.namespace, o).is_some());
+        let is_there = |o: &Owner| o.kind == Kind::Inert || find(view, meta.namespace, o).is_some();
+        set.alive = view.store.owners.get(meta.owners).iter().all(is_there);
         if !set.alive {
             self.enqueue(thing, meta.uid, 2, world);
         }
@@ -332,6 +333,7 @@ impl GarbageCollector {
         let (mut solid, mut waiting, mut dangling) = (false, false, Vec::new());
         for owner in world.store.owners.get(meta.owners) {
             match find(live, meta.namespace, owner) {
+                None if owner.kind == Kind::Inert => return,
                 None => dangling.push(owner.uid),
                 Some(found) if found.is_terminating() && found.finalizers.has(Finalizers::FOREGROUND) => {
                     waiting = true;
@@ -364,7 +366,7 @@ impl GarbageCollector {
             _ => Rule::sts(89),
         };
         // Refused: somebody else was faster, there is nothing left to do.
-        world.delete(id, DeleteOptions { uid: Some(uid), grace: None, propagation }, rule).ok();
+        world.delete(id, DeleteOptions { uid: Some(uid), propagation, ..DeleteOptions::default() }, rule).ok();
     }
 
     fn drop_references<T: Stored + Noted>(

@@ -57,6 +57,8 @@ struct Watcher {
 pub struct DeleteOptions {
     /// Precondition: only this incarnation (POD-7).
     pub uid: Option<Uid>,
+    /// Precondition: the object as of this resourceVersion.
+    pub revision: Option<Revision>,
     /// gracePeriodSeconds; None: the object's own.
     pub grace: Option<u32>,
     /// propagationPolicy.
@@ -535,7 +537,7 @@ impl World {
     /// asked for.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` if the uid precondition does not hold (POD-7).
+    /// `NotFound`; `Conflict` if a precondition does not hold (POD-7).
     pub fn delete<T: Stored + Noted>(
         &mut self,
         id: Id<T>,
@@ -556,6 +558,14 @@ impl World {
                 "Precondition failed: UID in precondition: {}, UID in object meta: {}",
                 self.store.uid_text(uid),
                 self.store.uid_text(meta.uid)
+            );
+            return Err(Status::conflict(T::KIND.resource(), &name, &why));
+        }
+        if let Some(revision) = options.revision.filter(|revision| *revision != meta.revision) {
+            let name = self.store.name_of(meta.name);
+            let why = format!(
+                "Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {}",
+                revision.0, meta.revision.0
             );
             return Err(Status::conflict(T::KIND.resource(), &name, &why));
         }

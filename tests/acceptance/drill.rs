@@ -148,6 +148,17 @@ impl Drill {
         self.outputs.last_after(before)
     }
 
+    /// One step with a command that may be refused; its output.
+    pub(crate) fn attempt(&mut self, step: &str) -> Output {
+        let scenario = self.scenario(step);
+        let before = self.outputs.0.len();
+        let outcome = self.play.go_on(scenario, &mut Both(&mut self.observer, &mut self.outputs));
+        let refused = |failure: &stsim::run::Failure| !failure.invalid && failure.message.contains("exit status 1");
+        assert!(outcome.failures.iter().all(refused), "{step}: {:?}", outcome.failures);
+        assert!(outcome.findings.is_empty(), "{step}: {:?}", outcome.findings);
+        self.outputs.last_after(before)
+    }
+
     /// Plays steps, and stops that much virtual time after now, in the middle of whatever goes on. Steps that are not
     /// to wait for the cluster to settle say `settle: false`. No steps: only time passes.
     pub(crate) fn during(&mut self, duration: &str, steps: &str) -> Output {

@@ -3,6 +3,7 @@
 //! The ids (`T-STS-001`, in test names `t_sts_001_...`) are stable: a behaviour may be corrected, an id is never reused.
 mod catalogue;
 mod deployment;
+mod disruption;
 mod drill;
 mod peers;
 mod replica_set;

@@ -108,14 +108,36 @@ impl World {
     /// Condition DisruptionTarget, then the delete (PDB-17).
     fn evicted(&mut self, id: Id<Pod>, options: DeleteOptions, rule: Rule) -> Result<(), Status> {
         let Some(pod) = Pod::table(&self.store).get(id) else { return Err(self.gone::<Pod>(id)) };
-        let wrong_uid = options.uid.is_some_and(|uid| uid != pod.meta.uid);
-        if !wrong_uid && pod.disruption != Disruption::ByEviction {
+        self.check_preconditions(&pod.meta, &options)?;
+        if pod.disruption != Disruption::ByEviction {
             self.update(id, rule, |pod| {
                 pod.flags.set(PodFlags::DISRUPTION_TARGET, true);
                 pod.disruption = Disruption::ByEviction;
             });
         }
-        self.delete(id, options, rule).map(|_| ())
+        // The condition was a write of its own.
+        self.delete(id, DeleteOptions { revision: None, ..options }, rule).map(|_| ())
+    }
+
+    /// Preconditions of an eviction hold for the pod as it is just before its condition is written (PDB-12).
+    fn check_preconditions(&self, pod: &Meta, options: &DeleteOptions) -> Result<(), Status> {
+        let conflict = |why: &str| Err(Status::conflict("Pod", &self.store.name_of(pod.name), why));
+        if let Some(uid) = options.uid.filter(|uid| *uid != pod.uid) {
+            return conflict(&format!(
+                "the UID in the precondition ({}) does not match the UID in record ({}). The object might have been \
+                 deleted and then recreated",
+                self.store.uid_text(uid),
+                self.store.uid_text(pod.uid)
+            ));
+        }
+        if let Some(revision) = options.revision.filter(|revision| *revision != pod.revision) {
+            return conflict(&format!(
+                "the ResourceVersion in the precondition ({}) does not match the ResourceVersion in record ({}). The \
+                 object might have been modified",
+                revision.0, pod.revision.0
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -3,10 +3,11 @@
 //! `apply` is client-side: a three-way patch of the manifest, what was applied last and the live object
 //! (`pkg/cmd/apply/apply.go`, `patcher.go`). Every object is tried; errors are told at the end.
 use crate::api::manifest;
+use crate::api::objects::Revision;
 use crate::api::patch::{self, LAST_APPLIED, PatchType};
 use crate::api::status::Status;
 use crate::api::text::{go_format, go_json};
-use crate::api::wire::fields::{at, int, text_at};
+use crate::api::wire::fields::{at, int, text_at, texts};
 use crate::kubectl::failure::Failure;
 use crate::kubectl::server;
 use crate::kubectl::session::{Info, Input, STDIN, Session};
@@ -159,12 +160,23 @@ pub(super) fn evict(session: &mut Session<'_>, namespace: &str, pod: &str) -> Re
         Input::Stdin(text, read) => read(text.unwrap_or_default()).map_err(Failure::client)?,
         Input::Manifests(manifests) => manifests.to_vec(),
     };
-    let grace = documents.first().and_then(|body| int(body.get("deleteOptions")?, "gracePeriodSeconds"));
-    let grace = grace.and_then(|seconds| u32::try_from(seconds).ok());
-    let options = DeleteOptions { grace, ..DeleteOptions::default() };
+    let asked = documents.first().and_then(|body| body.get("deleteOptions")).unwrap_or(&Value::Null);
+    let grace = int(asked, "gracePeriodSeconds").and_then(|seconds| u32::try_from(seconds).ok());
+    let store = &session.world.store;
+    // What no object ever had is no uid.
+    let uid = at(asked, &["preconditions", "uid"]).and_then(Value::as_str);
+    let uid = uid.map(|text| store.uid_from_text(text).unwrap_or_default());
+    let revision = at(asked, &["preconditions", "resourceVersion"]).and_then(Value::as_str);
+    let revision = revision.map(|text| Revision(text.parse().unwrap_or(0)));
+    let options = DeleteOptions { uid, revision, grace, ..DeleteOptions::default() };
     let kind = crate::kubectl::resource::ResourceKind::Pod.into();
     let pod = server::writable(session.world, kind, namespace, pod)?;
-    session.world.rest_evict(pod, options)?;
+    if texts(asked, "dryRun").any(|what| what == "All") {
+        // Nothing of it may stay: it is asked of a copy.
+        session.world.clone().rest_evict(pod, options)?;
+    } else {
+        session.world.rest_evict(pod, options)?;
+    }
     session.say(r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","code":201}"#);
     Ok(())
 }

@@ -22,6 +22,7 @@ pub(super) fn delete(session: &mut Session<'_>, command: &Delete) -> Result<Opti
     let (infos, mut failures) = session.resolve_names(&command.objects, command.all_namespaces);
     let options = DeleteOptions {
         uid: None,
+        revision: None,
         grace: command.grace_period.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
         propagation: match command.cascade {
             Cascade::Background => Propagation::Background,
