@@ -366,7 +366,9 @@ impl GarbageCollector {
             _ => Rule::sts(89),
         };
         // Refused: somebody else was faster, there is nothing left to do.
-        world.delete(id, DeleteOptions { uid: Some(uid), propagation, ..DeleteOptions::default() }, rule).ok();
+        world
+            .delete(id, DeleteOptions { uid: Some(uid), propagation, ..DeleteOptions::default() }, rule)
+            .ok();
     }
 
     fn drop_references<T: Stored + Noted>(

@@ -34,8 +34,7 @@ fn allowed(drill: &mut Drill) -> String {
     format!("{}/{}", condition["status"].as_str().unwrap_or(""), condition["reason"].as_str().unwrap_or(""))
 }
 
-const REFUSED: &str =
-    "Error from server (TooManyRequests): Cannot evict pod as it would violate the pod's disruption budget.\n";
+const REFUSED: &str = "Error from server (TooManyRequests): Cannot evict pod as it would violate the pod's disruption budget.\n";
 
 /// A step that asks for an eviction, with these options.
 fn eviction(pod: &str, options: &Value) -> String {
@@ -85,7 +84,8 @@ fn t_pdb_002_without_pods_nothing_is_allowed() {
 fn t_pdb_003_004_max_unavailable_follows_the_scale_of_the_owner() {
     // Value, replicas, desired; then scaled to, desired. Percentages are rounded up.
     for (value, first, then) in [(json!(2), (7, 5), (5, 3)), (json!("30%"), (7, 4), (3, 2))] {
-        for owner in [deployment(first.0), with(set(first.0), "/spec/podManagementPolicy", json!("Parallel"))] {
+        for owner in [deployment(first.0), with(set(first.0), "/spec/podManagementPolicy", json!("Parallel"))]
+        {
             let kind = owner["kind"].as_str().unwrap_or("").to_owned();
             let mut drill = Drill::on(STEADY, &[owner, budget("maxUnavailable", value.clone())]);
             assert_eq!(numbers(&mut drill), [first.0 - first.1, first.0, first.1, first.0], "{kind} {value}");
@@ -145,9 +145,13 @@ fn t_pdb_007_an_owner_that_has_no_scale() {
         assert_eq!(drill.field("pdb/web", "/status/conditions/0/message"), error);
         drill.kubectl("delete pod a");
     }
-    drill.apply(&with(bare("a"), "/metadata/ownerReferences", json!([{
-        "apiVersion": "example.com/v1", "kind": "Widget", "name": "w", "uid": "w-1", "controller": true,
-    }])));
+    drill.apply(&with(
+        bare("a"),
+        "/metadata/ownerReferences",
+        json!([{
+            "apiVersion": "example.com/v1", "kind": "Widget", "name": "w", "uid": "w-1", "controller": true,
+        }]),
+    ));
     assert_eq!(evict(&mut drill, "b"), REFUSED);
 }
 
@@ -204,7 +208,11 @@ fn t_pdb_010_a_stale_disruption_target_is_taken_back() {
     }]}});
     let is_target = |drill: &mut Drill| {
         let conditions = drill.field("pod/web-0", "/status/conditions");
-        conditions.as_array().into_iter().flatten().any(|c| c["type"] == "DisruptionTarget" && c["status"] == "True")
+        conditions
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|c| c["type"] == "DisruptionTarget" && c["status"] == "True")
     };
     let line = json!(format!("patch pod web-0 --subresource=status --type=strategic -p '{patch}'"));
     drill.during("115s", &format!("- kubectl: {line}"));
@@ -271,7 +279,11 @@ fn t_pdb_013_pods_that_do_not_run_are_not_protected() {
         assert_eq!(left[0], 0);
         assert_eq!(evict(&mut drill, "a"), if phase == "Running" { REFUSED } else { "" }, "{phase}");
         assert_eq!(drill.find("pod/a").is_some(), phase == "Running", "{phase}");
-        assert_eq!(drill.field("pdb/web", "/status/disruptedPods"), Value::Null, "{phase}: nothing was spent");
+        assert_eq!(
+            drill.field("pdb/web", "/status/disruptedPods"),
+            Value::Null,
+            "{phase}: nothing was spent"
+        );
     }
     // A pod that is being deleted.
     let slow = format!("{STEADY}  behavior:\n  - {{image: 'web:*', stop: 1h}}\n");
@@ -296,7 +308,9 @@ fn t_pdb_014_pods_that_are_not_ready() {
     ] {
         let name = format!("{policy:?}, {least}, {ready} ready");
         let budgeted = match policy {
-            Some(policy) => with(budget("minAvailable", json!(least)), "/spec/unhealthyPodEvictionPolicy", json!(policy)),
+            Some(policy) => {
+                with(budget("minAvailable", json!(least)), "/spec/unhealthyPodEvictionPolicy", json!(policy))
+            }
             None => budget("minAvailable", json!(least)),
         };
         let pods = ["p0", "p1", "p2"].map(bare);
@@ -352,7 +366,11 @@ fn t_pdb_017_many_evictions_at_once_spend_no_more_than_the_budget() {
     let mut steps = String::new();
     for n in 0..9 {
         steps += &eviction(&format!("web-{n}"), &json!({}));
-        steps += if n < 2 { "  settle: false\n" } else { "  settle: false\n  fails: Cannot evict pod as it would\n" };
+        steps += if n < 2 {
+            "  settle: false\n"
+        } else {
+            "  settle: false\n  fails: Cannot evict pod as it would\n"
+        };
     }
     drill.step(&steps);
     assert_eq!(drill.events().iter().filter(|event| event.ends_with(" deleting")).count(), 2);
@@ -386,7 +404,10 @@ fn t_pdb_018_preconditions_are_honoured() {
     let why = "Error from server (Conflict): Operation cannot be fulfilled on Pod \"a\": the ";
     for (preconditions, refused) in [
         (json!({"uid": other}), "UID in the precondition ("),
-        (json!({"uid": uid, "resourceVersion": "1"}), "ResourceVersion in the precondition (1) does not match"),
+        (
+            json!({"uid": uid, "resourceVersion": "1"}),
+            "ResourceVersion in the precondition (1) does not match",
+        ),
         (json!({"resourceVersion": "1"}), "ResourceVersion in the precondition (1) does not match"),
         (json!({"uid": uid, "resourceVersion": version}), ""),
     ] {
@@ -420,12 +441,16 @@ fn t_pdb_020_status_endpoint() {
     let mut drill = Drill::on(STEADY, &[set(3), budget("maxUnavailable", json!(1))]);
     drill.step("- stop: kube-controller-manager");
     let generation = drill.field("pdb/web", "/metadata/generation");
-    let patch = json!({"status": {"disruptionsAllowed": 0, "currentHealthy": 1}, "spec": {"maxUnavailable": 3}});
+    let patch =
+        json!({"status": {"disruptionsAllowed": 0, "currentHealthy": 1}, "spec": {"maxUnavailable": 3}});
     drill.kubectl(&format!("patch pdb web --subresource=status --type=merge -p '{patch}'"));
     assert_eq!(numbers(&mut drill), [0, 1, 2, 3]);
     assert_eq!(drill.field("pdb/web", "/spec/maxUnavailable"), 1);
     assert_eq!(drill.field("pdb/web", "/metadata/generation"), generation);
-    drill.kubectl(&format!("patch pdb web --type=merge -p '{}'", json!({"status": {"disruptionsAllowed": 3}})));
+    drill.kubectl(&format!(
+        "patch pdb web --type=merge -p '{}'",
+        json!({"status": {"disruptionsAllowed": 3}})
+    ));
     assert_eq!(numbers(&mut drill), [0, 1, 2, 3]);
     // What it says is what counts.
     assert_eq!(evict(&mut drill, "web-0"), REFUSED);
@@ -435,7 +460,8 @@ fn t_pdb_020_status_endpoint() {
 
 #[test]
 fn t_pdb_021_drain_tries_again_every_five_seconds() {
-    let spec = "  cluster:\n    nodes:\n    - {name: node-a, zone: zone-a}\n    - {name: node-b, zone: zone-a}\n";
+    let spec =
+        "  cluster:\n    nodes:\n    - {name: node-a, zone: zone-a}\n    - {name: node-b, zone: zone-a}\n";
     let spec = STEADY.replace(&STEADY[..STEADY.find("    latency").expect("latencies")], spec);
     let pinned = with(set(2), "/spec/podManagementPolicy", json!("Parallel"));
     let mut drill = Drill::on(&spec, &[]);
@@ -447,8 +473,17 @@ fn t_pdb_021_drain_tries_again_every_five_seconds() {
     let output = drill.step("- kubectl: drain node-a --ignore-daemonsets");
     // Both are asked for at once. One is refused, and asked for again after five seconds, when the other is back.
     let lines: Vec<_> = output.stdout.lines().collect();
-    assert_eq!(lines.iter().filter(|line| line.starts_with("evicting pod default/web-")).count(), 3, "{lines:#?}");
-    assert_eq!(output.stderr.matches("(will retry after 5s): Cannot evict pod").count(), 1, "{}", output.stderr);
+    assert_eq!(
+        lines.iter().filter(|line| line.starts_with("evicting pod default/web-")).count(),
+        3,
+        "{lines:#?}"
+    );
+    assert_eq!(
+        output.stderr.matches("(will retry after 5s): Cannot evict pod").count(),
+        1,
+        "{}",
+        output.stderr
+    );
     assert!((5..=8).contains(&(drill.seconds() - start)), "{}", drill.seconds() - start);
     assert_eq!(lines.iter().filter(|line| line.ends_with(" evicted")).count(), 2, "{lines:#?}");
     assert_eq!(lines.last(), Some(&"node/node-a drained"));
@@ -459,5 +494,10 @@ fn t_pdb_021_drain_tries_again_every_five_seconds() {
     // Refused for ever: every five seconds, until the time is up.
     patch_budget(&mut drill, json!({"maxUnavailable": 0}));
     let output = drill.step("- kubectl: drain node-b --ignore-daemonsets --timeout=12s\n  fails: true");
-    assert_eq!(output.stderr.matches("pods/\"web-0\" -n \"default\" (will retry after 5s)").count(), 3, "{}", output.stderr);
+    assert_eq!(
+        output.stderr.matches("pods/\"web-0\" -n \"default\" (will retry after 5s)").count(),
+        3,
+        "{}",
+        output.stderr
+    );
 }

@@ -153,7 +153,8 @@ impl Drill {
         let scenario = self.scenario(step);
         let before = self.outputs.0.len();
         let outcome = self.play.go_on(scenario, &mut Both(&mut self.observer, &mut self.outputs));
-        let refused = |failure: &stsim::run::Failure| !failure.invalid && failure.message.contains("exit status 1");
+        let refused =
+            |failure: &stsim::run::Failure| !failure.invalid && failure.message.contains("exit status 1");
         assert!(outcome.failures.iter().all(refused), "{step}: {:?}", outcome.failures);
         assert!(outcome.findings.is_empty(), "{step}: {:?}", outcome.findings);
         self.outputs.last_after(before)

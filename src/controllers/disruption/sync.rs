@@ -123,10 +123,7 @@ fn expected_scale(budget: &Budget, count: &Count, view: View<'_>) -> Result<i32,
             continue;
         }
         let Some((uid, scale)) = scale_of(owner, budget.meta.namespace, view) else {
-            if !matches!(
-                owner.kind,
-                Kind::StatefulSet | Kind::Deployment | Kind::ReplicaSet | Kind::Inert
-            ) {
+            if !matches!(owner.kind, Kind::StatefulSet | Kind::Deployment | Kind::ReplicaSet | Kind::Inert) {
                 return Err(format!("{} does not implement the scale subresource", owner.kind.resource()));
             }
             let pod = orphan_of(owner, budget, view);
