@@ -354,6 +354,13 @@ impl<'s> Play<'s> {
                 self.cluster.stop(*process);
                 self.start(*process, watch)
             }
+            Action::Refuse(refusal) => {
+                match refusal {
+                    Some(refusal) => self.cluster.world.refusals.push(refusal.clone()),
+                    None => self.cluster.world.refusals.clear(),
+                }
+                Ok(())
+            }
             Action::Lag(process, by) => {
                 self.cluster.world.set_extra_lag(*process, *by);
                 Ok(())

@@ -19,6 +19,7 @@ pub use node::{Node, Value};
 use crate::config::Config;
 use crate::event::Process;
 use crate::kernel::{Duration, Latency, Time};
+use crate::world::Refusal;
 use diagnostic::Span;
 
 /// A file the scenario is made of.
@@ -155,6 +156,8 @@ pub enum Action {
     Restart(Process),
     /// The watch of a process runs behind by this much from now on.
     Lag(Process, Latency),
+    /// The API server refuses such writes from now on; None: it refuses none any more.
+    Refuse(Option<Refusal>),
 }
 
 /// What a step expects of its command.

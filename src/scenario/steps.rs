@@ -1,11 +1,14 @@
 //! Reading steps: exactly one verb each, with its options.
+use crate::api::kind::Kind;
+use crate::behavior::Glob;
 use crate::event::Process;
 use crate::kernel::Time;
 use crate::scenario::parts::{Read, Reader};
 use crate::scenario::{Action, Fails, Node, Place, Start, Step, Target, Verb};
+use crate::world::{Reason, Refusal, Request};
 
 /// What a step can do.
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 18] = [
     "kubectl",
     "apply",
     "sleep",
@@ -21,6 +24,7 @@ const VERBS: [&str; 17] = [
     "start",
     "restart",
     "lag",
+    "refuse",
     "addNode",
     "behavior",
 ];
@@ -154,6 +158,7 @@ impl Reader<'_> {
                     _ => return Err(self.error(value, format!("{at}: addNode adds one node"))),
                 }
             }
+            "refuse" => Action::Refuse(self.refusal(value, &format!("{at}: refuse"))?),
             "behavior" => Action::Behavior(self.behavior(value, &format!("{at}: behavior"))?),
             fault => {
                 let verb = fault_verb(fault);
@@ -162,6 +167,61 @@ impl Reader<'_> {
                 let lasts = node.get("for").map(|value| self.duration(value, at)).transpose()?;
                 Action::Fault { verb, target, lasts }
             }
+        })
+    }
+
+    /// `refuse: nothing`, or which writes and why.
+    fn refusal(&self, node: &Node, at: &str) -> Read<Option<Refusal>> {
+        if node.as_str() == Some("nothing") {
+            return Ok(None);
+        }
+        let (mut writes, mut of, mut error) = (None, None, Reason::InternalError);
+        let (mut skip, mut times) = (0, None);
+        let number = |value| self.number(value, at, 0, i128::from(u32::MAX));
+        for (name, _, value) in self.fields(node, at, &["writes", "of", "skip", "times", "error"])? {
+            match name.as_str() {
+                "writes" => writes = Some(self.one_of(value, at, &Request::ALL)?),
+                "of" => of = Some(self.refused_objects(value, at)?),
+                "skip" => skip = u32::try_from(number(value)?).unwrap_or(0),
+                "times" => times = Some(u32::try_from(number(value)?).unwrap_or(0)),
+                _ => error = self.one_of(value, at, &Reason::ALL)?,
+            }
+        }
+        let (Some(request), Some((kind, name))) = (writes, of) else {
+            return Err(self
+                .error(node, format!("{at}: it needs `writes:` and `of:`"))
+                .with_help("such as `{writes: create, of: pod/web-1}`"));
+        };
+        Ok(Some(Refusal { request, kind, name, skip, times, reason: error }))
+    }
+
+    /// The value that one of these names stands for.
+    fn one_of<T: Copy>(&self, node: &Node, at: &str, known: &[(&str, T)]) -> Read<T> {
+        let text = self.text(node, at)?;
+        known.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
+            self.error(node, format!("{at}: unknown value `{text}`"))
+                .with_nearest(text, known.iter().map(|(name, _)| *name))
+        })
+    }
+
+    /// What the StatefulSet controller writes: `pod/web-*`, `pvc/data-web-0`, `sts/web`, `controllerrevision/*`.
+    fn refused_objects(&self, node: &Node, at: &str) -> Read<(Kind, Glob)> {
+        let known = [
+            ("pod", Kind::Pod),
+            ("pvc", Kind::Claim),
+            ("sts", Kind::StatefulSet),
+            ("controllerrevision", Kind::Revision),
+        ];
+        let text = self.text(node, at)?;
+        let parts = text.split_once('/').filter(|(_, name)| !name.is_empty());
+        let found = parts.and_then(|(kind, name)| {
+            let (_, kind) = known.iter().find(|(word, _)| *word == kind)?;
+            Some((*kind, Glob(name.to_owned())))
+        });
+        found.ok_or_else(|| {
+            self.error(node, format!("{at}: `{text}` is nothing that the StatefulSet controller writes")).with_help(
+                "pod/NAME, pvc/NAME, sts/NAME or controllerrevision/NAME; `*` and `?` stand for characters",
+            )
         })
     }
 
@@ -249,6 +309,10 @@ fn title(verb: &str, value: &Node, action: &Action) -> String {
         Action::Apply(_) => "kubectl apply -f -".into(),
         Action::AddNode(node) => format!("addNode {}", node.name),
         Action::Behavior(_) => "behavior".into(),
+        Action::Refuse(Some(_)) => {
+            let field = |name| value.get(name).and_then(Node::as_str).unwrap_or_default();
+            format!("refuse {} {}", field("writes"), field("of"))
+        }
         _ => format!("{verb} {}", value.as_str().unwrap_or_default()),
     }
 }

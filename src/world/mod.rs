@@ -23,7 +23,9 @@ use crate::trace::notes::Noted;
 use crate::trace::record::Recorder;
 
 mod mounts;
+mod refusals;
 pub use mounts::Mounts;
+pub use refusals::{Reason, Refusal, Request};
 
 /// The lease of a node. A renewal that changes nothing is no event: what matters is when renewals stopped or began.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -125,6 +127,8 @@ pub struct World {
     pub leases: Vec<Lease>,
     /// What is really mounted where.
     pub mounts: Mounts,
+    /// Writes that the API server refuses (fault `refuse:`).
+    pub refusals: Vec<Refusal>,
     /// Events that may be handled before the run ends with a limit; [`limits::MAX_EVENTS`] unless set otherwise.
     pub max_events: u64,
     /// A limit was reached: the run ends.
@@ -162,6 +166,7 @@ impl World {
             cause: Revision(0),
             leases: Vec::new(),
             mounts: Mounts::default(),
+            refusals: Vec::new(),
             max_events: limits::MAX_EVENTS,
             exceeded: None,
             decisions: None,
@@ -453,9 +458,10 @@ impl World {
     /// Stores a new object. Its uid, creation time, generation and resourceVersion are set here.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is taken (INV-1).
+    /// `AlreadyExists` if the name is taken (INV-1); the answer of a refusal.
     pub fn create<T: Stored + Noted>(&mut self, mut object: T, rule: Rule) -> Result<Id<T>, Status> {
         let (scope, name) = (object.scope(), object.meta().name);
+        self.may_write(Request::Create, T::KIND, name)?;
         if T::table(&self.store).find(scope, name).is_some() {
             return Err(Status::already_exists(T::KIND.resource(), &self.store.name_of(name)));
         }
@@ -538,6 +544,7 @@ impl World {
     ///
     /// # Errors
     /// `NotFound`; `Conflict` if a precondition does not hold (POD-7).
+    /// `NotFound`; `Conflict` if the uid precondition does not hold (POD-7); the answer of a refusal.
     pub fn delete<T: Stored + Noted>(
         &mut self,
         id: Id<T>,
@@ -551,6 +558,8 @@ impl World {
             return Err(Status::not_found(T::KIND.resource(), &name));
         };
         let meta = *object.meta();
+        let natural = object.natural_grace(&self.store);
+        self.may_write(Request::Delete, T::KIND, meta.name)?;
         if let Some(uid) = options.uid.filter(|uid| *uid != meta.uid) {
             mark!("POD-7");
             let name = self.store.name_of(meta.name);
@@ -574,7 +583,6 @@ impl World {
             Propagation::Foreground => Finalizers::FOREGROUND,
             Propagation::Orphan => Finalizers::ORPHAN,
         };
-        let natural = object.natural_grace(&self.store);
         let grace = if natural == 0 { 0 } else { options.grace.unwrap_or(natural) };
         if meta.is_terminating() {
             return Ok(self.delete_again::<T>(

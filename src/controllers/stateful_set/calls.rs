@@ -2,8 +2,8 @@
 //!
 //! Follows stateful_set_status_updater.go and the writes of controller_ref_manager.go and controller_history.go; those
 //! of stateful_pod_control.go are in `pod_control`. A call is a few words: whatever else it needs is in [`Underway`],
-//! the state of the sync it belongs to. Left out: the four or five tries on a conflict, 10 ms apart (STS-61, STS-76): a
-//! status or pod write goes through at once, a claim write that conflicts fails the sync, which looks again 5 ms later.
+//! the state of the sync it belongs to. Left out: the pauses between the four or five tries on a conflict (STS-61, STS-76): a
+//! status or pod write is tried again at once, a claim write that conflicts fails the sync, which looks again 5 ms later.
 use super::identity::Frame;
 use super::revision::{Choice, Target};
 use super::status;
@@ -16,9 +16,12 @@ use crate::api::template_hash::{revision_hash, revision_name};
 use crate::event::Process;
 use crate::kernel::Id;
 use crate::rule::{Rule, mark};
-use crate::world::{DeleteOptions, World};
+use crate::world::{DeleteOptions, Request, World};
 use std::fmt;
 use std::sync::Arc;
+
+/// Tries of a status write that conflicts (STS-76).
+const STATUS_TRIES: u32 = 5;
 
 /// Label of a revision with its hash (STS-36).
 const HASH_LABEL: &str = "controller.kubernetes.io/hash";
@@ -120,6 +123,18 @@ pub enum Call {
     WriteStatus,
 }
 
+/// Tries a write again while somebody else wrote in between.
+pub(super) fn retried(tries: u32, mut write: impl FnMut() -> Result<(), Status>) -> Result<(), Status> {
+    let mut outcome = write();
+    for _ in 1..tries {
+        if !outcome.as_ref().is_err_and(Status::is_conflict) {
+            break;
+        }
+        outcome = write();
+    }
+    outcome
+}
+
 /// A sync in progress: what its calls share.
 #[derive(Clone, Debug)]
 pub(super) struct Underway {
@@ -203,6 +218,8 @@ impl Underway {
             }
             Call::RenumberRevision(id) => {
                 let number = self.choice.number;
+                let admitted = world.may_write(Request::Update, Kind::Revision, self.choice.update.name);
+                self.early(admitted.map(|()| Done::Quietly))?;
                 let done = world.update(id, rule, |revision| revision.number = number);
                 let gone = || {
                     Status::not_found(
@@ -267,6 +284,8 @@ impl Underway {
         let before = revision.meta.owners;
         let owners = world.store.owners.with(before, self.frame.owner());
         if owners != before {
+            let name = revision.meta.name;
+            world.may_write(Request::Update, Kind::Revision, name)?;
             world.update(id, rule, |revision| revision.meta.owners = owners);
         }
         Ok(Done::Quietly)
@@ -287,16 +306,18 @@ impl Underway {
         if owners == before {
             return Ok(Done::Quietly);
         }
+        world.may_write(Request::Update, Kind::Pod, name)?;
         Ok(wrote(world.update(id, rule, |pod| pod.meta.owners = owners)))
     }
 
     fn release_pod(&self, id: Id<Pod>, rule: Rule, world: &mut World) -> Outcome {
         let Some(pod) = world.store.pods.get(id) else { return Ok(Done::Quietly) };
-        let before = pod.meta.owners;
+        let (before, name) = (pod.meta.owners, pod.meta.name);
         let owners = world.store.owners.without(before, self.frame.uid);
         if owners == before {
             return Ok(Done::Quietly);
         }
+        world.may_write(Request::Update, Kind::Pod, name)?;
         Ok(wrote(world.update(id, rule, |pod| pod.meta.owners = owners)))
     }
 
@@ -369,6 +390,7 @@ impl Underway {
             mark!("STS-9");
             return Err(Status::invalid(Kind::StatefulSet, &name(), &[why]));
         }
+        retried(STATUS_TRIES, || world.may_write(Request::Update, Kind::StatefulSet, self.frame.name))?;
         Ok(wrote(world.update(self.frame.id, rule, |set| {
             set.status = new;
             set.conditions = None;

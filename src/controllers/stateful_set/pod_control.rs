@@ -2,7 +2,7 @@
 //!
 //! Follows CreateStatefulPod, UpdateStatefulPod and DeleteStatefulPod of stateful_pod_control.go, with their Events
 //! (STS-111), and what the API server has to say about a pod of a set.
-use super::calls::{Claims, Done, Ordinal, Outcome, Underway, Which, wrote};
+use super::calls::{Claims, Done, Ordinal, Outcome, Underway, Which, retried, wrote};
 use super::claims::{self, PodRef};
 use super::identity::{Frame, identity_matches, storage_matches};
 use super::revision::Target;
@@ -17,7 +17,7 @@ use crate::api::text::label_value_errors;
 use crate::event::Process;
 use crate::kernel::Id;
 use crate::rule::{Rule, mark};
-use crate::world::{DeleteOptions, World};
+use crate::world::{DeleteOptions, Request, World};
 
 #[derive(Clone, Copy)]
 enum PodEvent {
@@ -31,6 +31,9 @@ const FIXED_SPEC: &str = "spec: Forbidden: pod updates may not change fields oth
     `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only \
     additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was \
     previously negative)";
+
+/// Tries of a pod write that conflicts (STS-61).
+const POD_TRIES: u32 = 4;
 
 /// Longest label value and host name.
 const MAX_LABEL: usize = 63;
@@ -146,9 +149,14 @@ impl Underway {
         }
         mark!("STS-27");
         let rewritten = claims::rewritten(&self.frame, owners, pod);
-        if world.store.claims.get(id).is_none_or(|claim| claim.meta.revision != cached.meta.revision) {
+        let live = world.store.claims.get(id).map(|claim| claim.meta.revision);
+        let refused = if live == Some(cached.meta.revision) {
+            world.may_write(Request::Update, Kind::Claim, name).err()
+        } else {
+            Some(Status::stale(Kind::Claim.resource(), &world.store.name_of(name)))
+        };
+        if let Some(mut error) = refused {
             let text = world.store.name_of(name);
-            let mut error = Status::stale(Kind::Claim.resource(), &text);
             error.message = format!("could not update claim {text} for delete policy ownerRefs: {error}");
             if claims != Claims::OfCondemnedPod {
                 self.pod_event(PodEvent::Update, ordinal, &Err(error.clone()), world);
@@ -273,6 +281,7 @@ impl Underway {
             return Ok(Done::Quietly);
         }
         mark!("STS-16");
+        retried(POD_TRIES, || world.may_write(Request::Update, Kind::Pod, name))?;
         let mut labels = pod.meta.labels;
         for key in [POD_NAME_LABEL, POD_INDEX_LABEL] {
             let key = world.store.names.word(key);
@@ -295,11 +304,13 @@ impl Underway {
     ) -> Outcome {
         let name = self.frame.pod_name(&mut world.store.names, ordinal);
         mark!("STS-71");
+        let mut outcome = Ok(());
         if let Some((id, pod)) = world.store.pods.find(self.frame.namespace, name) {
             mark!("STS-103" if pod.is_terminating());
-            world.delete(id, DeleteOptions::default(), rule)?;
+            outcome = world.delete(id, DeleteOptions::default(), rule).map(|_| ());
         }
-        self.pod_event(PodEvent::Delete, ordinal, &Ok(()), world);
+        self.pod_event(PodEvent::Delete, ordinal, &outcome, world);
+        outcome?;
         self.deleted += i32::from(for_update);
         Ok(Done::Quietly)
     }
