@@ -16,3 +16,4 @@ mod stateful_set_retention;
 mod stateful_set_syncs;
 mod stateful_set_updates;
 mod stateful_set_validation;
+mod stateful_set_wiring;

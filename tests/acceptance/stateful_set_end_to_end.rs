@@ -40,6 +40,51 @@ fn rollout_of(pods: &[&str]) -> Vec<String> {
     pods.iter().flat_map(|pod| [format!("deleting {pod}"), format!("created {pod}")]).collect()
 }
 
+/// What a disk holds is the disk's: a pod that gets its disk back gets its data back.
+#[test]
+fn t_sts_161_basic_identity() {
+    let mut drill = Drill::new(&[set_with_claims(3)]);
+    let look = |drill: &mut Drill| -> Vec<[Value; 7]> {
+        let mut seen = Vec::new();
+        for pod in NAMES {
+            let object = drill.object(&format!("pod/{pod}"));
+            let claim = drill.object(&format!(
+                "pvc/{}",
+                object["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"].as_str().expect("a claim")
+            ));
+            let volume = claim["spec"]["volumeName"].as_str().expect("bound").to_owned();
+            let disk = drill.field(&format!("pv/{volume}"), "/spec/csi/volumeHandle");
+            assert_eq!(object["status"]["phase"], "Running");
+            assert_eq!(claim["metadata"]["name"], json!(format!("data-{pod}")));
+            let (spec, labels) = (&object["spec"], &object["metadata"]["labels"]);
+            seen.push([
+                spec["hostname"].clone(),
+                spec["subdomain"].clone(),
+                labels["statefulset.kubernetes.io/pod-name"].clone(),
+                labels["apps.kubernetes.io/pod-index"].clone(),
+                claim["metadata"]["uid"].clone(),
+                json!(volume),
+                disk,
+            ]);
+        }
+        seen
+    };
+    let before = look(&mut drill);
+    for (n, seen) in before.iter().enumerate() {
+        let name = json!(format!("web-{n}"));
+        assert_eq!(seen[..4], [name.clone(), json!("web"), name, json!(n.to_string())]);
+        assert_ne!(seen[6], Value::Null);
+    }
+    let uids = NAMES.map(|pod| uid(&mut drill, &format!("pod/{pod}")));
+    drill.kubectl("scale sts web --replicas=0");
+    drill.kubectl("scale sts web --replicas=3");
+    assert_eq!(look(&mut drill), before, "restarted");
+    drill.kubectl("rollout restart sts web");
+    assert_eq!(look(&mut drill), before, "rolled");
+    let after = NAMES.map(|pod| uid(&mut drill, &format!("pod/{pod}")));
+    assert!(uids.iter().all(|uid| !after.contains(uid)), "by other pods");
+}
+
 #[test]
 fn t_sts_162_adopted_released_and_adopted_again() {
     let mut drill = Drill::new(&[set(1)]);

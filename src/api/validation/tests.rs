@@ -239,6 +239,41 @@ fn max_unavailable_behind_its_gate() {
     assert_eq!(refused(json!("101%")), [format!("{path}: \"101%\": must not be greater than 100%")]);
 }
 
+/// STS-8: a template that was invalid when it was stored may stay so; a rule made later does not lock the set.
+#[test]
+fn t_sts_148_what_was_invalid_before_is_not_checked_again() {
+    let mut world = world();
+    let set = world.rest_create(set()).expect("valid");
+    let stored = world.rest_get(set).expect("there");
+    let never =
+        "spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: \"Always\"";
+    let negative = "spec.replicas: Invalid value: -1: must be greater than or equal to 0";
+    let old = |invalid: bool| {
+        let policy = if invalid { "Never" } else { "Always" };
+        with(&stored, "/spec/template/spec/restartPolicy", json!(policy))
+    };
+    let cases: [(bool, bool, i64, &[&str]); 6] = [
+        (false, false, 2, &[]),
+        (false, true, 2, &[never]),
+        (true, true, 2, &[]),
+        (true, false, 2, &[]),
+        (true, true, -1, &[negative]),
+        (false, true, -1, &[negative, never]),
+    ];
+    for (was, is, replicas, expected) in cases {
+        let new = with(&old(is), "/spec/replicas", json!(replicas));
+        let found = super::update(crate::api::kind::Kind::StatefulSet, &old(was), &new);
+        assert_eq!(found, expected, "{was} {is} {replicas}");
+    }
+    // What may not change may not change in a set that is invalid either.
+    let new = with(&old(true), "/spec/serviceName", json!("other"));
+    let found = super::update(crate::api::kind::Kind::StatefulSet, &old(true), &new);
+    assert!(
+        found.len() == 1 && found[0].starts_with("spec: Forbidden: updates to statefulset spec"),
+        "{found:?}"
+    );
+}
+
 #[test]
 fn deployments() {
     refused_creates(&[
