@@ -12,6 +12,7 @@ mod stateful_set_availability;
 mod stateful_set_control;
 mod stateful_set_end_to_end;
 mod stateful_set_integration;
+mod stateful_set_refusals;
 mod stateful_set_retention;
 mod stateful_set_syncs;
 mod stateful_set_updates;
