@@ -72,7 +72,8 @@ pub struct PodRule {
     pub ready: Option<Latency>,
     /// From SIGTERM to exit.
     pub stop: Option<Latency>,
-    /// It exits by itself.
+    /// It exits by itself. An init container always does: with 0, after the same time, once it has failed often enough,
+    /// and at once if nothing is said.
     pub exit: Option<Exit>,
     /// How long a postStart hook takes that is no `sleep`.
     pub post_start: Option<Latency>,

@@ -173,6 +173,8 @@ impl Cluster {
         match verb {
             Verb::Crash => self.kubelets.crash_pod(pod, world),
             Verb::Fail => self.kubelets.fail_pod(pod, world),
+            Verb::Hang => self.kubelets.hang_pod(pod, true, world),
+            Verb::Unhang => self.kubelets.hang_pod(pod, false, world),
             Verb::Unready => self.kubelets.set_ready(pod, false, world),
             Verb::Ready => self.kubelets.set_ready(pod, true, world),
             Verb::Recover | Verb::Partition | Verb::Heal | Verb::Reboot => {}
@@ -187,7 +189,7 @@ impl Cluster {
             Verb::Recover => self.kubelets.recover_node(node, world),
             Verb::Partition => self.kubelets.partition_node(node, world),
             Verb::Heal => self.kubelets.heal_node(node, world),
-            Verb::Fail | Verb::Unready | Verb::Ready => {}
+            Verb::Fail | Verb::Hang | Verb::Unhang | Verb::Unready | Verb::Ready => {}
         }
     }
 }

@@ -379,6 +379,7 @@ impl<'s> Play<'s> {
         let back = match verb {
             Verb::Crash | Verb::Reboot => Verb::Recover,
             Verb::Partition => Verb::Heal,
+            Verb::Hang => Verb::Unhang,
             Verb::Unready => Verb::Ready,
             _ => return,
         };

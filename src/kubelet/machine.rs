@@ -156,7 +156,7 @@ impl Kubelets {
                 run.ends(now);
             }
             run.tries = 0;
-            for flag in [Run::READY, Run::STARTED, Run::NEW, Run::KILLED] {
+            for flag in [Run::READY, Run::STARTED, Run::NEW] {
                 run.set(flag, false);
             }
             run.enter(Step::Idle);

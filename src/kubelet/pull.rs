@@ -1,7 +1,7 @@
 //! Image pulls: one at a time on each node, failing ones again after a back-off (POD-19;
 //! pkg/kubelet/images/image_manager.go). Left out: imagePullPolicy Always asks the registry again at every start, and
 //! Never fails.
-use super::worker::{Step, What};
+use super::worker::{Flags, Step, What};
 use super::{Kubelets, backoff, behaviour, machine, recorded};
 use crate::api::names::Sym;
 use crate::kernel::Duration;
@@ -119,6 +119,7 @@ impl Kubelets {
             Step::Running => {
                 run.tries = 0;
                 let grace = world.store.pod_spec(self.workers[slot].spec).grace;
+                self.workers[slot].flags.set(Flags::PROBE_FAILED, false);
                 self.tell_definition_changed(slot, index, world);
                 self.kill(slot, index, super::stop::grace(grace), world);
             }

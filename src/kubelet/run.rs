@@ -3,7 +3,7 @@
 //! pkg/kubelet/kuberuntime/kuberuntime_container.go startContainer).
 //!
 //! Left out: hooks that fail, action RestartAllContainers of restartPolicyRules.
-use super::worker::{Run, Stage, Step, What};
+use super::worker::{Flags, Run, Stage, Step, What};
 use super::{Kubelets, backoff, behaviour, machine, recorded};
 use crate::api::objects::{EndReason, Pod, PodReason};
 use crate::kernel::{Duration, Id, Time};
@@ -28,7 +28,7 @@ impl Kubelets {
         }
         run.set(Run::RUNS, true);
         run.set(Run::RAN, true);
-        for flag in [Run::READY, Run::STARTED, Run::HUNG, Run::KILLED] {
+        for flag in [Run::READY, Run::STARTED, Run::HUNG] {
             run.set(flag, false);
         }
         run.since = now;
@@ -81,23 +81,20 @@ impl Kubelets {
         let spec = world.store.pod_spec(worker.spec);
         let init = spec.inits.get(index).is_some_and(|container| !container.is_sidecar());
         let exit = behaviour::of(worker, index, world).exit;
-        let exit = exit.filter(|exit| exit.times.is_none_or(|times| run.restarts < times));
-        let (after, code, why) = match exit {
-            Some(exit) => {
-                let key = (u64::from(worker.uid.0), run_key(run, index));
-                let after = world.draw(exit.after, Draw::Exit, key.0, key.1);
-                (after, exit.code, if exit.oom { EndReason::OomKilled } else { EndReason::ByCode })
-            }
-            None if init => (Duration::ZERO, 0, EndReason::ByCode),
-            None => return,
-        };
-        let after = if after.is_never() { after } else { (run.since + after) - world.now() };
+        let fails = exit.filter(|exit| exit.times.is_none_or(|times| run.restarts < times));
+        let after = exit
+            .filter(|_| init || fails.is_some())
+            .map(|exit| world.draw(exit.after, Draw::Exit, u64::from(worker.uid.0), run_key(run, index)));
+        // An init container that has failed as often as it should takes as long to succeed.
+        let Some(after) = after.or(init.then_some(Duration::ZERO)) else { return };
+        let left = if after.is_never() { after } else { (run.since + after) - world.now() };
         let run = self.workers.run_mut(slot, index);
-        (run.code, run.why) = (code, why);
-        if after.is_never() || after <= NEAR {
-            self.later_of(slot, index, after, What::Exit, world);
+        run.code = fails.map_or(0, |exit| exit.code);
+        run.why = if fails.is_some_and(|exit| exit.oom) { EndReason::OomKilled } else { EndReason::ByCode };
+        if init || left.is_never() || left <= NEAR {
+            self.later_of(slot, index, left, What::Exit, world);
         } else {
-            let far = Duration::from_nanos(after.as_nanos() - NEAR.as_nanos());
+            let far = Duration::from_nanos(left.as_nanos() - NEAR.as_nanos());
             self.later_of(slot, index, far, What::ExitNear, world);
         }
     }
@@ -130,10 +127,14 @@ impl Kubelets {
         }
         let before = run.ended;
         run.ends(now);
+        let killed = run.step == Step::Killing;
         self.enter_of(slot, index, Step::Exited, world);
-        if self.workers.run(slot, index).is(Run::KILLED) {
+        if killed {
             self.decide(slot, index, Some(before), world);
-        } else if recorded(world) {
+            return;
+        }
+        self.workers[slot].flags.set(Flags::PROBE_FAILED, false);
+        if recorded(world) {
             self.noticed(slot, index, world);
         } else {
             mark!("POD-20");

@@ -6,7 +6,7 @@ use super::worker::{Flags, Run, Stage, Step};
 use super::{Kubelets, phase, recorded};
 use crate::api::names::Uid;
 use crate::api::objects::{
-    ContainerStatus, Containers, Disruption, Ended, Ip, Phase, Pod, PodFlags, PodReason, Seconds,
+    ContainerStatus, Containers, Disruption, EndReason, Ended, Ip, Phase, Pod, PodFlags, PodReason, Seconds,
 };
 use crate::api::pod_spec::{Container, PodSpec};
 use crate::event::{Event, KubeletEvent};
@@ -90,8 +90,9 @@ impl Kubelets {
                 object.ip,
                 object.reason,
             );
-        let rule = self.rule_of(slot);
-        self.workers[slot].flags.set(Flags::PROBE_FAILED, false);
+        let restarted = world.store.restarts_of(&new) > world.store.restarts_of(object);
+        let unready = object.is_ready() && !new.is_ready();
+        let rule = self.rule_of(slot, restarted, unready, &spec);
         if !same {
             let pod = self.workers[slot].pod;
             world.update(pod, rule, |pod| *pod = new);
@@ -159,7 +160,8 @@ impl Kubelets {
         statuses
     }
 
-    fn rule_of(&self, slot: u32) -> Rule {
+    /// The rule by which the status is as it is now; `restarted` and `unready` say what is new in it.
+    fn rule_of(&self, slot: u32, restarted: bool, unready: bool, spec: &PodSpec) -> Rule {
         let worker = &self.workers[slot];
         if matches!(worker.stage, Stage::Stopped | Stage::Finished) {
             return match worker.reason {
@@ -168,16 +170,21 @@ impl Kubelets {
                 _ => Rule::pod(47),
             };
         }
-        if worker.is(Flags::PROBE_FAILED) {
-            return Rule::pod(25);
-        }
         let runs = self.workers.runs(slot);
         let any = |step: &[Step]| runs.iter().any(|run| step.contains(&run.step));
         let again = |run: &Run| run.step == Step::Starting && run.is(Run::RAN);
+        let failing = any(&[Step::Exited, Step::Backoff]) || runs.iter().any(again) || restarted;
         if any(&[Step::PullFailed, Step::PullBackoff]) {
             Rule::pod(19)
-        } else if any(&[Step::Exited, Step::Backoff]) || runs.iter().any(again) {
+        } else if failing && worker.is(Flags::PROBE_FAILED) {
+            Rule::pod(25)
+        } else if restarted && runs.iter().any(|run| run.end.why == EndReason::Unknown) {
+            Rule::pod(51)
+        } else if failing {
             Rule::pod(21)
+        } else if unready {
+            let asked = spec.all_containers().any(|container| container.readiness.is_some());
+            if asked { Rule::pod(30) } else { Rule::pod(14) }
         } else if runs.iter().any(|run| run.is(Run::READY)) {
             Rule::pod(14)
         } else {

@@ -149,7 +149,6 @@ impl Kubelets {
         let end = self.stop_of(slot, index, world).end(limit, Duration::ZERO, self.least(world));
         self.enter_of(slot, index, Step::Killing, world);
         let run = self.workers.run_mut(slot, index);
-        run.set(Run::KILLED, true);
         (run.code, run.why) = (if end.killed { KILLED } else { 0 }, EndReason::ByCode);
         self.later_of(slot, index, end.after, What::Exit, world);
     }

@@ -1,4 +1,6 @@
 //! Pods on nodes without any controller: what the kubelets do, and when.
+mod containers;
+
 use super::*;
 use crate::api::objects::{Containers, NodeReady, Phase};
 use crate::behavior::{Exit, Glob, PodRule};

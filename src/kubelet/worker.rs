@@ -163,7 +163,7 @@ impl Flags {
     pub(super) const RELEASING: u16 = 1 << 7;
     /// Its requests count against what the node has.
     pub(super) const COUNTED: u16 = 1 << 8;
-    /// A liveness or startup probe has failed and that has not been reported.
+    /// The last of its containers that ended was ended because of its liveness or startup probe.
     pub(super) const PROBE_FAILED: u16 = 1 << 9;
 
     pub(super) fn has(self, flag: u16) -> bool {
@@ -214,8 +214,6 @@ impl Run {
     pub(super) const NEW: u16 = 1 << 4;
     /// It answers no probe (fault `hang`).
     pub(super) const HUNG: u16 = 1 << 5;
-    /// The kubelet itself ended its last run, and has not decided yet when it restarts.
-    pub(super) const KILLED: u16 = 1 << 6;
 
     pub(super) fn is(&self, flag: u16) -> bool {
         self.flags.has(flag)

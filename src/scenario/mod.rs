@@ -115,6 +115,10 @@ pub enum Verb {
     Reboot,
     /// A pod is evicted by its kubelet.
     Fail,
+    /// The processes of a pod live and answer no probe.
+    Hang,
+    /// They answer again.
+    Unhang,
     /// Readiness of a pod goes and stays away.
     Unready,
     /// Readiness of a pod comes and stays.

@@ -18,6 +18,7 @@ const VERBS: [&str; 18] = [
     "heal",
     "reboot",
     "fail",
+    "hang",
     "unready",
     "ready",
     "stop",
@@ -31,20 +32,8 @@ const VERBS: [&str; 18] = [
 /// What a step can say besides its verb.
 const OPTIONS: [&str; 9] = ["at", "after", "settle", "timeout", "fails", "background", "stdin", "for", "by"];
 /// Verbs and options of the language that this version does not carry out.
-const LATER: [&str; 12] = [
-    "when",
-    "expect",
-    "name",
-    "hang",
-    "slow",
-    "stick",
-    "unstick",
-    "lose",
-    "terminate",
-    "shutdown",
-    "from",
-    "every",
-];
+const LATER: [&str; 11] =
+    ["when", "expect", "name", "slow", "stick", "unstick", "lose", "terminate", "shutdown", "from", "every"];
 
 impl Reader<'_> {
     /// The `steps` list.
@@ -276,7 +265,7 @@ impl Reader<'_> {
         let pod = matches!(target, Target::Pod(_));
         let fits = match verb {
             Verb::Crash => true,
-            Verb::Fail | Verb::Unready | Verb::Ready => pod,
+            Verb::Fail | Verb::Hang | Verb::Unhang | Verb::Unready | Verb::Ready => pod,
             Verb::Recover | Verb::Partition | Verb::Heal | Verb::Reboot => !pod,
         };
         if fits {
@@ -295,6 +284,7 @@ fn fault_verb(word: &str) -> Verb {
         "heal" => Verb::Heal,
         "reboot" => Verb::Reboot,
         "fail" => Verb::Fail,
+        "hang" => Verb::Hang,
         "unready" => Verb::Unready,
         _ => Verb::Ready,
     }

@@ -1,7 +1,7 @@
 //! Pod specs, of pods and of templates.
 //!
 //! Follows ValidatePodSpec and what it calls in pkg/apis/core/validation/validation.go. Left out: security contexts,
-//! environment, lifecycle handlers, sources of volumes other than claims, host aliases, DNS settings.
+//! environment, sources of volumes other than claims, host aliases, DNS settings.
 use super::Errors;
 use super::metadata::label_map;
 use crate::api::quantity::Quantity;
@@ -25,6 +25,8 @@ pub(super) fn spec(errors: &mut Errors, spec: &Value, path: &str, claims: &[&str
         for (index, one) in list(spec, field).iter().enumerate() {
             let at = format!("{path}.{field}[{index}]");
             container(errors, one, &at, &volumes);
+            lifecycle(errors, spec, one, &at, field == "initContainers");
+            restart_rules(errors, one, &at);
             let name = text(one, "name");
             if names.contains(&name) && !name.is_empty() {
                 errors.duplicate(&format!("{at}.name"), name);
@@ -135,11 +137,6 @@ fn container(errors: &mut Errors, container: &Value, path: &str, volumes: &[&str
         }
         paths.push(mount_path);
     }
-    for field in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        if let Some(one) = container.get(field) {
-            probe(errors, one, &format!("{path}.{field}"), field != "readinessProbe");
-        }
-    }
     errors.one_of(container, "imagePullPolicy", path, &["Always", "IfNotPresent", "Never"]);
     resources(errors, container, &format!("{path}.resources"));
 }
@@ -189,6 +186,74 @@ pub(super) fn port_name_errors(name: &str) -> Vec<String> {
     errors
 }
 
+/// Hooks and probes: init containers that are no sidecars have none.
+fn lifecycle(errors: &mut Errors, spec: &Value, container: &Value, path: &str, init: bool) {
+    let plain = init && text(container, "restartPolicy") != "Always";
+    for field in ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] {
+        let Some(one) = container.get(field) else { continue };
+        let at = format!("{path}.{field}");
+        if plain {
+            errors.forbidden(&at, "may not be set for init containers without restartPolicy=Always");
+        } else if field == "lifecycle" {
+            for name in ["postStart", "preStop"] {
+                if let Some(hook) = one.get(name) {
+                    let grace = int(spec, "terminationGracePeriodSeconds").unwrap_or(30);
+                    handler(errors, hook, grace, &format!("{at}.{name}"));
+                }
+            }
+        } else {
+            probe(errors, one, &at, field != "readinessProbe");
+        }
+    }
+}
+
+fn handler(errors: &mut Errors, hook: &Value, grace: i64, path: &str) {
+    let given: Vec<&str> = ["exec", "httpGet", "tcpSocket", "sleep"]
+        .into_iter()
+        .filter(|kind| hook.get(kind).is_some())
+        .collect();
+    match given.as_slice() {
+        [] => errors.required(path, "must specify a handler type"),
+        [_, more @ ..] => {
+            for kind in more {
+                errors.forbidden(&format!("{path}.{kind}"), "may not specify more than 1 handler type");
+            }
+        }
+    }
+    if let Some(seconds) = at(hook, &["sleep"]).map(|sleep| int(sleep, "seconds").unwrap_or(0))
+        && !(0..=grace).contains(&seconds)
+    {
+        let why = format!("must be non-negative and less than terminationGracePeriodSeconds ({grace})");
+        errors.invalid(&format!("{path}.sleep"), seconds, &why);
+    }
+}
+
+/// A container's own restart policy (POD-26).
+fn restart_rules(errors: &mut Errors, container: &Value, path: &str) {
+    let policy = text(container, "restartPolicy");
+    let rules = list(container, "restartPolicyRules");
+    if !policy.is_empty() {
+        errors.one_of(container, "restartPolicy", path, &["Always", "Never", "OnFailure"]);
+    } else if !rules.is_empty() {
+        let at = format!("{path}.restartPolicy");
+        errors.required(&at, "must specify restartPolicy when restart rules are used");
+    }
+    for (index, rule) in rules.iter().enumerate() {
+        let at = format!("{path}.restartPolicyRules[{index}]");
+        match text(rule, "action") {
+            "Restart" | "RestartAllContainers" => {}
+            other => errors.unsupported(&format!("{at}.action"), other, &["Restart", "RestartAllContainers"]),
+        }
+        match rule.get("exitCodes") {
+            None => errors.required(&format!("{at}.exitCodes"), "must be specified"),
+            Some(codes) => match text(codes, "operator") {
+                "In" | "NotIn" => {}
+                other => errors.unsupported(&format!("{at}.exitCodes.operator"), other, &["In", "NotIn"]),
+            },
+        }
+    }
+}
+
 fn probe(errors: &mut Errors, probe: &Value, path: &str, once: bool) {
     if !["exec", "httpGet", "tcpSocket", "grpc"].iter().any(|handler| probe.get(handler).is_some()) {
         errors.required(path, "must specify a handler type");
@@ -200,6 +265,20 @@ fn probe(errors: &mut Errors, probe: &Value, path: &str, once: bool) {
     }
     if let Some(count) = int(probe, "successThreshold").filter(|count| once && *count != 1) {
         errors.invalid(&format!("{path}.successThreshold"), count, "must be 1");
+    }
+    match int(probe, "terminationGracePeriodSeconds") {
+        Some(seconds) if !once => {
+            let at = format!("{path}.terminationGracePeriodSeconds");
+            errors.invalid(&at, seconds, "must not be set for readinessProbes");
+        }
+        Some(seconds) if seconds <= 0 => {
+            errors.invalid(
+                &format!("{path}.terminationGracePeriodSeconds"),
+                seconds,
+                "must be greater than 0",
+            );
+        }
+        _ => {}
     }
 }
 

@@ -374,6 +374,41 @@ fn pods() {
         ),
         (
             pod(),
+            &at("livenessProbe"),
+            json!({"exec": {}, "terminationGracePeriodSeconds": 0}),
+            &[
+                "spec.containers[0].livenessProbe.terminationGracePeriodSeconds: Invalid value: 0: must be greater than 0",
+            ],
+        ),
+        (
+            pod(),
+            "/spec/initContainers",
+            json!([{"name": "setup", "image": "x", "startupProbe": {"exec": {}}}]),
+            &["spec.initContainers[0].startupProbe: Forbidden: may not be set for init containers without \
+               restartPolicy=Always"],
+        ),
+        (
+            pod(),
+            &at("lifecycle"),
+            json!({"preStop": {"sleep": {"seconds": 31}}, "postStart": {}}),
+            &[
+                "spec.containers[0].lifecycle.postStart: Required value: must specify a handler type",
+                "spec.containers[0].lifecycle.preStop.sleep: Invalid value: 31: must be non-negative and less than \
+               terminationGracePeriodSeconds (30)",
+            ],
+        ),
+        (
+            pod(),
+            &at("restartPolicyRules"),
+            json!([{"action": "Restart", "exitCodes": {"operator": "Equals", "values": [3]}}]),
+            &[
+                "spec.containers[0].restartPolicy: Required value: must specify restartPolicy when restart rules are used",
+                "spec.containers[0].restartPolicyRules[0].exitCodes.operator: Unsupported value: \"Equals\": supported \
+               values: \"In\", \"NotIn\"",
+            ],
+        ),
+        (
+            pod(),
             "/spec/tolerations",
             json!([{"key": "a", "operator": "Exists", "value": "b"}]),
             &[
