@@ -8,7 +8,7 @@ use crate::scenario::{Action, Fails, Node, Place, Start, Step, Target, Verb};
 use crate::world::{Reason, Refusal, Request};
 
 /// What a step can do.
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "kubectl",
     "apply",
     "sleep",
