@@ -162,13 +162,19 @@ impl<'s> Play<'s> {
         self.play(watch)
     }
 
-    /// The same, but no further than to a moment: the cluster is then as it was at that time, settled or not.
+    /// The same, but no further than to a moment, and just as far: the cluster is then as it was at that time, settled
+    /// or not.
     pub fn go_on_until(&mut self, scenario: &'s Scenario, moment: Time, watch: &mut dyn Watch) -> Outcome {
         self.scenario = scenario;
         if moment > self.cluster.world.now() {
             self.look_at(moment);
         }
-        self.play_until(moment, watch)
+        let mut outcome = self.play_until(moment, watch);
+        if outcome.ended == Ended::Settled {
+            outcome.ended = self.run_to(moment, watch).err().unwrap_or(Ended::Moment);
+            outcome.findings = self.cluster.checker.findings().to_vec();
+        }
+        outcome
     }
 
     /// Plays until a moment: the cluster is then as it was when everything up to and including it had happened.

@@ -4,7 +4,9 @@
 mod catalogue;
 mod deployment;
 mod disruption;
+mod dns;
 mod drill;
+mod endpoints;
 mod peers;
 mod replica_set;
 mod stateful_pod_control;

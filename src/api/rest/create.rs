@@ -121,17 +121,22 @@ impl World {
     /// Cluster IP and node ports of a service that is otherwise valid.
     pub(super) fn give_addresses(&self, object: &mut Value, name: &str) -> Result<(), Status> {
         let refused = |error: String| Err(Status::invalid(Kind::Service, name, &[error]));
-        let own = text_at(object, &["metadata", "uid"]).to_owned();
+        let own = self.store.uid_from_text(text_at(object, &["metadata", "uid"])).unwrap_or_default();
         let others = || {
             let services = self.store.services.iter().map(|(_, service)| service);
-            services.filter(|service| self.store.uid_text(service.meta.uid) != own)
+            services.filter(|service| service.meta.uid != own)
         };
         let Some(spec) = object.get_mut("spec") else { return Ok(()) };
         let given = text(spec, "clusterIP").to_owned();
         if defaults::wants_address(spec) {
-            let used: BTreeSet<Ip> = others().map(|service| service.cluster_ip).collect();
-            let free = (FIRST_SERVICE_IP..=LAST_SERVICE_IP).map(Ip).find(|ip| !used.contains(ip));
-            let Some(free) = free else {
+            // In order already, but for addresses that were chosen by hand or came free.
+            let mut used: Vec<Ip> = others().map(|service| service.cluster_ip).collect();
+            used.sort_unstable();
+            let mut free = Ip(FIRST_SERVICE_IP);
+            for ip in used {
+                free = if ip == free { Ip(free.0 + 1) } else { free };
+            }
+            let Some(free) = Some(free).filter(|ip| ip.0 <= LAST_SERVICE_IP) else {
                 return Err(Status::internal(format!("failed to allocate IP for \"{name}\": range is full")));
             };
             spec["clusterIP"] = free.render().into();
