@@ -108,6 +108,9 @@ fn t_sts_108_a_claim_that_still_names_the_old_pod_holds_up_scaling() {
         assert_eq!(drill.names("pods"), ["web-0", "web-1"], "{deleted}");
         assert_eq!(drill.field("sts/web", "/status/replicas"), json!(2));
         assert_eq!(drill.field("pvc/data-web-2", "/metadata/ownerReferences/0/uid"), old, "untouched");
+        // It is held up by the name of the old pod, which is no error, and before anybody asks if the claim is going.
+        let failed = drill.messages("sts/web").into_iter().find(|said| said.contains("FailedCreate"));
+        assert_eq!(failed, None);
         let claim = uid(&mut drill, "pvc/data-web-2");
         drill.patch("pvc/data-web-2", &json!({"metadata": {"finalizers": null}}));
         // Nothing tells the set that the claim is gone (STS-32).
