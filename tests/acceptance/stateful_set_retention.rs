@@ -143,7 +143,11 @@ fn t_sts_179_claims_go_with_a_scale_down() {
     own(&mut drill, "pvc/data-web-2", &[stranger]);
     drill.patch("pod/web-2", &json!({"metadata": {"finalizers": [HOLD]}}));
     drill.kubectl("scale sts web --replicas=1");
-    assert_eq!(owners(&mut drill, "pvc/data-web-2"), ["StatefulSet/keeper"], "its pod is not put beside that");
+    assert_eq!(
+        owners(&mut drill, "pvc/data-web-2"),
+        ["StatefulSet/keeper"],
+        "its pod is not put beside that"
+    );
     assert_eq!(owners(&mut drill, "pvc/data-web-1"), ["Pod/web-1"]);
     drill.patch("pod/web-2", &json!({"metadata": {"finalizers": null}}));
     assert_eq!(drill.names("pvc"), ["data-web-0", "data-web-2"], "that of web-2 is somebody else's");
