@@ -6,6 +6,7 @@ mod deployment;
 mod disruption;
 mod dns;
 mod drill;
+mod nodes;
 mod endpoints;
 mod peers;
 mod replica_set;
