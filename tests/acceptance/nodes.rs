@@ -14,9 +14,10 @@ fn noted(drill: &Drill, what: impl Fn(&Drill, &Record) -> bool) -> Vec<(u64, Str
 
 /// When nodes got a NoExecute taint.
 fn tainted(drill: &Drill) -> Vec<(u64, String)> {
-    noted(drill, |_, record| {
-        matches!(record.note, Note::Tainted(taint) if taint.effect == stsim::api::objects::Effect::NoExecute)
-    })
+    noted(
+        drill,
+        |_, record| matches!(record.note, Note::Tainted(taint) if taint.effect == stsim::api::objects::Effect::NoExecute),
+    )
 }
 
 fn deleting(drill: &Drill) -> Vec<(u64, String)> {
@@ -26,7 +27,9 @@ fn deleting(drill: &Drill) -> Vec<(u64, String)> {
 /// Taints as `key:Effect`, sorted.
 fn taints(drill: &mut Drill, node: &str) -> Vec<String> {
     let taints = drill.field(&format!("node/{node}"), "/spec/taints");
-    let told = |taint: &Value| format!("{}:{}", taint["key"].as_str().unwrap_or(""), taint["effect"].as_str().unwrap_or(""));
+    let told = |taint: &Value| {
+        format!("{}:{}", taint["key"].as_str().unwrap_or(""), taint["effect"].as_str().unwrap_or(""))
+    };
     let mut taints: Vec<_> = taints.as_array().into_iter().flatten().map(told).collect();
     taints.sort();
     taints
@@ -108,7 +111,8 @@ fn t_node_006_the_two_taints_exclude_each_other() {
     drill.during("60s", "- crash: node/n-0\n  settle: false");
     assert_eq!(taints(&mut drill, "n-0"), both(UNREACHABLE));
     // Swapped in one go: the new one comes first, and the old one goes right after it.
-    let changes: Vec<_> = drill.events_of("node/n-0 taint").into_iter().filter(|e| e.ends_with(":NoExecute")).collect();
+    let changes: Vec<_> =
+        drill.events_of("node/n-0 taint").into_iter().filter(|e| e.ends_with(":NoExecute")).collect();
     assert_eq!(
         changes,
         [
@@ -127,7 +131,10 @@ fn t_node_006_the_two_taints_exclude_each_other() {
 #[test]
 fn t_node_009_nodes_of_a_zone_are_tainted_ten_seconds_apart() {
     let mut drill = Drill::on(&cluster(&[("n", "zone-a", 10), ("m", "zone-b", 1)]), &[]);
-    drill.during("120s", "- crash: node/n-0\n- crash: node/n-1\n  settle: false\n- crash: node/n-2\n  settle: false");
+    drill.during(
+        "120s",
+        "- crash: node/n-0\n- crash: node/n-1\n  settle: false\n- crash: node/n-2\n  settle: false",
+    );
     let times: Vec<u64> = tainted(&drill).iter().map(|(time, _)| *time).collect();
     assert_eq!(times.len(), 3);
     // The first at once, when it was found out.
@@ -147,7 +154,10 @@ fn tainted_of(spec: &str, crashed: &[String], steps: &str) -> usize {
         all += &format!("- crash: node/{node}\n  settle: false\n");
     }
     drill.during("240s", &all);
-    crashed.iter().filter(|node| taints(&mut drill, node).contains(&format!("{UNREACHABLE}:NoExecute"))).count()
+    crashed
+        .iter()
+        .filter(|node| taints(&mut drill, node).contains(&format!("{UNREACHABLE}:NoExecute")))
+        .count()
 }
 
 fn names(prefix: &str, count: usize) -> Vec<String> {
@@ -211,7 +221,8 @@ fn t_node_013_nodes_excluded_from_disruption_do_not_count() {
 
 #[test]
 fn t_node_015_016_017_what_a_pod_does_not_tolerate_evicts_it() {
-    let tolerant = |tolerations: Vec<Value>| with(on_node(pod("a"), "n-0"), "/spec/tolerations", json!(tolerations));
+    let tolerant =
+        |tolerations: Vec<Value>| with(on_node(pod("a"), "n-0"), "/spec/tolerations", json!(tolerations));
     // Tolerations, taints => seconds until it is deleted; None: never.
     for (name, tolerations, taints, after) in [
         ("none", vec![], vec!["k"], Some(0)),
@@ -220,7 +231,12 @@ fn t_node_015_016_017_what_a_pod_does_not_tolerate_evicts_it() {
         // Of several for one taint the first counts, of those for several taints the smallest that sets a time.
         ("two for one", vec![toleration("k", Some(90)), toleration("k", Some(30))], vec!["k"], Some(90)),
         ("for ever", vec![toleration("k", None)], vec!["k"], None),
-        ("for ever and some", vec![toleration("k", None), toleration("l", Some(20))], vec!["k", "l"], Some(20)),
+        (
+            "for ever and some",
+            vec![toleration("k", None), toleration("l", Some(20))],
+            vec!["k", "l"],
+            Some(20),
+        ),
         ("no time", vec![toleration("k", Some(0))], vec!["k"], Some(0)),
         ("one of two", vec![toleration("k", Some(50))], vec!["k", "l"], Some(0)),
         ("two of two", vec![toleration("k", Some(50)), toleration("l", Some(25))], vec!["k", "l"], Some(25)),
@@ -256,12 +272,15 @@ fn t_node_018_a_taint_that_goes_in_time_evicts_nobody() {
 
 #[test]
 fn t_node_019_pods_go_in_order_of_their_times() {
-    let for_seconds =
-        |name: &str, n| with(on_node(pod(name), "n-0"), "/spec/tolerations", json!([toleration("k", Some(n))]));
-    let mut drill = Drill::on(&cluster(&[("n", "zone-a", 1)]), &[for_seconds("late", 25), for_seconds("early", 5)]);
+    let for_seconds = |name: &str, n| {
+        with(on_node(pod(name), "n-0"), "/spec/tolerations", json!([toleration("k", Some(n))]))
+    };
+    let mut drill =
+        Drill::on(&cluster(&[("n", "zone-a", 1)]), &[for_seconds("late", 25), for_seconds("early", 5)]);
     drill.during("60s", "- kubectl: taint node n-0 k=x:NoExecute");
     let start = tainted(&drill)[0].0;
-    let gone: Vec<_> = deleting(&drill).into_iter().map(|(time, name)| ((time - start) / 1000, name)).collect();
+    let gone: Vec<_> =
+        deleting(&drill).into_iter().map(|(time, name)| ((time - start) / 1000, name)).collect();
     assert_eq!(gone, [(5, "early".to_owned()), (25, "late".to_owned())]);
 }
 
@@ -273,7 +292,8 @@ fn t_node_020_a_longer_toleration_does_not_postpone() {
     let start = tainted(&drill)[0].0;
     let mut tolerations = drill.field("pod/a", "/spec/tolerations").as_array().cloned().expect("tolerations");
     tolerations.push(toleration("k", Some(500)));
-    let patch = json!(format!("patch pod a --type=merge -p '{}'", json!({"spec": {"tolerations": tolerations}})));
+    let patch =
+        json!(format!("patch pod a --type=merge -p '{}'", json!({"spec": {"tolerations": tolerations}})));
     drill.during("60s", &format!("- kubectl: {patch}\n  settle: false"));
     assert_eq!(drill.events_of("pod/a deleting").len(), 1);
     assert_eq!((deleting(&drill)[0].0 - start) / 1000, 60);
@@ -303,14 +323,18 @@ fn t_node_021_default_tolerations() {
         };
         assert_eq!((seconds(NOT_READY), seconds(UNREACHABLE)), (not_ready, unreachable), "{given}");
         for toleration in all.as_array().into_iter().flatten().filter(|t| t["tolerationSeconds"] == 300) {
-            assert_eq!((&toleration["operator"], &toleration["effect"]), (&json!("Exists"), &json!("NoExecute")));
+            assert_eq!(
+                (&toleration["operator"], &toleration["effect"]),
+                (&json!("Exists"), &json!("NoExecute"))
+            );
         }
     }
 }
 
 #[test]
 fn t_node_024_pods_of_a_node_that_is_gone_are_collected() {
-    let mut drill = Drill::on(&cluster(&[("n", "zone-a", 2)]), &[on_node(pod("a"), "n-0"), on_node(pod("b"), "n-1")]);
+    let mut drill =
+        Drill::on(&cluster(&[("n", "zone-a", 2)]), &[on_node(pod("a"), "n-0"), on_node(pod("b"), "n-1")]);
     drill.during("1s", "- crash: node/n-0");
     drill.during("120s", "- kubectl: delete node n-0\n  settle: false");
     let removed = noted(&drill, |_, record| record.note == Note::Deleted);
@@ -361,7 +385,8 @@ fn t_node_027_out_of_service() {
         ("NoSchedule", false, true, false),
     ] {
         let name = format!("taint {taint:?}, down {down}, going {going}");
-        let spec = format!("{}  behavior:\n  - {{image: 'web:*', stop: 1h}}\n", cluster(&[("n", "zone-a", 2)]));
+        let spec =
+            format!("{}  behavior:\n  - {{image: 'web:*', stop: 1h}}\n", cluster(&[("n", "zone-a", 2)]));
         let patient = with(on_node(pod("a"), "n-0"), "/spec/terminationGracePeriodSeconds", json!(7200));
         let mut drill = Drill::on(&spec, &[patient]);
         if down {
@@ -394,7 +419,11 @@ fn t_node_028_a_set_comes_back_when_all_nodes_restart() {
     drill.step("- reboot: node/node-a\n  for: 60s\n- reboot: node/node-b\n  for: 60s\n  settle: false\n- reboot: node/node-c\n  for: 60s\n  settle: false");
     drill.sleep("60s");
     assert_eq!(drill.field("sts/web", "/status/readyReplicas"), 3);
-    assert_eq!((uids(&mut drill, "pods"), uids(&mut drill, "pvc")), (pods, claims), "the same pods, restarted");
+    assert_eq!(
+        (uids(&mut drill, "pods"), uids(&mut drill, "pvc")),
+        (pods, claims),
+        "the same pods, restarted"
+    );
     for pod in drill.list("pods") {
         assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 1);
     }
@@ -408,7 +437,10 @@ fn t_node_029_pods_on_a_partitioned_node_are_not_made_again() {
     drill.during("600s", &format!("- partition: node/{node}"));
     let during = drill.object("pod/web-1");
     assert_eq!(during["metadata"]["uid"], before["metadata"]["uid"]);
-    assert!(during["metadata"]["deletionTimestamp"].is_string(), "marked after five minutes, and that is all");
+    assert!(
+        during["metadata"]["deletionTimestamp"].is_string(),
+        "marked after five minutes, and that is all"
+    );
     assert_eq!(drill.names("pods"), ["web-0", "web-1", "web-2"]);
     drill.step(&format!("- heal: node/{node}\n  settle: false"));
     drill.sleep("60s");
@@ -431,7 +463,8 @@ fn t_node_030_pods_of_a_replica_set_are_replaced_during_a_partition() {
 
 #[test]
 fn t_node_031_032_restarts_of_controller_manager_and_scheduler() {
-    let mut drill = Drill::on(STEADY, &[set_with_claims(3), with(deployment(3), "/metadata/name", json!("front"))]);
+    let mut drill =
+        Drill::on(STEADY, &[set_with_claims(3), with(deployment(3), "/metadata/name", json!("front"))]);
     drill.step("- restart: kube-controller-manager\n- sleep: 60s\n- restart: kube-scheduler\n- sleep: 60s");
     assert_eq!(drill.events_of("pod/"), [""; 0]);
     assert_eq!(drill.events_of("pvc/"), [""; 0]);
