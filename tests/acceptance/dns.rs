@@ -35,7 +35,11 @@ fn t_dns_001_services_and_their_ports_have_names() {
         ["", ".default", ".default.svc", ".default.svc.cluster.local", ".default.svc.cluster.local."]
     {
         assert_eq!(drill.addresses(&format!("web{suffix}")), pods, "web{suffix}");
-        assert_eq!(drill.addresses(&format!("front{suffix}")), std::slice::from_ref(&cluster_ip), "front{suffix}");
+        assert_eq!(
+            drill.addresses(&format!("front{suffix}")),
+            std::slice::from_ref(&cluster_ip),
+            "front{suffix}"
+        );
         let srv = |name: &str| ask(&drill, &format!("{name}{suffix}"), RecordType::Srv);
         let targets = [0, 1].map(|n| format!("0 50 80 web-{n}.web.{DOMAIN}."));
         assert_eq!(srv("_http._tcp.web"), (true, targets.to_vec()), "{suffix}");
