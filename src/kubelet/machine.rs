@@ -6,7 +6,7 @@
 use super::admission::Used;
 use super::run::KILLED;
 use super::stop;
-use super::volumes::Held;
+use super::volumes::{Held, is_attachable};
 use super::worker::{Flags, Run, Stage, Step};
 use super::{Kubelets, recorded};
 use crate::api::names::{Sym, Uid};
@@ -131,6 +131,7 @@ impl Kubelets {
         machine.waiting.clear();
         machine.pulls_until = Time::ZERO;
         machine.volumes.retain(|_, held| held.lost());
+        world.machine_stopped(node);
         for slot in machine.workers.clone() {
             // Nothing that was under way goes on; the object stays as it is.
             let stage = self.workers[slot].stage;
@@ -325,7 +326,8 @@ impl Kubelets {
             return;
         };
         machine.tick = false;
-        let volumes: Vec<Id<Volume>> = machine.volumes.keys().copied().collect();
+        let attachable = |volume: &Id<Volume>| is_attachable(*volume, world);
+        let volumes: Vec<Id<Volume>> = machine.volumes.keys().copied().filter(attachable).collect();
         let Some(object) = world.store.nodes.get(node) else { return };
         let (ready, listed) = (object.ready == NodeReady::True, *object.volumes_in_use == volumes);
         if !ready || !listed {

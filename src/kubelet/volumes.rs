@@ -140,7 +140,8 @@ impl Kubelets {
             let key = attempt << 8 | (n as u64) << 1;
             let mut time = world.draw(publish, Draw::Mount, uid, key);
             if !held.staged {
-                if !held.reported || node.volumes_attached.binary_search(volume).is_err() {
+                let attached = held.reported && node.volumes_attached.binary_search(volume).is_ok();
+                if is_attachable(*volume, world) && !attached {
                     return;
                 }
                 mark!("VOL-41");
@@ -161,10 +162,12 @@ impl Kubelets {
 
     /// The volumes are mounted.
     pub(super) fn mounted_all(&mut self, slot: u32, world: &mut World) {
-        let machine = &mut self.machines[self.workers[slot].node.index()];
+        let node = self.workers[slot].node;
+        let machine = &mut self.machines[node.index()];
         for volume in self.workers.volumes(slot) {
             if let Some(held) = machine.volumes.get_mut(volume) {
                 held.staged = true;
+                world.mount(*volume, node);
             }
         }
         self.bring_up(slot, world);
@@ -236,6 +239,7 @@ impl Kubelets {
             };
             if delay == Duration::ZERO {
                 machine.volumes.remove(volume);
+                world.unmount(*volume, node);
                 changed = true;
             } else {
                 world.after(delay, Event::Kubelet(KubeletEvent::Unstaged(node, *volume, machine.epoch)));
@@ -252,9 +256,15 @@ impl Kubelets {
         let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.epoch == epoch) else { return };
         if machine.volumes.get(&volume).is_some_and(|held| held.users == 0) {
             machine.volumes.remove(&volume);
+            world.unmount(volume, node);
             self.ask_for_tick(node, false, world);
         }
     }
+}
+
+/// A driver attaches it; others, such as NFS, are mounted as they are (VOL-26).
+pub(super) fn is_attachable(volume: Id<Volume>, world: &World) -> bool {
+    world.store.volumes.last_known(volume).is_some_and(|volume| volume.disk != 0)
 }
 
 impl Held {

@@ -2,12 +2,12 @@
 use super::*;
 
 fn owned(rig: &mut Rig, kind: &str, name: &str, owner: Option<(&str, &str, &str)>) -> Value {
-    let api = match kind {
+    let api = |kind: &str| match kind {
         "ReplicaSet" | "Deployment" => "apps/v1",
         _ => "v1",
     };
     let mut object =
-        json!({"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "default"}});
+        json!({"apiVersion": api(kind), "kind": kind, "metadata": {"name": name, "namespace": "default"}});
     object["spec"] = match kind {
         "Pod" => json!({"containers": [{"name": "web", "image": "web:v1"}]}),
         "PersistentVolumeClaim" => json!({
@@ -23,7 +23,7 @@ fn owned(rig: &mut Rig, kind: &str, name: &str, owner: Option<(&str, &str, &str)
     };
     if let Some((kind, name, uid)) = owner {
         object["metadata"]["ownerReferences"] = json!([{
-            "apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true,
+            "apiVersion": api(kind), "kind": kind, "name": name, "uid": uid, "controller": true,
             "blockOwnerDeletion": true,
         }]);
     }
