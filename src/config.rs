@@ -236,8 +236,10 @@ pub struct Config {
     /// Burst of that.
     pub client_burst: u32,
     /// Additional latency of API writes, for perturbation: of the scheduler, the workload controllers, all other
-    /// controllers and drivers, and the kubelets.
+    /// controllers, and the kubelets and drivers.
     pub extra_api: [Option<Latency>; 4],
+    /// A process whose watch runs behind by this much more, for perturbation.
+    pub slow_watch: Option<(crate::event::Process, Latency)>,
     /// What containers and volumes do.
     pub behavior: crate::behavior::Behavior,
 }
@@ -249,7 +251,7 @@ impl Config {
             Actor::User => return Latency::Constant(Duration::ZERO),
             Actor::Scheduler => 0,
             Actor::StatefulSetController | Actor::DeploymentController | Actor::ReplicaSetController => 1,
-            Actor::Kubelet => 3,
+            Actor::Kubelet | Actor::Provisioner | Actor::Attacher => 3,
             _ => 2,
         };
         self.extra_api[group].unwrap_or(Latency::Constant(Duration::ZERO))

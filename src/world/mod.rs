@@ -156,6 +156,10 @@ impl World {
             extra: Latency::Constant(Duration::ZERO),
             last: Time::ZERO,
         };
+        let mut watchers: [Watcher; Process::ALL.len()] = std::array::from_fn(|_| watcher.clone());
+        if let Some((process, lag)) = config.slow_watch {
+            watchers[process as usize].extra = lag;
+        }
         World {
             store: Store::seeded(seed),
             chooser: Chooser::seeded(seed),
@@ -171,7 +175,7 @@ impl World {
             exceeded: None,
             decisions: None,
             queue: Queue::new(),
-            watchers: std::array::from_fn(|_| watcher.clone()),
+            watchers,
             foreground: 0,
             delays: 0,
             handled: 0,
