@@ -235,8 +235,8 @@ pub struct Config {
     pub client_qps: u32,
     /// Burst of that.
     pub client_burst: u32,
-    /// Additional latency of API writes, for perturbation: of the scheduler, the workload controllers, all other
-    /// controllers, and the kubelets and drivers.
+    /// Additional latency of API writes, for perturbation: of the scheduler, of the workload controllers, of the
+    /// controllers of storage, endpoints and disruption, and of the other controllers.
     pub extra_api: [Option<Latency>; 4],
     /// A process whose watch runs behind by this much more, for perturbation.
     pub slow_watch: Option<(crate::event::Process, Latency)>,
@@ -248,11 +248,16 @@ impl Config {
     /// The additional latency of this actor's writes.
     pub fn extra_api(&self, actor: Actor) -> Latency {
         let group = match actor {
-            Actor::User => return Latency::Constant(Duration::ZERO),
+            Actor::User | Actor::Kubelet | Actor::Provisioner | Actor::Attacher => {
+                return Latency::Constant(Duration::ZERO);
+            }
             Actor::Scheduler => 0,
             Actor::StatefulSetController | Actor::DeploymentController | Actor::ReplicaSetController => 1,
-            Actor::Kubelet | Actor::Provisioner | Actor::Attacher => 3,
-            _ => 2,
+            Actor::VolumeController
+            | Actor::AttachDetach
+            | Actor::EndpointSliceController
+            | Actor::DisruptionController => 2,
+            Actor::NodeController | Actor::TaintEviction | Actor::PodGc | Actor::GarbageCollector => 3,
         };
         self.extra_api[group].unwrap_or(Latency::Constant(Duration::ZERO))
     }

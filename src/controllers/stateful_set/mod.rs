@@ -126,7 +126,8 @@ impl Reconciler for StatefulSets {
         if !plan.steps.is_empty() {
             let stamps = [choice.current, choice.update]
                 .map(|target| view.stamps.get(&(target.label, target.template)).copied());
-            let underway = Underway::new(view.frame.clone(), choice, &set, view.owners, draft, stamps);
+            let mut underway = Underway::new(view.frame.clone(), choice, &set, view.owners, draft, stamps);
+            underway.see_terminating_claims(&plan, world);
             self.memory(key).underway = Some(underway);
         }
         plan

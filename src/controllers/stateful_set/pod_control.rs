@@ -2,7 +2,7 @@
 //!
 //! Follows CreateStatefulPod, UpdateStatefulPod and DeleteStatefulPod of stateful_pod_control.go, with their Events
 //! (STS-111), and what the API server has to say about a pod of a set.
-use super::calls::{Claims, Done, Ordinal, Outcome, Underway, Which, retried, wrote};
+use super::calls::{Call, Claims, Done, Ordinal, Outcome, Underway, Which, retried, wrote};
 use super::claims::{self, PodRef};
 use super::identity::{Frame, identity_matches, storage_matches};
 use super::revision::Target;
@@ -14,6 +14,7 @@ use crate::api::objects::*;
 use crate::api::status::Status;
 use crate::api::store::{POD_INDEX_LABEL, POD_NAME_LABEL, REVISION_LABEL};
 use crate::api::text::label_value_errors;
+use crate::controllers::plan::Plan;
 use crate::event::Process;
 use crate::kernel::Id;
 use crate::rule::{Rule, mark};
@@ -96,15 +97,35 @@ impl Underway {
         Ok(wrote(world.store.claims.get(id).map(|claim| claim.meta.revision)))
     }
 
+    /// A claim that is being deleted when the sync looks blocks its pod, even if it is gone by the time the pod would be
+    /// created (STS-22).
+    pub(super) fn see_terminating_claims(&mut self, plan: &Plan<Call>, world: &World) {
+        if self.frame.claim_stems.is_empty() {
+            return;
+        }
+        for step in &plan.steps {
+            let (Call::CreatePod(ordinal, _) | Call::DemandClaims(ordinal)) = step.call else { continue };
+            let found = self.terminating_claims(ordinal, world);
+            self.claim_errors.extend(found.into_iter().map(|text| (ordinal, text)));
+        }
+    }
+
+    fn terminating_claims(&self, ordinal: Ordinal, world: &World) -> Vec<String> {
+        let cache = world.view(Process::ControllerManager);
+        claims::of_ordinal(&self.frame, cache, ordinal)
+            .filter_map(|(_, claim)| claim.filter(|(_, claim)| claim.meta.is_terminating()))
+            .map(|(_, claim)| format!("pvc {} is being deleted", world.store.name_of(claim.meta.name)))
+            .collect()
+    }
+
     /// Why the claims of a pod are not all there (STS-21, STS-22): all reasons, as the real controller joins them.
     pub(super) fn claims_error(&self, ordinal: Ordinal, world: &World) -> Option<String> {
-        let cache = world.view(Process::ControllerManager);
         let mut errors: Vec<String> =
             self.claim_errors.iter().filter(|(of, _)| *of == ordinal).map(|(_, text)| text.clone()).collect();
-        for (_, claim) in claims::of_ordinal(&self.frame, cache, ordinal) {
-            if let Some((_, claim)) = claim.filter(|(_, claim)| claim.meta.is_terminating()) {
-                mark!("STS-22");
-                errors.push(format!("pvc {} is being deleted", world.store.name_of(claim.meta.name)));
+        for error in self.terminating_claims(ordinal, world) {
+            mark!("STS-22");
+            if !errors.contains(&error) {
+                errors.push(error);
             }
         }
         match errors.len() {
