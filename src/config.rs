@@ -122,6 +122,8 @@ parameters! {
     Latencies: Latency {
         /// An API write, from the client's call to its commit.
         api_write "apiWrite" "LAT-1" = log_normal(8, 150),
+        /// From one object of a kubectl command to the next.
+        kubectl "kubectlRequest" "LAT-1" = log_normal(8, 150),
         /// From a commit to an informer.
         watch "watchLag" "LAT-3" = log_normal(10, 200),
         /// From an informer to a worker.
@@ -280,6 +282,7 @@ impl Config {
         timers.csi_backoff = millis(500);
         let latency = &mut config.latency;
         latency.api_write = constant(3);
+        latency.kubectl = constant(2);
         latency.watch = constant(2);
         latency.queue_hop = constant(0);
         latency.schedule = constant(2);

@@ -308,8 +308,10 @@ impl<'s> Play<'s> {
             return Ok(());
         }
         let all: Vec<_> = scenario.manifests.iter().map(|manifest| manifest.value.clone()).collect();
-        let output = kubectl::apply_all(&all, &mut self.cluster);
+        let mut command = kubectl::apply_all(&all, &mut self.cluster);
         watch.happened(&self.cluster);
+        self.carry_out(&mut command, None, watch)?;
+        let output = command.output;
         watch.output(&self.cluster, None, &output);
         if output.exit != 0 {
             let message = output.stderr.trim_end().to_owned();
@@ -422,29 +424,42 @@ impl<'s> Play<'s> {
             return Ok(());
         }
         let give_up = step.timeout.map(|timeout| self.cluster.world.now() + timeout);
-        loop {
-            match command.poll(&mut self.cluster) {
-                Progress::Done => break,
-                Progress::Waiting(wake) => {
-                    watch.happened(&self.cluster);
-                    if give_up.is_some_and(|time| self.cluster.world.now() >= time) {
-                        command.output.exit = 1;
-                        command.output.stderr.push_str("error: given up after the timeout of the step\n");
-                        break;
-                    }
-                    if let Some(wake) = [wake, give_up].into_iter().flatten().min() {
-                        self.look_at(wake);
-                    }
-                    if self.cluster.world.next_time().is_none() {
-                        self.fail(n, "it waits for something that can never happen".into(), false);
-                        return Ok(());
-                    }
-                    self.step(watch)?;
-                }
-            }
+        if !self.carry_out(&mut command, give_up, watch)? {
+            self.fail(n, "it waits for something that can never happen".into(), false);
+            return Ok(());
         }
         self.ended(n, step, &command.output, watch);
         Ok(())
+    }
+
+    /// Lets time pass until a command has ended. False: it waits for something that can never happen.
+    fn carry_out(
+        &mut self,
+        command: &mut Running,
+        give_up: Option<Time>,
+        watch: &mut dyn Watch,
+    ) -> Result<bool, Ended> {
+        let mut looks_at = None;
+        while let Progress::Waiting(wake) = command.poll(&mut self.cluster) {
+            watch.happened(&self.cluster);
+            if give_up.is_some_and(|time| self.cluster.world.now() >= time) {
+                command.output.exit = 1;
+                command.output.stderr.push_str("error: given up after the timeout of the step\n");
+                break;
+            }
+            let wake = [wake, give_up].into_iter().flatten().min();
+            if let Some(time) = wake
+                && looks_at != wake
+            {
+                self.look_at(time);
+                looks_at = wake;
+            }
+            if self.cluster.world.next_time().is_none() {
+                return Ok(false);
+            }
+            self.step(watch)?;
+        }
+        Ok(true)
     }
 
     fn ended(&mut self, n: usize, step: &Step, output: &Output, watch: &mut dyn Watch) {

@@ -48,9 +48,13 @@ impl Disagreement {
 pub enum Timing {
     /// That of the recording: everything is judged.
     Recorded,
-    /// Drawn. Controllers coalesce what they derive (statuses, endpoints), so when they write an intermediate value
-    /// in relation to the pods of this or another set is chance: the order of derived events is not judged. Which
-    /// value they end with is.
+    /// Drawn. What controllers coalesce comes out differently then, and is judged by what it amounts to:
+    ///
+    /// - when an intermediate status or endpoint list is written in relation to the pods of this or another set is
+    ///   chance: the order of derived events is not judged, the value they end with is;
+    /// - a rolling update takes the steps of a ReplicaSet together or one by one: 3->1 is as good as 3->2, 2->1;
+    /// - an attempt of the scheduler that changes nothing shows as an Event only if it falls between two changes:
+    ///   `FailedScheduling` has to be there only where the pod becomes unschedulable.
     Drawn,
 }
 
@@ -95,10 +99,10 @@ fn compare_segment(expected: &AgreedSegment, ours: &Segment, timing: Timing) -> 
         })
         .collect();
     commands(&expected.commands, &ours.outputs)?;
-    counts(expected, &told)?;
+    counts(expected, &told, timing)?;
     settled(expected, &ours.settled)?;
     order(expected, &told, timing)?;
-    reasons(expected, ours)
+    reasons(expected, ours, timing)
 }
 
 /// An event in the words of a segment.
@@ -119,32 +123,61 @@ fn as_recorded(text: &str, expected: &AgreedSegment) -> String {
     format!("{head}-* {what}")
 }
 
-fn counts(expected: &AgreedSegment, told: &[Told]) -> Result<(), Found> {
-    let mut seen: BTreeMap<&str, (u32, Revision)> = BTreeMap::new();
+fn counts(expected: &AgreedSegment, told: &[Told], timing: Timing) -> Result<(), Found> {
+    let mut seen: BTreeMap<String, (u32, Revision)> = BTreeMap::new();
     for event in told.iter().filter(|event| !event.derived) {
-        let entry = seen.entry(&event.text).or_insert((0, event.revision));
-        entry.0 += 1;
-        entry.1 = event.revision;
+        for text in steps(&event.text, timing) {
+            let entry = seen.entry(text).or_insert((0, event.revision));
+            entry.0 += 1;
+            entry.1 = event.revision;
+        }
     }
+    let (least, more) = (in_steps(&expected.events, timing), in_steps(&expected.sometimes, timing));
+    let recorded = |counts: &BTreeMap<String, u32>, text: &str| counts.get(text).copied().unwrap_or(0);
     for (text, (count, revision)) in &seen {
-        let least = expected.events.get(*text).copied().unwrap_or(0);
-        let most = least + expected.sometimes.get(*text).copied().unwrap_or(0);
+        let most = recorded(&least, text) + recorded(&more, text);
         if *count > most {
             let allowed = if most == 0 { "never".to_owned() } else { format!("at most {most} times") };
             return Err((format!("`{text}` happened {count} times, recorded {allowed}"), Some(*revision)));
         }
     }
     let derived = ["endpoints/", "sts-status/", "deploy-status/"];
-    for (text, least) in &expected.events {
+    for (text, least) in &least {
         if derived.iter().any(|kind| text.starts_with(kind)) {
             continue;
         }
-        let count = seen.get(text.as_str()).map_or(0, |(count, _)| *count);
+        let count = seen.get(text).map_or(0, |(count, _)| *count);
         if count < *least {
             return Err((format!("`{text}` happened {count} times, recorded at least {least}"), None));
         }
     }
     Ok(())
+}
+
+fn in_steps(counts: &BTreeMap<String, u32>, timing: Timing) -> BTreeMap<String, u32> {
+    let mut all = BTreeMap::new();
+    for (text, count) in counts {
+        for step in steps(text, timing) {
+            *all.entry(step).or_insert(0) += count;
+        }
+    }
+    all
+}
+
+/// Under drawn timings `rs/web-rs-1 scaled 3->1` counts as 3->2 and 2->1.
+fn steps(text: &str, timing: Timing) -> Vec<String> {
+    let scaled = text.strip_prefix("rs/").and_then(|rest| rest.split_once(" scaled "));
+    if let (Timing::Drawn, Some((name, numbers))) = (timing, scaled)
+        && let Some((from, to)) = numbers.split_once("->")
+        && let (Ok(from), Ok(to)) = (from.parse::<u32>(), to.parse::<u32>())
+    {
+        let one = |low: u32| {
+            let (from, to) = if from < to { (low, low + 1) } else { (low + 1, low) };
+            format!("rs/{name} scaled {from}->{to}")
+        };
+        return (from.min(to)..from.max(to)).map(one).collect();
+    }
+    vec![text.to_owned()]
 }
 
 fn order(expected: &AgreedSegment, told: &[Told], timing: Timing) -> Result<(), Found> {
@@ -297,10 +330,17 @@ fn same_text(recorded: &str, ours: &str) -> bool {
     rest.is_empty()
 }
 
-fn reasons(expected: &AgreedSegment, ours: &Segment) -> Result<(), Found> {
+fn reasons(expected: &AgreedSegment, ours: &Segment, timing: Timing) -> Result<(), Found> {
+    let again = |object: &str, reason: &str| {
+        let pod = object.strip_prefix("Pod/").unwrap_or(object);
+        reason == "FailedScheduling" && !expected.events.contains_key(&format!("pod/{pod} unschedulable"))
+    };
     for (object, reasons) in &expected.reasons {
         let mine = ours.reasons.get(object);
         for reason in reasons {
+            if timing == Timing::Drawn && again(object, reason) {
+                continue;
+            }
             if !mine.is_some_and(|mine| mine.contains(reason)) {
                 return Err((format!("there is no Event {reason} on {object}"), None));
             }

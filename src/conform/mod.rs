@@ -73,6 +73,7 @@ fn perturb(config: &mut Config, seed: u64) {
         _ => [None; 4],
     };
     config.latency.api_write = between(1, 6);
+    config.latency.kubectl = between(1, 3);
     config.latency.watch = between(1, 4);
     config.slow_watch = Process::ALL.get(lot(7)).map(|process| (*process, between(0, 12)));
     let (least, most) = [(0, 10), (60, 110), (0, 110)][lot(3)];

@@ -124,14 +124,18 @@ pub fn start(words: &[String], stdin: Option<&str>, read: Read, cluster: &mut Cl
 }
 
 /// `kubectl apply -f -` of manifests that have been read already.
-pub fn apply_all(manifests: &[serde_json::Value], cluster: &mut Cluster) -> Output {
+pub fn apply_all(manifests: &[serde_json::Value], cluster: &mut Cluster) -> Running {
     let mut running = Running::default();
-    act_as_user(&mut cluster.world);
     let input = Input::Manifests(manifests);
     let mut session = Session::new(&mut cluster.world, &mut running.output, None, input);
-    let ended = exec::apply(&mut session);
-    running.end(ended);
-    running.output
+    match exec::apply(&mut session) {
+        Ok(task) => {
+            running.task = Some(task);
+            running.poll(cluster);
+        }
+        Err(failure) => running.end(Err(failure)),
+    }
+    running
 }
 
 fn act_as_user(world: &mut World) {

@@ -323,6 +323,11 @@ impl World {
             + self.draw(self.config.extra_api(actor), Draw::ApiWrite, !key, self.handled)
     }
 
+    /// How long kubectl takes from one object of a command to the next.
+    pub fn kubectl_delay(&self) -> Duration {
+        self.draw(self.config.latency.kubectl, Draw::ApiWrite, u64::from(self.store.revision().0), self.handled)
+    }
+
     /// A name made from `metadata.generateName`: the base, cut to 58 characters, and five random letters
     /// (`apiserver/pkg/storage/names`). They depend on the seed, the owner's key and the attempt only.
     pub fn generated_name(&self, base: &str, object: u64, attempt: u64) -> String {

@@ -103,3 +103,40 @@ fn ages_in_outputs_may_be_any() {
     assert!(!same("reached: <age>\npod/a", "reached: 3s\npod/b\n"));
     assert!(!same("reached: <age>", "reached: 3s more"));
 }
+
+#[test]
+fn under_drawn_timings_steps_of_a_replica_set_may_be_taken_together_but_not_left_out() {
+    let mut expected = AgreedSegment::default();
+    for step in ["rs/web-rs-1 scaled 3->2", "rs/web-rs-1 scaled 2->1"] {
+        expected.events.insert(step.into(), 1);
+    }
+    let segment = |texts: &[&str]| Segment {
+        events: texts
+            .iter()
+            .map(|text| Event { text: (*text).into(), revision: Revision(1), derived: false })
+            .collect(),
+        settled: json!({}),
+        ..Segment::default()
+    };
+    let together = segment(&["rs/web-rs-1 scaled 3->1"]);
+    compare_segment(&expected, &together, Timing::Drawn).unwrap();
+    assert!(compare_segment(&expected, &together, Timing::Recorded).is_err());
+    for wrong in [&["rs/web-rs-1 scaled 3->2"][..], &["rs/web-rs-1 scaled 3->0"], &["rs/web-rs-1 scaled 1->3"]] {
+        assert!(compare_segment(&expected, &segment(wrong), Timing::Drawn).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn under_drawn_timings_only_a_repeated_attempt_of_the_scheduler_may_go_unseen() {
+    let mut expected = agreed();
+    expected.reasons = [("Pod/web-0".to_owned(), vec!["FailedScheduling".to_owned()])].into();
+    assert!(judged(&expected, &ours()).is_err());
+    compare_segment(&expected, &ours(), Timing::Drawn).unwrap();
+    expected.events.insert("pod/web-0 unschedulable".into(), 1);
+    let mut segment = ours();
+    segment.events.insert(
+        0,
+        Event { text: "pod/web-0 unschedulable".into(), revision: Revision(0), derived: false },
+    );
+    assert!(compare_segment(&expected, &segment, Timing::Drawn).is_err());
+}

@@ -21,6 +21,8 @@ use crate::event::{Controller, Process};
 use crate::kernel::{Id, Time};
 use crate::rule::{Rule, mark};
 use crate::world::{Actor, World};
+use crate::rule::Rule;
+use crate::world::{Actor, Draw, World};
 use index::Index;
 use std::collections::BTreeMap;
 
@@ -147,6 +149,9 @@ fn check<T: Stored>(id: Id<T>, read: Revision, world: &World) -> Result<(), Stat
     }
 }
 
+/// Places in a bucket of a hash table of the real controller's runtime.
+const PLACES: u64 = 8;
+
 /// A True condition DisruptionTarget on a pod that neither ends nor is being deleted. The kubelet's never gets stale.
 fn is_marked(pod: &Pod) -> bool {
     pod.flags.has(PodFlags::DISRUPTION_TARGET)
@@ -156,16 +161,24 @@ fn is_marked(pod: &Pod) -> bool {
 }
 
 impl Budgets {
-    /// PDB-4: only the first budget that matches is woken; more than one is the user's mistake.
+    /// PDB-4: only one of the budgets that match is woken; more than one is the user's mistake.
     fn wake(&self, id: Id<Pod>, pod: &Pod, queue: &mut WorkQueue, world: &mut World) {
         let budgets = self.index.budgets_of(pod, world.view(Process::ControllerManager));
         let Some(first) = budgets.first().copied() else { return };
         mark!("PDB-2", "PDB-4");
+        // The real lister walks a hash table from a random one of its eight places: mostly it meets the oldest first.
+        let places = PLACES.max(budgets.len() as u64);
+        let place = match budgets.len() {
+            0 | 1 => 0,
+            _ => world.chooser.below(Draw::Order as u32, u64::from(id.as_u32()), world.handled(), places),
+        };
+        let chosen = usize::try_from(place).ok().and_then(|place| budgets.get(place)).or(budgets.first());
+        let Some(chosen) = chosen.copied() else { return };
         if budgets.len() > 1 {
             world.actor = Actor::DisruptionController;
             world.emit(id, true, "MultiplePodDisruptionBudgets", |world| {
                 let namespace = world.store.names.text(pod.meta.namespace);
-                let budget = world.store.budgets.last_known(first);
+                let budget = world.store.budgets.last_known(chosen);
                 let budget = budget.map_or_else(String::new, |budget| world.store.name_of(budget.meta.name));
                 format!(
                     "Pod {namespace:?}/{:?} matches multiple PodDisruptionBudgets.  Chose {budget:?} arbitrarily.",
@@ -173,7 +186,7 @@ impl Budgets {
                 )
             });
         }
-        queue.add(key(first), world);
+        queue.add(key(chosen), world);
     }
 
     /// Takes note of whether a pod is to be disrupted and is not being deleted.

@@ -170,7 +170,7 @@ fn stale_marks_are_reset() {
     assert!(!marked(&bench, ids[0]) && marked(&bench, ids[1]));
 }
 
-/// PDB-14 (pdb-two-budgets): the older one follows, both count when they are looked at.
+/// PDB-4, PDB-14 (pdb-two-budgets): a pod event wakes one of them, mostly the older; both count when they are looked at.
 #[test]
 fn two_budgets_over_a_pod() {
     let mut bench = Bench::new();

@@ -8,28 +8,86 @@ use crate::api::patch::{self, LAST_APPLIED, PatchType};
 use crate::api::status::Status;
 use crate::api::text::{go_format, go_json};
 use crate::api::wire::fields::{at, int, text_at, texts};
+use crate::kernel::Time;
+use crate::kubectl::exec::Task;
 use crate::kubectl::failure::Failure;
+use crate::kubectl::run::{Output, Progress};
 use crate::kubectl::server;
 use crate::kubectl::session::{Info, Input, STDIN, Session};
-use crate::world::DeleteOptions;
+use crate::world::{DeleteOptions, World};
 use serde_json::Value;
+use std::collections::VecDeque;
 
-/// `kubectl apply -f -`.
-pub(crate) fn apply(session: &mut Session<'_>) -> Result<(), Failure> {
-    let (infos, mut failures) = session.manifests();
-    if infos.is_empty() && failures.is_empty() {
-        return Err(Failure::client("no objects passed to apply"));
-    }
-    for info in infos {
-        match apply_one(session, &info) {
-            Ok(what) => session.say(format!("{} {what}", info.title())),
-            Err(failure) => failures.push(failure),
-        }
-    }
-    Failure::all(failures)
+/// What is done with each object of a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Verb {
+    Apply,
+    Create { save_config: bool },
+    Replace,
 }
 
-fn apply_one(session: &mut Session<'_>, info: &Info) -> Result<&'static str, Failure> {
+/// Objects that a command sends one by one: the next request follows the answer to the one before it.
+#[derive(Clone, Debug)]
+pub(crate) struct Sending {
+    verb: Verb,
+    objects: VecDeque<Info>,
+    failures: Vec<Failure>,
+    /// When the next one is sent.
+    next: Time,
+}
+
+impl Sending {
+    fn new(session: &mut Session<'_>, verb: Verb, what: &str) -> Result<Sending, Failure> {
+        let (objects, failures) = session.manifests();
+        if objects.is_empty() && failures.is_empty() {
+            return Err(Failure::client(format!("no objects passed to {what}")));
+        }
+        Ok(Sending { verb, objects: objects.into(), failures, next: session.world.now() })
+    }
+
+    pub(super) fn poll(&mut self, world: &mut World, output: &mut Output) -> Result<Progress, Failure> {
+        let mut session = Session::new(world, output, None, Input::Manifests(&[]));
+        while self.next <= session.world.now() {
+            let Some(info) = self.objects.pop_front() else {
+                return Failure::all(std::mem::take(&mut self.failures)).map(|()| Progress::Done);
+            };
+            let sent = match self.verb {
+                Verb::Apply => apply_one(&mut session, &info),
+                Verb::Create { save_config } => create(&mut session, &info, save_config),
+                Verb::Replace => replace(&mut session, &info),
+            };
+            match sent {
+                Ok(line) => session.say(line),
+                Err(failure) => self.failures.push(failure),
+            }
+            if !self.objects.is_empty() {
+                self.next = session.world.now() + session.world.kubectl_delay();
+            }
+        }
+        Ok(Progress::Waiting(Some(self.next)))
+    }
+}
+
+/// `kubectl apply -f -`.
+pub(crate) fn apply(session: &mut Session<'_>) -> Result<Task, Failure> {
+    Sending::new(session, Verb::Apply, "apply").map(Task::Send)
+}
+
+/// `kubectl create -f -`.
+pub(super) fn create_all(session: &mut Session<'_>, save_config: bool) -> Result<Task, Failure> {
+    Sending::new(session, Verb::Create { save_config }, "create").map(Task::Send)
+}
+
+/// `kubectl replace -f -`.
+pub(super) fn replace_all(session: &mut Session<'_>) -> Result<Task, Failure> {
+    Sending::new(session, Verb::Replace, "replace").map(Task::Send)
+}
+
+fn apply_one(session: &mut Session<'_>, info: &Info) -> Result<String, Failure> {
+    Ok(format!("{} {}", info.title(), apply_to_live(session, info)?))
+}
+
+fn apply_to_live(session: &mut Session<'_>, info: &Info) -> Result<&'static str, Failure> {
     if info.name.is_empty() {
         let generated = text_at(&info.object, &["metadata", "generateName"]);
         if !generated.is_empty() {
@@ -116,42 +174,20 @@ fn create_one(session: &mut Session<'_>, manifest: Value) -> Result<Value, Failu
     Ok(session.world.rest_get(created)?)
 }
 
-/// `kubectl create -f -`.
-pub(super) fn create(session: &mut Session<'_>, save_config: bool) -> Result<(), Failure> {
-    let (infos, mut failures) = session.manifests();
-    if infos.is_empty() && failures.is_empty() {
-        return Err(Failure::client("no objects passed to create"));
-    }
-    for info in infos {
-        let manifest = if save_config { patch::with_last_applied(&info.object) } else { info.object.clone() };
-        match create_one(session, manifest) {
-            Ok(created) => {
-                session.say(format!("{} created", server::object_name(info.kind, &created)));
-            }
-            Err(failure) => failures.push(failure),
-        }
-    }
-    Failure::all(failures)
+fn create(session: &mut Session<'_>, info: &Info, save_config: bool) -> Result<String, Failure> {
+    let manifest = if save_config { patch::with_last_applied(&info.object) } else { info.object.clone() };
+    let created = create_one(session, manifest)?;
+    Ok(format!("{} created", server::object_name(info.kind, &created)))
 }
 
-/// `kubectl replace -f -`.
-pub(super) fn replace(session: &mut Session<'_>) -> Result<(), Failure> {
-    let (infos, mut failures) = session.manifests();
-    if infos.is_empty() && failures.is_empty() {
-        return Err(Failure::client("no objects passed to replace"));
-    }
-    for info in infos {
-        // An annotation that is there is kept true; none is added (`CreateOrUpdateAnnotation`).
-        let annotated = at(&info.object, &["metadata", "annotations", LAST_APPLIED]).is_some();
-        let object = if annotated { patch::with_last_applied(&info.object) } else { info.object.clone() };
-        let replaced = server::writable(session.world, info.kind, &info.namespace, &info.name)
-            .and_then(|live| session.world.rest_update(live, object));
-        match replaced {
-            Ok(_) => session.say(format!("{} replaced", info.title())),
-            Err(status) => failures.push(Failure::from(status).while_doing("replacing", STDIN)),
-        }
-    }
-    Failure::all(failures)
+fn replace(session: &mut Session<'_>, info: &Info) -> Result<String, Failure> {
+    // An annotation that is there is kept true; none is added (`CreateOrUpdateAnnotation`).
+    let annotated = at(&info.object, &["metadata", "annotations", LAST_APPLIED]).is_some();
+    let object = if annotated { patch::with_last_applied(&info.object) } else { info.object.clone() };
+    server::writable(session.world, info.kind, &info.namespace, &info.name)
+        .and_then(|live| session.world.rest_update(live, object))
+        .map_err(|status| Failure::from(status).while_doing("replacing", STDIN))?;
+    Ok(format!("{} replaced", info.title()))
 }
 
 /// `kubectl create --raw /api/v1/namespaces/N/pods/P/eviction -f -`.

@@ -4,22 +4,23 @@ use crate::kernel::{Duration, Time};
 use crate::kubectl::command::{Cascade, Delete, Objects};
 use crate::kubectl::exec::Task;
 use crate::kubectl::failure::Failure;
-use crate::kubectl::run::Progress;
+use crate::kubectl::run::{Output, Progress};
 use crate::kubectl::server::{self, Type};
-use crate::kubectl::session::Session;
+use crate::kubectl::session::{Info, Session};
 use crate::world::{DeleteOptions, Propagation, World};
+use std::collections::VecDeque;
 
 /// How long kubectl waits if it is to wait without end: a week.
 const FOREVER: Duration = Duration::from_secs(7 * 24 * 3600);
 const FORCE_WARNING: &str = "Warning: Immediate deletion does not wait for confirmation that the running resource \
     has been terminated. The resource may continue to run on the cluster indefinitely.";
 
-/// Deletes; what is left is to wait.
-pub(super) fn delete(session: &mut Session<'_>, command: &Delete) -> Result<Option<Task>, Failure> {
+/// What is deleted, and how.
+pub(super) fn delete(session: &mut Session<'_>, command: &Delete) -> Result<Task, Failure> {
     if command.force && command.grace_period == Some(0) {
         session.complain(FORCE_WARNING);
     }
-    let (infos, mut failures) = session.resolve_names(&command.objects, command.all_namespaces);
+    let (infos, failures) = session.resolve_names(&command.objects, command.all_namespaces);
     let options = DeleteOptions {
         uid: None,
         revision: None,
@@ -30,38 +31,39 @@ pub(super) fn delete(session: &mut Session<'_>, command: &Delete) -> Result<Opti
             Cascade::Orphan => Propagation::Orphan,
         },
     };
-    let found = infos.len();
-    let mut deleted = Vec::new();
-    for info in infos {
-        let object = server::writable(session.world, info.kind, &info.namespace, &info.name)
-            .and_then(|object| session.world.rest_delete(object, options).map(|_| object));
-        match object {
-            Ok(object) => {
-                let how = if command.force { "force deleted" } else { "deleted" };
-                session.say(format!("{} \"{}\" {how}", info.kind.singular(), info.name));
-                deleted.push(Gone { object, kind: info.kind, name: info.name });
-            }
-            Err(status) if status.is_not_found() && command.ignore_not_found => {}
-            Err(status) => failures.push(status.into()),
-        }
-    }
-    Failure::all(failures)?;
-    if found == 0 {
-        if matches!(command.objects, Objects::Files(_)) && !command.ignore_not_found {
-            return Err(Failure::client("no objects passed to delete"));
-        }
-        session.say("No resources found");
-        return Ok(None);
-    }
-    let deadline = session.world.now() + command.timeout.unwrap_or(FOREVER);
-    Ok(command.wait.then_some(Task::Delete(Deleting { deleted, deadline })))
+    Ok(Task::Delete(Deleting {
+        found: infos.len(),
+        objects: infos.into(),
+        failures,
+        next: session.world.now(),
+        how: if command.force { "force deleted" } else { "deleted" },
+        options,
+        ignore_not_found: command.ignore_not_found,
+        from_files: matches!(command.objects, Objects::Files(_)),
+        wait: command.wait.then_some(command.timeout.unwrap_or(FOREVER)),
+        deleted: Vec::new(),
+        deadline: None,
+    }))
 }
 
-/// Waits until objects are gone, one after the other; a successor of the same name does not count.
+/// Deletes objects one by one, then waits until they are gone, one after the other; a successor of the same name does
+/// not count.
 #[derive(Clone, Debug)]
 pub(crate) struct Deleting {
+    objects: VecDeque<Info>,
+    found: usize,
+    failures: Vec<Failure>,
+    /// When the next one is deleted: after the answer to the one before it.
+    next: Time,
+    how: &'static str,
+    options: DeleteOptions,
+    ignore_not_found: bool,
+    from_files: bool,
+    /// How long to wait for the end; None: not at all.
+    wait: Option<Duration>,
     deleted: Vec<Gone>,
-    deadline: Time,
+    /// Set when everything has been deleted and the wait begins.
+    deadline: Option<Time>,
 }
 
 #[derive(Clone, Debug)]
@@ -72,15 +74,61 @@ struct Gone {
 }
 
 impl Deleting {
-    pub(super) fn poll(&mut self, world: &World) -> Result<Progress, Failure> {
+    pub(super) fn poll(&mut self, world: &mut World, output: &mut Output) -> Result<Progress, Failure> {
+        while self.deadline.is_none() {
+            if self.next > world.now() {
+                return Ok(Progress::Waiting(Some(self.next)));
+            }
+            match self.objects.pop_front() {
+                Some(info) => self.delete(info, world, output),
+                None => match self.all_deleted(world, output)? {
+                    Some(deadline) => self.deadline = Some(deadline),
+                    None => return Ok(Progress::Done),
+                },
+            }
+        }
+        self.wait(world)
+    }
+
+    fn delete(&mut self, info: Info, world: &mut World, output: &mut Output) {
+        let object = server::writable(world, info.kind, &info.namespace, &info.name)
+            .and_then(|object| world.rest_delete(object, self.options).map(|_| object));
+        match object {
+            Ok(object) => {
+                let line = format!("{} \"{}\" {}\n", info.kind.singular(), info.name, self.how);
+                output.stdout.push_str(&line);
+                self.deleted.push(Gone { object, kind: info.kind, name: info.name });
+            }
+            Err(status) if status.is_not_found() && self.ignore_not_found => {}
+            Err(status) => self.failures.push(status.into()),
+        }
+        if !self.objects.is_empty() {
+            self.next = world.now() + world.kubectl_delay();
+        }
+    }
+
+    /// Until when to wait for the end of what was deleted; None: there is nothing to wait for.
+    fn all_deleted(&mut self, world: &World, output: &mut Output) -> Result<Option<Time>, Failure> {
+        Failure::all(std::mem::take(&mut self.failures))?;
+        if self.found == 0 {
+            if self.from_files && !self.ignore_not_found {
+                return Err(Failure::client("no objects passed to delete"));
+            }
+            output.stdout.push_str("No resources found\n");
+            return Ok(None);
+        }
+        Ok(self.wait.map(|wait| world.now() + wait))
+    }
+
+    fn wait(&self, world: &World) -> Result<Progress, Failure> {
         let remaining = self.deleted.iter().find(|gone| world.rest_get(gone.object).is_ok());
         match remaining {
             None => Ok(Progress::Done),
-            Some(gone) if world.now() >= self.deadline => {
+            Some(gone) if self.deadline.is_some_and(|deadline| world.now() >= deadline) => {
                 let (kind, name) = (gone.kind.plural, &gone.name);
                 Err(Failure::client(format!("timed out waiting for the condition on {kind}/{name}")))
             }
-            Some(_) => Ok(Progress::Waiting(Some(self.deadline))),
+            Some(_) => Ok(Progress::Waiting(self.deadline)),
         }
     }
 }

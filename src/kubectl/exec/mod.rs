@@ -24,6 +24,8 @@ pub(super) use apply::apply;
 /// A command that waits.
 #[derive(Clone, Debug)]
 pub(super) enum Task {
+    /// For the answer to each object before it sends the next.
+    Send(apply::Sending),
     /// For objects to be gone.
     Delete(delete::Deleting),
     /// For a number of replicas.
@@ -40,7 +42,8 @@ impl Task {
     /// Goes on as far as it can.
     pub(super) fn poll(&mut self, world: &mut World, output: &mut Output) -> Result<Progress, Failure> {
         match self {
-            Task::Delete(task) => task.poll(world),
+            Task::Send(task) => task.poll(world, output),
+            Task::Delete(task) => task.poll(world, output),
             Task::Scale(task) => task.poll(world, output),
             Task::Status(task) => task.poll(world, output),
             Task::Wait(task) => task.poll(world, output),
@@ -52,11 +55,11 @@ impl Task {
 /// Does what can be done at once; what is left is a task.
 pub(super) fn execute(session: &mut Session<'_>, command: &Command) -> Result<Option<Task>, Failure> {
     match command {
-        Command::Apply { .. } => apply::apply(session)?,
-        Command::Create { save_config, .. } => apply::create(session, *save_config)?,
+        Command::Apply { .. } => return apply::apply(session).map(Some),
+        Command::Create { save_config, .. } => return apply::create_all(session, *save_config).map(Some),
         Command::Evict { namespace, pod, .. } => apply::evict(session, namespace, pod)?,
-        Command::Replace { .. } => apply::replace(session)?,
-        Command::Delete(command) => return delete::delete(session, command),
+        Command::Replace { .. } => return apply::replace_all(session).map(Some),
+        Command::Delete(command) => return delete::delete(session, command).map(Some),
         Command::Scale(command) => return scale::scale(session, command),
         Command::Patch { objects, patch, patch_type, subresource } => {
             patch::patch(session, objects, patch, *patch_type, subresource.as_deref())?;
