@@ -20,8 +20,6 @@ use crate::controllers::runner::{Reconciler, WorkQueue};
 use crate::event::{Controller, Process};
 use crate::kernel::{Id, Time};
 use crate::rule::{Rule, mark};
-use crate::world::{Actor, World};
-use crate::rule::Rule;
 use crate::world::{Actor, Draw, World};
 use index::Index;
 use std::collections::BTreeMap;
@@ -164,8 +162,6 @@ impl Budgets {
     /// PDB-4: only one of the budgets that match is woken; more than one is the user's mistake.
     fn wake(&self, id: Id<Pod>, pod: &Pod, queue: &mut WorkQueue, world: &mut World) {
         let budgets = self.index.budgets_of(pod, world.view(Process::ControllerManager));
-        let Some(first) = budgets.first().copied() else { return };
-        mark!("PDB-2", "PDB-4");
         // The real lister walks a hash table from a random one of its eight places: mostly it meets the oldest first.
         let places = PLACES.max(budgets.len() as u64);
         let place = match budgets.len() {
@@ -174,6 +170,7 @@ impl Budgets {
         };
         let chosen = usize::try_from(place).ok().and_then(|place| budgets.get(place)).or(budgets.first());
         let Some(chosen) = chosen.copied() else { return };
+        mark!("PDB-2", "PDB-4");
         if budgets.len() > 1 {
             world.actor = Actor::DisruptionController;
             world.emit(id, true, "MultiplePodDisruptionBudgets", |world| {
