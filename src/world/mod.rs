@@ -325,7 +325,12 @@ impl World {
 
     /// How long kubectl takes from one object of a command to the next.
     pub fn kubectl_delay(&self) -> Duration {
-        self.draw(self.config.latency.kubectl, Draw::ApiWrite, u64::from(self.store.revision().0), self.handled)
+        self.draw(
+            self.config.latency.kubectl,
+            Draw::ApiWrite,
+            u64::from(self.store.revision().0),
+            self.handled,
+        )
     }
 
     /// A name made from `metadata.generateName`: the base, cut to 58 characters, and five random letters

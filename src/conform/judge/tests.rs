@@ -121,7 +121,9 @@ fn under_drawn_timings_steps_of_a_replica_set_may_be_taken_together_but_not_left
     let together = segment(&["rs/web-rs-1 scaled 3->1"]);
     compare_segment(&expected, &together, Timing::Drawn).unwrap();
     assert!(compare_segment(&expected, &together, Timing::Recorded).is_err());
-    for wrong in [&["rs/web-rs-1 scaled 3->2"][..], &["rs/web-rs-1 scaled 3->0"], &["rs/web-rs-1 scaled 1->3"]] {
+    for wrong in
+        [&["rs/web-rs-1 scaled 3->2"][..], &["rs/web-rs-1 scaled 3->0"], &["rs/web-rs-1 scaled 1->3"]]
+    {
         assert!(compare_segment(&expected, &segment(wrong), Timing::Drawn).is_err(), "{wrong:?}");
     }
 }
@@ -134,9 +136,8 @@ fn under_drawn_timings_only_a_repeated_attempt_of_the_scheduler_may_go_unseen() 
     compare_segment(&expected, &ours(), Timing::Drawn).unwrap();
     expected.events.insert("pod/web-0 unschedulable".into(), 1);
     let mut segment = ours();
-    segment.events.insert(
-        0,
-        Event { text: "pod/web-0 unschedulable".into(), revision: Revision(0), derived: false },
-    );
+    segment
+        .events
+        .insert(0, Event { text: "pod/web-0 unschedulable".into(), revision: Revision(0), derived: false });
     assert!(compare_segment(&expected, &segment, Timing::Drawn).is_err());
 }
