@@ -1,4 +1,4 @@
-//! The same end whatever comes between: crashes of controllers, refused writes, late news, nodes that go and come back.
+//! The same end whatever comes between: crashes of controllers, refused writes, late news.
 use crate::drill::*;
 use crate::peers::*;
 use serde_json::{Value, json};
@@ -140,64 +140,4 @@ fn t_esr_008_events_that_were_missed_do_not_matter() {
         assert_eq!(drill.names("pods"), ["web-0", "web-1", "web-2", "web-3"]);
         assert_eq!(uid(&mut drill, "pod/web-2"), kept);
     }
-}
-
-#[test]
-fn t_node_028_a_set_comes_back_when_all_nodes_restart() {
-    every(|variant| {
-        let mut drill = Drill::on(STEADY, &[variant.set(3)]);
-        drill.step("- reboot: node/*");
-        assert_eq!(counters(&mut drill), [3; 5]);
-        assert_eq!(drill.names("pods"), ["web-0", "web-1", "web-2"]);
-        for node in ["node-a", "node-b", "node-c"] {
-            let conditions = drill.field(&format!("node/{node}"), "/status/conditions");
-            let ready = conditions.as_array().into_iter().flatten().find(|c| c["type"] == "Ready");
-            assert_eq!(ready.map(|c| &c["status"]), Some(&json!("True")), "{node}");
-        }
-    });
-}
-
-#[test]
-fn t_node_029_a_pod_on_a_partitioned_node_is_kept() {
-    every(|variant| {
-        let mut drill = Drill::on(STEADY, &[variant.set(3)]);
-        let (pod, node) = (uid(&mut drill, "pod/web-1"), drill.field("pod/web-1", "/spec/nodeName"));
-        drill.during("10m", "- partition: node-of(pod/web-1)");
-        assert_eq!(uid(&mut drill, "pod/web-1"), pod);
-        assert_eq!(drill.field("pod/web-1", "/spec/nodeName"), node);
-        assert_ne!(drill.field("pod/web-1", "/metadata/deletionTimestamp"), Value::Null, "asked to go");
-        assert_eq!(count(&drill.events(), "pod/web-1 created"), 0);
-        assert_eq!(counters(&mut drill)[1], 2, "two are ready");
-        drill.step(&format!("- heal: node/{}", node.as_str().unwrap_or_default()));
-        assert_eq!(counters(&mut drill), [3; 5]);
-        assert_ne!(uid(&mut drill, "pod/web-1"), pod);
-    });
-}
-
-#[test]
-fn t_node_031_a_restarted_controller_manager_touches_no_pod() {
-    every(|variant| {
-        let mut drill = variant.play(Peers::InOrder, 3);
-        let before: Vec<_> = (0..3).map(|n| uid(&mut drill, &format!("pod/web-{n}"))).collect();
-        drill.step("- restart: kube-controller-manager");
-        drill.step("- stop: kube-controller-manager\n- sleep: 5m\n- start: kube-controller-manager");
-        assert_eq!(drill.events_of("pod/"), [""; 0]);
-        let after: Vec<_> = (0..3).map(|n| uid(&mut drill, &format!("pod/web-{n}"))).collect();
-        assert_eq!(after, before);
-    });
-}
-
-#[test]
-fn t_node_032_pods_wait_for_the_scheduler() {
-    every(|variant| {
-        let mut drill = variant.play(Peers::InOrder, 1);
-        drill.step("- stop: kube-scheduler\n- kubectl: scale sts/web --replicas=3");
-        let waiting = if variant.is_ordered() { vec!["web-1"] } else { vec!["web-1", "web-2"] };
-        for name in &waiting {
-            assert_eq!(drill.field(&format!("pod/{name}"), "/spec/nodeName"), Value::Null, "{name}");
-        }
-        assert_eq!(drill.names("pods").len(), 1 + waiting.len());
-        drill.step("- start: kube-scheduler");
-        assert_eq!(counters(&mut drill), [3; 5]);
-    });
 }
