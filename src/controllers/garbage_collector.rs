@@ -129,6 +129,9 @@ impl GarbageCollector {
             self.look_for_owners(thing, &meta, world);
             self.note_latecomer(thing, &meta, world);
         }
+        if before != after && old.is_some() && new.is_some() {
+            self.look_at_waiting(before, world);
+        }
         match new {
             None => self.gone(change.uid, before, world),
             Some(meta) => self.deletion_begins(thing, old.as_ref(), &meta, world),
@@ -256,6 +259,20 @@ impl GarbageCollector {
         }
     }
 
+    /// A dependent has let go of these owners, or does not block them any more.
+    fn look_at_waiting(&mut self, owners: OwnersId, world: &mut World) {
+        if self.foreground.is_empty() {
+            return;
+        }
+        for owner in world.store.owners.get(owners).to_vec() {
+            if let Some((thing, _)) = self.foreground.get(&owner.uid)
+                && !self.is_blocked(owner.uid, world)
+            {
+                self.release(*thing, owner.uid, world);
+            }
+        }
+    }
+
     /// Nothing blocks the owner: what is decided now is written a moment later, whatever has come meanwhile.
     fn release(&mut self, thing: Thing, owner: Uid, world: &mut World) {
         if self.released.insert(owner) {
@@ -359,6 +376,9 @@ impl GarbageCollector {
         } else {
             Propagation::Background
         };
+        if waiting && has_dependents && self.is_in_a_circle(uid, world) {
+            self.unblock::<T>(id, world);
+        }
         mark!("DEP-23" if thing.0 == Kind::ReplicaSet);
         let rule = match thing.0 {
             Kind::Claim => Rule::sts(31),
@@ -369,6 +389,26 @@ impl GarbageCollector {
         world
             .delete(id, DeleteOptions { uid: Some(uid), propagation, ..DeleteOptions::default() }, rule)
             .ok();
+    }
+
+    /// A dependent of the object waits for its own dependents already: if one of those is the object, nobody would ever
+    /// go first.
+    fn is_in_a_circle(&self, uid: Uid, world: &World) -> bool {
+        self.foreground.values().any(|((kind, index), _)| {
+            let owners = with_type!(*kind, T => owners_of::<T>(world, *index), else OwnersId::EMPTY);
+            world.store.owners.get(owners).iter().any(|owner| owner.uid == uid)
+        })
+    }
+
+    /// The object blocks none of its owners any more (STS-90).
+    fn unblock<T: Stored + Noted>(&mut self, id: Id<T>, world: &mut World) {
+        let Some(before) = T::table(&world.store).get(id).map(|object| object.meta().owners) else { return };
+        let owners = world.store.owners.get(before).iter();
+        let after: Vec<Owner> = owners.map(|owner| Owner { block: false, ..*owner }).collect();
+        let after = world.store.owners.intern(&after);
+        if after != before {
+            world.update(id, Rule::sts(90), |object| object.meta_mut().owners = after);
+        }
     }
 
     fn drop_references<T: Stored + Noted>(

@@ -7,6 +7,7 @@ mod disruption;
 mod dns;
 mod drill;
 mod endpoints;
+mod garbage_collection;
 mod nodes;
 mod ownership;
 mod peers;
