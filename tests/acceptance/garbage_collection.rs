@@ -51,7 +51,10 @@ fn t_gc_001_background_foreground_orphan() {
     drill.kubectl("delete sts web --cascade=orphan");
     for name in ["web-0", "web-1"] {
         let object = drill.object(&format!("pod/{name}"));
-        assert_eq!((&object["metadata"]["ownerReferences"], &object["metadata"]["deletionTimestamp"]), (&Value::Null, &Value::Null));
+        assert_eq!(
+            (&object["metadata"]["ownerReferences"], &object["metadata"]["deletionTimestamp"]),
+            (&Value::Null, &Value::Null)
+        );
     }
 }
 
@@ -71,7 +74,11 @@ fn t_gc_002_003_owners_that_are_there_and_not() {
     }
     drill.kubectl("delete pod second");
     let left = drill.field("pod/child", "/metadata/ownerReferences");
-    assert_eq!((left.as_array().map(Vec::len), &left[0]["uid"]), (Some(1), &first), "the other one's reference is gone");
+    assert_eq!(
+        (left.as_array().map(Vec::len), &left[0]["uid"]),
+        (Some(1), &first),
+        "the other one's reference is gone"
+    );
     drill.kubectl("delete pod first");
     assert_eq!(drill.names("pods"), [""; 0]);
 }
@@ -146,7 +153,10 @@ fn t_gc_009_rollout_history_and_undo() {
         drill.kubectl(&format!("set image sts/web web={image}"));
     }
     let history = drill.kubectl("rollout history sts/web");
-    assert_eq!(history, "statefulset.apps/web \nREVISION  CHANGE-CAUSE\n1         <none>\n2         <none>\n3         <none>\n\n");
+    assert_eq!(
+        history,
+        "statefulset.apps/web \nREVISION  CHANGE-CAUSE\n1         <none>\n2         <none>\n3         <none>\n\n"
+    );
     let second = drill.kubectl("rollout history sts/web --revision=2");
     assert!(second.starts_with("statefulset.apps/web with revision #2\nPod Template:\n"), "{second}");
     assert!(second.contains("Image:\tweb:v2\n"), "{second}");
@@ -196,7 +206,11 @@ fn t_gc_011_rollout_restart_is_one_change() {
 fn t_gc_012_delete_and_describe() {
     let mut drill = Drill::on(STEADY, &[set(2)]);
     let described = drill.kubectl("describe sts web");
-    for line in ["Name:               web\n", "Replicas:           2 desired | 2 total\n", "Pods Status:        2 Running / 0 Waiting / 0 Succeeded / 0 Failed\n"] {
+    for line in [
+        "Name:               web\n",
+        "Replicas:           2 desired | 2 total\n",
+        "Pods Status:        2 Running / 0 Waiting / 0 Succeeded / 0 Failed\n",
+    ] {
         assert!(described.contains(line), "{described}");
     }
     assert!(described.contains("Create Pod web-1 in StatefulSet web successful"), "{described}");
