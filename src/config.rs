@@ -60,6 +60,8 @@ parameters! {
         pod_gc_period "podGCPeriod" "DEF-21" = secs(20),
         /// How long a missing node stays in quarantine there.
         pod_gc_quarantine "podGCQuarantine" "DEF-21" = secs(40),
+        /// A machine that shuts down in good order gives its pods this long; zero: it does not wait for them.
+        shutdown_grace "shutdownGracePeriod" "DEF-23" = Duration::ZERO,
         /// Shortest time a container gets between SIGTERM and SIGKILL.
         minimum_grace "minimumGracePeriod" "DEF-26" = secs(2),
         /// Second restart of a crashing container waits this long, doubling.

@@ -177,7 +177,12 @@ impl Cluster {
             Verb::Unhang => self.kubelets.hang_pod(pod, false, world),
             Verb::Unready => self.kubelets.set_ready(pod, false, world),
             Verb::Ready => self.kubelets.set_ready(pod, true, world),
-            Verb::Recover | Verb::Partition | Verb::Heal | Verb::Reboot => {}
+            Verb::Recover
+            | Verb::Partition
+            | Verb::Heal
+            | Verb::Reboot
+            | Verb::Shutdown
+            | Verb::RestartKubelet => {}
         }
     }
 
@@ -186,6 +191,8 @@ impl Cluster {
         world.actor = Actor::Kubelet;
         match verb {
             Verb::Crash | Verb::Reboot => self.kubelets.crash_node(node, world),
+            Verb::Shutdown => self.kubelets.shut_down_node(node, world),
+            Verb::RestartKubelet => self.kubelets.restart_kubelet(node, world),
             Verb::Recover => self.kubelets.recover_node(node, world),
             Verb::Partition => self.kubelets.partition_node(node, world),
             Verb::Heal => self.kubelets.heal_node(node, world),

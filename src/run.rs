@@ -385,7 +385,7 @@ impl<'s> Play<'s> {
     fn inject(&mut self, verb: Verb, victims: Victims, lasts: Option<Duration>) {
         self.cluster.inject(verb, &victims);
         let back = match verb {
-            Verb::Crash | Verb::Reboot => Verb::Recover,
+            Verb::Crash | Verb::Reboot | Verb::Shutdown => Verb::Recover,
             Verb::Partition => Verb::Heal,
             Verb::Hang => Verb::Unhang,
             Verb::Unready => Verb::Ready,

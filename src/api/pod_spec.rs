@@ -91,9 +91,11 @@ pub enum Hook {
     Runs,
 }
 
-/// One of a container's restartPolicyRules: on these exit codes it restarts (POD-26).
+/// One of a container's restartPolicyRules: what happens on these exit codes (POD-26).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RestartRule {
+    /// action RestartAllContainers: the whole pod restarts in place; else only the container does.
+    pub all: bool,
     /// operator NotIn, else In.
     pub not_in: bool,
     /// exitCodes.values.
@@ -106,11 +108,19 @@ impl Container {
         self.restart == Some(RestartPolicy::Always)
     }
 
+    fn rule_for(&self, code: u8) -> Option<&RestartRule> {
+        self.restart_rules.iter().find(|rule| rule.codes.contains(&i32::from(code)) != rule.not_in)
+    }
+
+    /// True if its pod is to be restarted in place after it ended with this code (POD-26).
+    pub fn restarts_all_after(&self, code: u8) -> bool {
+        self.rule_for(code).is_some_and(|rule| rule.all)
+    }
+
     /// True if it is to be started again after it ended with this code: the first rule that matches decides, then its
     /// own policy, then the pod's (POD-26; `ContainerShouldRestart` of pkg/api/v1/pod/util.go).
     pub fn restarts_after(&self, code: u8, pod: RestartPolicy) -> bool {
-        let matches = |rule: &RestartRule| rule.codes.contains(&i32::from(code)) != rule.not_in;
-        if self.restart_rules.iter().any(matches) {
+        if self.rule_for(code).is_some() {
             return true;
         }
         match self.restart.unwrap_or(pod) {

@@ -56,6 +56,7 @@ pub(super) fn reason_text(reason: PodReason) -> &'static str {
         PodReason::OutOfMemory => "OutOfmemory",
         PodReason::OutOfPods => "OutOfpods",
         PodReason::TaintToleration => "TaintToleration",
+        PodReason::NodeShutdown => "NodeShutdown",
         _ => "NodeAffinity",
     }
 }
@@ -69,6 +70,7 @@ pub(super) fn message(reason: PodReason) -> &'static str {
         PodReason::TaintToleration => {
             "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate"
         }
+        PodReason::NodeShutdown => "Pod was rejected as the node is shutting down.",
         _ => "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
     }
 }

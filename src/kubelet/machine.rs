@@ -60,6 +60,12 @@ pub(super) struct Machine {
     pub(super) pulls_until: Time,
     /// What its pods request.
     pub(super) used: Used,
+    /// It is shutting down in good order (POD-45).
+    pub(super) shutting: bool,
+    /// Its kubelet has restarted and knows nothing of pods that are gone (POD-42).
+    pub(super) forgot: bool,
+    /// How often its kubelet has restarted alone.
+    pub(super) restarts: u32,
     /// A node status write is under way.
     tick: bool,
     /// How many devices have been unmounted.
@@ -125,6 +131,8 @@ impl Kubelets {
         }
         let machine = &mut self.machines[node.index()];
         machine.up = false;
+        machine.shutting = false;
+        machine.forgot = false;
         machine.reconnecting = false;
         machine.epoch += 1;
         machine.tick = false;
@@ -269,14 +277,20 @@ impl Kubelets {
     fn relist(&mut self, node: Id<Node>, world: &mut World) {
         mark!("POD-50");
         self.ask_for_tick(node, recorded(world), world);
+        let forgot = std::mem::take(&mut self.machines[node.index()].forgot);
         for slot in self.machines[node.index()].workers.clone() {
             match self.object(slot, world) {
                 None => {
-                    // The last that was known of it had no deletion: it gets its full period (POD-40).
-                    mark!("POD-40");
+                    // The last that was known of it had no deletion: it gets its full period (POD-40). A kubelet that
+                    // has restarted since knows no period: what is unknown to it gets the minimum (POD-42).
                     let full = world.store.pod_spec(self.workers[slot].spec).grace;
-                    let limit =
-                        if recorded(world) { world.config.timers.minimum_grace } else { stop::grace(full) };
+                    mark!("POD-42" if forgot);
+                    mark!("POD-40" if !forgot);
+                    let limit = match (recorded(world), forgot) {
+                        (true, _) => world.config.timers.minimum_grace,
+                        (false, true) => Duration::from_secs(1),
+                        (false, false) => stop::grace(full),
+                    };
                     self.vanished(slot, limit, world);
                 }
                 Some(object) => {
@@ -329,13 +343,19 @@ impl Kubelets {
         let attachable = |volume: &Id<Volume>| is_attachable(*volume, world);
         let volumes: Vec<Id<Volume>> = machine.volumes.keys().copied().filter(attachable).collect();
         let Some(object) = world.store.nodes.get(node) else { return };
-        let (ready, listed) = (object.ready == NodeReady::True, *object.volumes_in_use == volumes);
+        let shutting = self.machines[node.index()].shutting;
+        let wanted = if shutting { NodeReady::False } else { NodeReady::True };
+        let (ready, listed) = (object.ready == wanted, *object.volumes_in_use == volumes);
         if !ready || !listed {
             let now = Seconds::of(world.now());
-            let rule = if ready { Rule::vol(40) } else { Rule::node(9) };
+            let rule = match (ready, shutting) {
+                (true, _) => Rule::vol(40),
+                (false, false) => Rule::node(9),
+                (false, true) => Rule::node(32),
+            };
             world.update(node, rule, |node| {
                 if !ready {
-                    node.ready = NodeReady::True;
+                    node.ready = wanted;
                     node.ready_since = now;
                 }
                 if !listed {
@@ -346,7 +366,7 @@ impl Kubelets {
         let held = self.machines[node.index()].volumes.iter_mut();
         let newly: Vec<Id<Volume>> =
             held.filter_map(|(volume, held)| held.is_reported().then_some(*volume)).collect();
-        if !ready {
+        if !ready && !shutting {
             // The status manager reconciles too what others have written meanwhile (NODE-25).
             mark!("NODE-25");
             for slot in self.machines[node.index()].workers.clone() {

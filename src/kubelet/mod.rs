@@ -6,8 +6,9 @@
 //! [`KubeletEvent::SeesNode`]; none while the node is cut off) and write pod and node status.
 //!
 //! `worker` holds the records; `start`, `pull`, `run`, `probing` and `stop` are the life of a pod in order; `volumes` the
-//! volume manager; `status` the status manager; `machine` leases, the node status tick and faults; `admission`, `backoff`,
-//! `behaviour`, `phase` and `probe` answer single questions. Left out: pressure, and restarts of the kubelet alone.
+//! volume manager; `status` the status manager; `machine` leases, the node status tick and faults;
+//! `shutdown` what happens to whole kubelets in good order; `admission`, `backoff`,
+//! `behaviour`, `phase` and `probe` answer single questions. Left out: pressure.
 mod admission;
 mod backoff;
 mod behaviour;
@@ -17,6 +18,7 @@ mod probe;
 mod probing;
 mod pull;
 mod run;
+mod shutdown;
 mod start;
 mod status;
 mod stop;
@@ -58,6 +60,7 @@ impl Kubelets {
             KubeletEvent::StatusTick(node, epoch) => self.status_tick(node, epoch, world),
             KubeletEvent::Unstaged(node, volume, epoch) => self.unstaged(node, volume, epoch, world),
             KubeletEvent::Reconnected(node, epoch) => self.reconnected(node, epoch, world),
+            KubeletEvent::PowerOff(node, epoch) => self.power_off(node, epoch, world),
         }
     }
 
@@ -189,6 +192,7 @@ impl Kubelets {
             What::Mounted => self.mounted_all(slot, world),
             What::Sandbox => self.sandboxed(slot, world),
             What::Stopped => self.stopped(slot, world),
+            What::AllStopped => self.all_stopped(slot, world),
             What::Unpublished => self.unpublished(slot, world),
             What::Delete => self.delete_object(slot, world),
             What::Pulled => self.pulled(slot, index, world),

@@ -3,7 +3,7 @@
 //!
 //! The application answers from some moment on (behaviour `up` and `ready`) until it hangs; from that and the ticks of
 //! its probes follows when the kubelet knows. A probe whose verdict stays costs nothing. In the recorded corpus there are
-//! no probes, and `ready` alone decides. Left out: probes spread anew after a restart of the kubelet alone.
+//! no probes, and `ready` alone decides.
 use super::probe::{self, Ticks};
 use super::run::run_key;
 use super::worker::{Flags, Run, Stage, Step, What};
@@ -63,6 +63,16 @@ impl Kubelets {
 
     fn liveness_of(&self, slot: u32, index: usize, world: &World) -> Option<Probe> {
         self.probe_of(slot, index, world, |c| c.liveness)
+    }
+
+    pub(super) fn has_readiness_probe(&self, slot: u32, index: usize, world: &World) -> bool {
+        self.readiness_of(slot, index, world).is_some()
+    }
+
+    /// The periods of its liveness and of its readiness probe, seconds.
+    pub(super) fn probe_periods(&self, slot: u32, index: usize, world: &World) -> (u32, u32) {
+        let period = |probe: Option<Probe>| probe.map_or(0, |probe| probe.period);
+        (period(self.liveness_of(slot, index, world)), period(self.readiness_of(slot, index, world)))
     }
 
     /// The ticks of a startup or liveness probe: those of a worker that began before the containers ran (POD-29).
@@ -233,7 +243,7 @@ impl Kubelets {
     }
 
     /// All probes of a container are looked at anew.
-    fn ask_again(&mut self, slot: u32, index: usize, world: &mut World) {
+    pub(super) fn ask_again(&mut self, slot: u32, index: usize, world: &mut World) {
         let (now, run) = (world.now(), self.workers.run(slot, index));
         if !run.is(Run::STARTED) {
             self.await_startup(slot, index, world);

@@ -2,7 +2,7 @@
 //! pkg/kubelet/kuberuntime/kuberuntime_manager.go computePodActions and doBackOff,
 //! pkg/kubelet/kuberuntime/kuberuntime_container.go startContainer).
 //!
-//! Left out: hooks that fail, action RestartAllContainers of restartPolicyRules.
+//! Left out: hooks that fail.
 use super::worker::{Flags, Run, Stage, Step, What};
 use super::{Kubelets, backoff, behaviour, machine, recorded};
 use crate::api::objects::{EndReason, Pod, PodReason};
@@ -155,9 +155,16 @@ impl Kubelets {
     fn decide(&mut self, slot: u32, index: usize, before: Option<Time>, world: &mut World) {
         let run = self.workers.run_mut(slot, index);
         run.set(Run::READY, false);
+        if self.workers[slot].stage != Stage::Up {
+            return;
+        }
         let spec = world.store.pod_spec(self.workers[slot].spec);
         let Some(container) = spec.container(index) else { return };
         let run = self.workers.run(slot, index);
+        if container.restarts_all_after(run.code) {
+            self.restart_all(slot, world);
+            return;
+        }
         let work_done = index < spec.inits.len() && !container.is_sidecar() && run.code == 0;
         if work_done || !container.restarts_after(run.code, spec.restart) {
             mark!("POD-26" if container.restart.is_some() && index >= spec.inits.len());

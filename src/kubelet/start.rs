@@ -61,6 +61,10 @@ impl Kubelets {
         }
         if !recorded(world) {
             let machine = &self.machines[object.node.index()];
+            if machine.shutting {
+                self.refused(slot, PodReason::NodeShutdown, world);
+                return;
+            }
             if let Some(reason) = admission::refuses(object, machine.used, world) {
                 self.refused(slot, reason, world);
                 return;

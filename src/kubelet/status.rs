@@ -70,7 +70,8 @@ impl Kubelets {
         if !new.started.is_set() {
             new.started = Seconds::of(world.now());
         }
-        if new.phase == Phase::Failed && worker.reason == PodReason::Evicted && !recorded(world) {
+        let ended = matches!(worker.reason, PodReason::Evicted | PodReason::Terminated);
+        if new.phase == Phase::Failed && ended && !recorded(world) {
             new.flags.set(PodFlags::DISRUPTION_TARGET, true);
             new.disruption = Disruption::ByKubelet;
         }
@@ -155,7 +156,8 @@ impl Kubelets {
         pod.flags.set(PodFlags::READY, ready);
         pod.flags.set(PodFlags::CONTAINERS_READY, ready);
         pod.flags.set(PodFlags::INITIALIZED, ran || inits.iter().enumerate().all(done));
-        let sandbox = matches!(worker.stage, Stage::Up | Stage::Stopping) && !worker.is(Flags::NO_SANDBOX);
+        let sandbox = matches!(worker.stage, Stage::Up | Stage::Restarting | Stage::Stopping)
+            && !worker.is(Flags::NO_SANDBOX);
         pod.flags.set(PodFlags::SANDBOX, sandbox);
         statuses
     }
@@ -166,6 +168,7 @@ impl Kubelets {
         if matches!(worker.stage, Stage::Stopped | Stage::Finished) {
             return match worker.reason {
                 PodReason::Evicted => Rule::pod(43),
+                PodReason::Terminated => Rule::pod(45),
                 PodReason::None => Rule::pod(11),
                 _ => Rule::pod(47),
             };

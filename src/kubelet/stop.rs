@@ -117,7 +117,7 @@ impl Kubelets {
     }
 
     /// Decides when each container of a pod that is stopped now will have ended, and how.
-    fn plan_stop(&mut self, slot: u32, limit: Duration, world: &mut World) {
+    pub(super) fn plan_stop(&mut self, slot: u32, limit: Duration, world: &mut World) {
         let (now, least) = (world.now(), self.least(world));
         let inits = world.store.pod_spec(self.workers[slot].spec).inits.len();
         let running: Vec<usize> = (0..self.workers.runs(slot).len())

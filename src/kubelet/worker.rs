@@ -23,6 +23,8 @@ pub(super) enum Stage {
     Sandbox,
     /// Containers are started and run, each for itself: see [`Step`].
     Up,
+    /// All containers are being stopped, to begin anew (POD-26).
+    Restarting,
     /// SIGTERM has been sent.
     Stopping,
     /// No container runs any more, for good: status, volumes and deletion follow (POD-36).
@@ -74,6 +76,8 @@ pub(super) enum What {
     Sandbox,
     /// The containers have stopped.
     Stopped,
+    /// The containers of a pod that restarts have stopped.
+    AllStopped,
     /// Volumes are unpublished.
     Unpublished,
     /// The final delete reaches the API server.
@@ -105,13 +109,14 @@ pub(super) enum What {
 }
 
 impl What {
-    const ALL: [What; 20] = [
+    const ALL: [What; 21] = [
         What::Claims,
         What::HoldOver,
         What::MountTimeout,
         What::Mounted,
         What::Sandbox,
         What::Stopped,
+        What::AllStopped,
         What::Unpublished,
         What::Delete,
         What::Pulled,

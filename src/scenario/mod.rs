@@ -113,6 +113,10 @@ pub enum Verb {
     Heal,
     /// Crash, and back by itself after the time a reboot takes.
     Reboot,
+    /// A node shuts down in good order, if it is configured to; else its power goes.
+    Shutdown,
+    /// The kubelet of a node restarts; containers run on.
+    RestartKubelet,
     /// A pod is evicted by its kubelet.
     Fail,
     /// The processes of a pod live and answer no probe.

@@ -8,7 +8,7 @@ use crate::scenario::{Action, Fails, Node, Place, Start, Step, Target, Verb};
 use crate::world::{Reason, Refusal, Request};
 
 /// What a step can do.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "kubectl",
     "apply",
     "sleep",
@@ -17,6 +17,7 @@ const VERBS: [&str; 19] = [
     "partition",
     "heal",
     "reboot",
+    "shutdown",
     "fail",
     "hang",
     "unready",
@@ -32,8 +33,8 @@ const VERBS: [&str; 19] = [
 /// What a step can say besides its verb.
 const OPTIONS: [&str; 9] = ["at", "after", "settle", "timeout", "fails", "background", "stdin", "for", "by"];
 /// Verbs and options of the language that this version does not carry out.
-const LATER: [&str; 11] =
-    ["when", "expect", "name", "slow", "stick", "unstick", "lose", "terminate", "shutdown", "from", "every"];
+const LATER: [&str; 10] =
+    ["when", "expect", "name", "slow", "stick", "unstick", "lose", "terminate", "from", "every"];
 
 impl Reader<'_> {
     /// The `steps` list.
@@ -133,7 +134,13 @@ impl Reader<'_> {
             "sleep" => Action::Sleep(self.duration(value, at)?),
             "stop" => Action::Stop(self.component(value)?),
             "start" => Action::Start(self.component(value)?),
-            "restart" => Action::Restart(self.component(value)?),
+            "restart" => match value.as_str().and_then(|text| text.strip_prefix("kubelet/")) {
+                Some(node) if !node.is_empty() => {
+                    let target = Target::Node(node.to_owned());
+                    Action::Fault { verb: Verb::RestartKubelet, target, lasts: None }
+                }
+                _ => Action::Restart(self.component(value)?),
+            },
             "lag" => {
                 let Some(by) = node.get("by") else {
                     return Err(self.error(value, format!("{at}: lag needs `by:`, a duration")));
@@ -266,7 +273,12 @@ impl Reader<'_> {
         let fits = match verb {
             Verb::Crash => true,
             Verb::Fail | Verb::Hang | Verb::Unhang | Verb::Unready | Verb::Ready => pod,
-            Verb::Recover | Verb::Partition | Verb::Heal | Verb::Reboot => !pod,
+            Verb::Recover
+            | Verb::Partition
+            | Verb::Heal
+            | Verb::Reboot
+            | Verb::Shutdown
+            | Verb::RestartKubelet => !pod,
         };
         if fits {
             return Ok(());
@@ -283,6 +295,7 @@ fn fault_verb(word: &str) -> Verb {
         "partition" => Verb::Partition,
         "heal" => Verb::Heal,
         "reboot" => Verb::Reboot,
+        "shutdown" => Verb::Shutdown,
         "fail" => Verb::Fail,
         "hang" => Verb::Hang,
         "unready" => Verb::Unready,

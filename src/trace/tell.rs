@@ -144,6 +144,7 @@ fn reason_text(reason: PodReason) -> &'static str {
         PodReason::OutOfMemory => ", OutOfmemory",
         PodReason::OutOfPods => ", OutOfpods",
         PodReason::TaintToleration => ", TaintToleration",
+        PodReason::NodeShutdown => ", NodeShutdown",
         PodReason::Terminated => ", Terminated",
         PodReason::VolumeAttachmentLimitExceeded => ", VolumeAttachmentLimitExceeded",
         PodReason::None

@@ -98,6 +98,8 @@ pub enum PodReason {
     TaintToleration,
     /// Phase Failed: the node shut down in good order (POD-45).
     Terminated,
+    /// Phase Failed: refused by the kubelet of a machine that shuts down (POD-47).
+    NodeShutdown,
     /// Phase Failed: attach limit found by the kubelet (POD-48).
     VolumeAttachmentLimitExceeded,
 }

@@ -173,10 +173,11 @@ fn restart_policy(of: &Value) -> Option<RestartPolicy> {
     }
 }
 
-/// A rule with action Restart (POD-26).
+/// A rule about exit codes (POD-26).
 fn restart_rule(rule: &Value) -> Option<RestartRule> {
-    let codes = at(rule, &["exitCodes"]).filter(|_| text(rule, "action") == "Restart")?;
+    let codes = at(rule, &["exitCodes"])?;
     Some(RestartRule {
+        all: text(rule, "action") == "RestartAllContainers",
         not_in: text(codes, "operator") == "NotIn",
         codes: list(codes, "values").iter().filter_map(|code| i32::try_from(code.as_i64()?).ok()).collect(),
     })

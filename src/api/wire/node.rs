@@ -53,7 +53,7 @@ fn conditions(node: &Node) -> Value {
     let (ready, reason, message) = match node.ready {
         NodeReady::Missing => return json!([]),
         NodeReady::True => ("True", "KubeletReady", "kubelet is posting ready status"),
-        NodeReady::False => ("False", "KubeletNotReady", "container runtime is down"),
+        NodeReady::False => ("False", "KubeletNotReady", "node is shutting down"),
         NodeReady::Unknown => ("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status."),
     };
     let pressures = PRESSURES.iter().map(|(kind, well, words)| match node.ready {

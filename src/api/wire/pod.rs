@@ -3,7 +3,7 @@
 //! The spec is the shared one with what is the pod's own put back ([`crate::api::pod_spec::PodSpec::render`]); the
 //! identity labels are flags inside. Of the status the simulator keeps what is acted on; what follows from it
 //! (conditions, container statuses) is made here and in `container`, in the order and words of the kubelet. Left out:
-//! messages of the kubelet, exact times of conditions other than Ready.
+//! exact times of conditions other than Ready.
 use super::fields::{at, list, text, text_at};
 use super::{Wire, container, head, meta, node, unless_empty, without_nulls};
 use crate::api::names::Sym;
@@ -14,7 +14,7 @@ use crate::kernel::Id;
 use crate::kernel::hash::mix64;
 use serde_json::{Value, json};
 
-const REASONS: [(PodReason, &str); 10] = [
+const REASONS: [(PodReason, &str); 12] = [
     (PodReason::Unschedulable, "Unschedulable"),
     (PodReason::SchedulerError, "SchedulerError"),
     (PodReason::SchedulingGated, "SchedulingGated"),
@@ -23,6 +23,8 @@ const REASONS: [(PodReason, &str); 10] = [
     (PodReason::OutOfCpu, "OutOfcpu"),
     (PodReason::OutOfMemory, "OutOfmemory"),
     (PodReason::OutOfPods, "OutOfpods"),
+    (PodReason::TaintToleration, "TaintToleration"),
+    (PodReason::NodeShutdown, "NodeShutdown"),
     (PodReason::Terminated, "Terminated"),
     (PodReason::VolumeAttachmentLimitExceeded, "VolumeAttachmentLimitExceeded"),
 ];
@@ -39,6 +41,25 @@ impl PodReason {
     /// The text of `status.reason` or of the reason of condition PodScheduled; empty if there is none.
     pub fn as_str(self) -> &'static str {
         REASONS.iter().find(|(reason, _)| *reason == self).map_or("", |(_, text)| text)
+    }
+
+    /// The text of `status.message`; empty if there is none.
+    fn message(self) -> &'static str {
+        match self {
+            PodReason::Evicted => "The node was low on resource: memory.",
+            PodReason::Terminated => "Pod was terminated in response to imminent node shutdown.",
+            PodReason::NodeShutdown => "Pod was rejected as the node is shutting down.",
+            PodReason::OutOfCpu => "Pod was rejected: Node didn't have enough resource: cpu",
+            PodReason::OutOfMemory => "Pod was rejected: Node didn't have enough resource: memory",
+            PodReason::OutOfPods => "Pod was rejected: Node didn't have enough resource: pods",
+            PodReason::NodeAffinity => {
+                "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
+            }
+            PodReason::TaintToleration => {
+                "Pod was rejected: Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate"
+            }
+            _ => "",
+        }
     }
 
     /// The reason is one of condition PodScheduled, not of a failed pod.
@@ -94,7 +115,10 @@ fn conditions(pod: &Pod, spec: &PodSpec) -> Value {
     if has(PodFlags::DISRUPTION_TARGET) {
         let mut target = condition("DisruptionTarget", true, pod.disruption.as_str(), pod.meta.created);
         let message = DISRUPTIONS.iter().find(|(disruption, _)| *disruption == pod.disruption);
-        target["message"] = message.map_or(Value::Null, |(_, text)| (*text).into());
+        target["message"] = match (pod.reason, message) {
+            (PodReason::Terminated, _) => pod.reason.message().into(),
+            (_, message) => message.map_or(Value::Null, |(_, text)| (*text).into()),
+        };
         conditions.push(target);
     }
     conditions.into()
@@ -138,6 +162,7 @@ impl Wire for Pod {
             "podIPs": ips(self.ip),
             "startTime": meta::time(self.started),
             "reason": if self.reason.is_of_scheduling() { Value::Null } else { unless_empty(self.reason.as_str()) },
+            "message": unless_empty(self.reason.message()),
             "nominatedNodeName": nominated.map(|node| store.name_of(node.meta.name)),
             "observedGeneration": self.flags.has(PodFlags::REPORTED).then_some(self.meta.generation),
         }));

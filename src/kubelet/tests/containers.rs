@@ -337,3 +337,119 @@ fn a_refused_pod_has_no_containers() {
     assert_eq!((status["phase"].as_str(), status["reason"].as_str()), (Some("Failed"), Some("NodeAffinity")));
     assert!(status.get("containerStatuses").is_none(), "{status}");
 }
+
+#[test]
+fn one_exit_code_restarts_the_whole_pod() {
+    let mut lab = Lab::quick();
+    lab.does(PodRule { exit: exits(5_000, 88, Some(1)), ..of("main") });
+    let image = |name: &str| json!({"name": name, "image": "web:v1"});
+    let mut main = image("main");
+    main["restartPolicy"] = json!("Never");
+    main["restartPolicyRules"] =
+        json!([{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [88]}}]);
+    let spec = json!({"initContainers": [image("setup")], "containers": [main, image("other")]});
+    let pod = lab.pod_with("web-0", spec);
+    lab.run(30);
+    let restarts: Vec<_> = lab.statuses(pod).iter().map(|status| status.restarts).collect();
+    assert_eq!(restarts, [1, 1, 1]);
+    let object = lab.object(pod).unwrap();
+    assert!(object.is_ready() && object.phase == Phase::Running);
+    assert_eq!(lab.cluster.kubelets.running().count(), 1);
+}
+
+#[test]
+fn a_restarted_kubelet_leaves_its_pods_alone() {
+    let mut lab = Lab::quick();
+    let probed = main_with(json!({"readinessProbe": probe(json!({})), "livenessProbe": probe(json!({}))}));
+    let [steady, gone] = ["steady", "gone"].map(|name| lab.pod_with(name, probed.clone()));
+    lab.run(15);
+    lab.does(PodRule {
+        exit: exits(1_000, 1, Some(2)),
+        pod: Some(Glob("crashing".into())),
+        ..PodRule::default()
+    });
+    let crashing = lab.pod("crashing");
+    lab.run(8);
+    assert!(matches!(lab.object(crashing).unwrap().containers, Containers::CrashLoopBackOff(1)));
+    let node = lab.node;
+    let (kubelets, world) = lab.kubelets();
+    kubelets.restart_kubelet(node, world);
+    lab.run(3);
+    // The back-off is forgotten; what was ready is ready, under the same container.
+    assert!(lab.object(crashing).unwrap().is_ready());
+    lab.run(60);
+    assert!(lab.times(steady, |note| note == Note::Unready).is_empty());
+    assert!(lab.object(steady).unwrap().is_ready() && lab.object(steady).unwrap().restarts == 0);
+    // A hang is still found.
+    let (kubelets, world) = lab.kubelets();
+    kubelets.hang_pod(steady, true, world);
+    lab.run(60);
+    assert_eq!(lab.object(steady).unwrap().restarts, 1);
+    // Behind a partition a restarted kubelet has forgotten who was there: the minimum, not the full period.
+    lab.does(PodRule { stop: Some(Latency::Never), ..rule() });
+    lab.cluster.world.config.behavior.pods.reverse();
+    let (kubelets, world) = lab.kubelets();
+    kubelets.partition_node(node, world);
+    lab.delete(gone, Some(0));
+    lab.run(5);
+    let (kubelets, world) = lab.kubelets();
+    kubelets.restart_kubelet(node, world);
+    kubelets.heal_node(node, world);
+    lab.run(4);
+    assert_eq!(lab.cluster.kubelets.running().count(), 2);
+}
+
+#[test]
+fn a_kubelet_that_restarts_admits_anew() {
+    let mut lab = Lab::quick();
+    let pod = lab.pod_with("web-0", json!({"nodeSelector": {"kubernetes.io/os": "linux"}}));
+    lab.run(5);
+    let node = lab.node;
+    assert_eq!(lab.object(pod).unwrap().phase, Phase::Failed, "this node has no such label");
+    let labels = |lab: &mut Lab, os: &str| {
+        let store = &mut lab.cluster.world.store;
+        let labels = store.labels.of(vec![(store.names.word("kubernetes.io/os"), store.names.word(os))]);
+        lab.cluster.world.update(node, crate::rule::Rule::NONE, |node| node.meta.labels = labels);
+    };
+    labels(&mut lab, "linux");
+    let pod = lab.pod_with("web-1", json!({"nodeSelector": {"kubernetes.io/os": "linux"}}));
+    lab.run(5);
+    assert!(lab.object(pod).unwrap().is_ready());
+    labels(&mut lab, "plan9");
+    lab.run(5);
+    assert!(lab.object(pod).unwrap().is_ready(), "nobody looks until the kubelet restarts");
+    let (kubelets, world) = lab.kubelets();
+    kubelets.restart_kubelet(node, world);
+    lab.run(5);
+    let object = lab.object(pod).unwrap();
+    assert_eq!((object.phase, object.reason.as_str()), (Phase::Failed, "NodeAffinity"));
+    assert_eq!(lab.cluster.kubelets.running().count(), 0);
+}
+
+#[test]
+fn a_shutdown_in_good_order_tells_the_api() {
+    for (period, reason) in [(30, "Terminated"), (0, "")] {
+        let mut lab = Lab::quick();
+        lab.cluster.world.config.timers.shutdown_grace = Duration::from_secs(period);
+        let pod = lab.pod("db-0");
+        lab.run(5);
+        let node = lab.node;
+        let (kubelets, world) = lab.kubelets();
+        kubelets.shut_down_node(node, world);
+        let late = lab.pod("late");
+        lab.run(10);
+        assert!(!lab.cluster.kubelets.is_node_alive(node));
+        assert_eq!(lab.cluster.kubelets.running().count(), 0);
+        let object = lab.object(pod).unwrap();
+        assert_eq!((object.is_terminal(), object.reason.as_str()), (period > 0, reason));
+        assert_eq!(object.flags.has(PodFlags::DISRUPTION_TARGET), period > 0);
+        let ready = lab.cluster.world.store.nodes.get(node).unwrap().ready;
+        assert_eq!(ready, if period > 0 { NodeReady::False } else { NodeReady::True });
+        assert_eq!(lab.object(late).unwrap().reason.as_str(), if period > 0 { "NodeShutdown" } else { "" });
+        let (kubelets, world) = lab.kubelets();
+        kubelets.recover_node(node, world);
+        lab.run(400);
+        assert_eq!(lab.cluster.world.store.nodes.get(node).unwrap().ready, NodeReady::True);
+        assert_eq!(lab.object(pod).unwrap().is_ready(), period == 0, "the same pod, if nobody had ended it");
+    }
+}
