@@ -2,6 +2,7 @@
 //!
 //! The ids (`T-STS-001`, in test names `t_sts_001_...`) are stable: a behaviour may be corrected, an id is never reused.
 mod catalogue;
+mod convergence;
 mod deployment;
 mod disruption;
 mod dns;
@@ -16,6 +17,7 @@ mod replica_set;
 mod stateful_pod_control;
 mod stateful_set_availability;
 mod stateful_set_control;
+mod volumes;
 mod stateful_set_end_to_end;
 mod stateful_set_integration;
 mod stateful_set_refusals;
