@@ -12,14 +12,19 @@ fn state(drill: &mut Drill) -> Vec<String> {
         let owner = &pod["metadata"]["ownerReferences"][0];
         let name = if owner["kind"] == "StatefulSet" { &pod["metadata"]["name"] } else { &owner["kind"] };
         let (image, phase) = (&pod["spec"]["containers"][0]["image"], &pod["status"]["phase"]);
-        state.push(format!("pod {name} {image} {phase} {}", pod["metadata"]["deletionTimestamp"].is_string()));
+        state
+            .push(format!("pod {name} {image} {phase} {}", pod["metadata"]["deletionTimestamp"].is_string()));
     }
     for claim in drill.list("pvc") {
         state.push(format!("claim {} {}", claim["metadata"]["name"], claim["status"]["phase"]));
     }
     for set in drill.list("sts") {
         let status = &set["status"];
-        state.push(format!("set {} {}", status["readyReplicas"], status["currentRevision"] == status["updateRevision"]));
+        state.push(format!(
+            "set {} {}",
+            status["readyReplicas"],
+            status["currentRevision"] == status["updateRevision"]
+        ));
     }
     for set in drill.list("rs") {
         state.push(format!("rs {} {}", set["spec"]["replicas"], set["status"]["readyReplicas"]));
@@ -47,8 +52,14 @@ fn undisturbed() -> Vec<String> {
     let mut drill = begin();
     drill.step(&changes());
     let state = state(&mut drill);
-    assert_eq!(state.iter().filter(|line| line.starts_with("pod \"web-") && line.contains("web:v2")).count(), 4);
-    assert_eq!(state.iter().filter(|line| line.starts_with("pod \"ReplicaSet\"") && line.contains("web:v2")).count(), 4);
+    assert_eq!(
+        state.iter().filter(|line| line.starts_with("pod \"web-") && line.contains("web:v2")).count(),
+        4
+    );
+    assert_eq!(
+        state.iter().filter(|line| line.starts_with("pod \"ReplicaSet\"") && line.contains("web:v2")).count(),
+        4
+    );
     state
 }
 
@@ -67,9 +78,12 @@ fn t_esr_003_a_set_touches_nothing_but_its_own() {
     drill.during("60s", "- kubectl: scale sts/web --replicas=1\n  settle: false");
     let world = &drill.cluster().world;
     let store = &world.store;
-    let by_set = world.recorder.records().iter().filter(|record| record.actor == Actor::StatefulSetController);
+    let by_set =
+        world.recorder.records().iter().filter(|record| record.actor == Actor::StatefulSetController);
     let mut touched: Vec<String> = by_set
-        .filter(|record| matches!(record.note, Note::Created(_) | Note::Deleting | Note::Deleted | Note::Owners(_)))
+        .filter(|record| {
+            matches!(record.note, Note::Created(_) | Note::Deleting | Note::Deleted | Note::Owners(_))
+        })
         .filter(|record| record.kind == stsim::api::kind::Kind::Pod)
         .map(|record| store.name_of(record.name))
         .collect();
@@ -102,7 +116,13 @@ fn t_esr_008_what_is_missed_on_the_way_does_not_matter() {
 - kubectl: scale sts/web --replicas=1\n  settle: false
 - kubectl: scale deploy/front --replicas=9\n  settle: false
 - kubectl: delete pods --all --wait=false\n  settle: false\n";
-        drill.during("5s", &format!("{mode}{churn}{}", changes().replace("- apply", "- settle: false\n  apply").replace("\n  settle: false\n", "\n")));
+        drill.during(
+            "5s",
+            &format!(
+                "{mode}{churn}{}",
+                changes().replace("- apply", "- settle: false\n  apply").replace("\n  settle: false\n", "\n")
+            ),
+        );
         let back = if mode.contains("stop") {
             "- start: kube-controller-manager\n  settle: false"
         } else {

@@ -25,7 +25,11 @@ fn user(name: &str, node: &str, claims: &[&str]) -> Value {
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "web"}},
         "spec": {"containers": [{"name": "web", "image": "web:v1"}], "volumes": volumes},
     });
-    if node.is_empty() { pod } else { with(pod, "/spec/nodeSelector", json!({"kubernetes.io/hostname": node})) }
+    if node.is_empty() {
+        pod
+    } else {
+        with(pod, "/spec/nodeSelector", json!({"kubernetes.io/hostname": node}))
+    }
 }
 
 /// Two nodes in one zone, one in another.
@@ -36,8 +40,12 @@ fn cluster() -> String {
 /// Nodes that volumes are attached to, sorted.
 fn attached(drill: &mut Drill) -> Vec<String> {
     let node = |va: &Value| va["spec"]["nodeName"].as_str().unwrap_or("").to_owned();
-    let mut nodes: Vec<_> =
-        drill.list("volumeattachments").iter().filter(|va| va["status"]["attached"] == true).map(node).collect();
+    let mut nodes: Vec<_> = drill
+        .list("volumeattachments")
+        .iter()
+        .filter(|va| va["status"]["attached"] == true)
+        .map(node)
+        .collect();
     nodes.sort();
     nodes
 }
@@ -71,7 +79,8 @@ fn t_vol_007_014_a_disk_is_on_one_node_only() {
     assert_eq!(attached(&mut drill), ["node-a"]);
     assert_eq!(drill.field("pod/b", "/status/phase"), "Pending");
     let volume = drill.field("pvc/data", "/spec/volumeName");
-    let told: Vec<_> = drill.messages("pod/b").into_iter().filter(|text| text.contains("FailedAttachVolume")).collect();
+    let told: Vec<_> =
+        drill.messages("pod/b").into_iter().filter(|text| text.contains("FailedAttachVolume")).collect();
     let text = format!(
         "Warning FailedAttachVolume: Multi-Attach error for volume {volume} Volume is already used by pod(s) a"
     );
@@ -81,7 +90,10 @@ fn t_vol_007_014_a_disk_is_on_one_node_only() {
     drill.kubectl("delete pod a");
     let events = drill.events_of("va/");
     assert_eq!(events, ["va/data deleting", "va/data deleted", "va/data created", "va/data attached"]);
-    assert_eq!((attached(&mut drill), drill.field("pod/b", "/status/phase")), (vec!["node-b".into()], json!("Running")));
+    assert_eq!(
+        (attached(&mut drill), drill.field("pod/b", "/status/phase")),
+        (vec!["node-b".into()], json!("Running"))
+    );
 }
 
 #[test]
@@ -92,25 +104,41 @@ fn t_vol_010_011_012_018_019_when_a_mounted_disk_is_detached() {
     assert_eq!(drill.events_of("va/"), [""; 0]);
     drill.during("60s", "- crash: node/node-a");
     drill.during("5s", "- kubectl: delete pod a --force --grace-period=0\n  settle: false");
-    drill.during("340s", &format!("- apply: {}\n  settle: false", json!(user("b", "node-b", &["data"]).to_string())));
+    drill.during(
+        "340s",
+        &format!("- apply: {}\n  settle: false", json!(user("b", "node-b", &["data"]).to_string())),
+    );
     assert_eq!(attached(&mut drill), ["node-a"]);
     drill.during("30s", "");
-    assert_eq!((attached(&mut drill), drill.field("pod/b", "/status/phase")), (vec!["node-b".into()], json!("Running")));
+    assert_eq!(
+        (attached(&mut drill), drill.field("pod/b", "/status/phase")),
+        (vec!["node-b".into()], json!("Running"))
+    );
     // Out of service: at once, for a whole set; and the node can be used again without the taint.
     let mut drill = Drill::on(&cluster(), &[]);
     drill.kubectl("cordon node-b");
-    drill.apply(&with(set_with_claims(1), "/spec/template/spec/nodeSelector", json!({"topology.kubernetes.io/zone": "zone-a"})));
+    drill.apply(&with(
+        set_with_claims(1),
+        "/spec/template/spec/nodeSelector",
+        json!({"topology.kubernetes.io/zone": "zone-a"}),
+    ));
     drill.kubectl("uncordon node-b");
     assert_eq!(attached(&mut drill), ["node-a"]);
     drill.during("70s", "- crash: node/node-a");
     drill.during("50s", "- kubectl: taint node node-a node.kubernetes.io/out-of-service=nodeshutdown:NoExecute\n  settle: false");
-    in_order(&drill.events(), &["pod/web-0 deleted", "va/data-web-0 deleting", "va/data-web-0 deleted", "va/data-web-0 attached"]);
+    in_order(
+        &drill.events(),
+        &["pod/web-0 deleted", "va/data-web-0 deleting", "va/data-web-0 deleted", "va/data-web-0 attached"],
+    );
     assert_eq!(attached(&mut drill), ["node-b"]);
     assert_eq!(drill.field("sts/web", "/status/readyReplicas"), 1);
     drill.during("300s", "- recover: node/node-a\n  settle: false");
     drill.kubectl("taint node node-a node.kubernetes.io/out-of-service:NoExecute-");
     drill.kubectl("drain node-b --ignore-daemonsets");
-    assert_eq!((attached(&mut drill), drill.field("pod/web-0", "/spec/nodeName")), (vec!["node-a".into()], json!("node-a")));
+    assert_eq!(
+        (attached(&mut drill), drill.field("pod/web-0", "/spec/nodeName")),
+        (vec!["node-a".into()], json!("node-a"))
+    );
 }
 
 #[test]
@@ -140,7 +168,8 @@ fn t_vol_017_034_a_claim_that_waits_for_its_first_pod() {
 
 #[test]
 fn t_vol_022_023_024_025_claims_in_use_are_protected() {
-    let mut drill = Drill::on(&cluster(), &[data(), user("a", "node-a", &["data"]), claim("spare", "", "ReadWriteOnce")]);
+    let mut drill =
+        Drill::on(&cluster(), &[data(), user("a", "node-a", &["data"]), claim("spare", "", "ReadWriteOnce")]);
     drill.kubectl("delete pvc spare");
     assert!(drill.find("pvc/spare").is_none());
     drill.kubectl("delete pvc data --wait=false");
@@ -153,7 +182,10 @@ fn t_vol_022_023_024_025_claims_in_use_are_protected() {
     let message = unschedulable(&mut drill, "late");
     assert!(message.contains("persistentvolumeclaim \"data\" is being deleted"), "{message}");
     drill.kubectl("delete pod a");
-    assert!(drill.find("pvc/data").is_none(), "the last that used it is gone; one that waits for a node does not count");
+    assert!(
+        drill.find("pvc/data").is_none(),
+        "the last that used it is gone; one that waits for a node does not count"
+    );
     let message = unschedulable(&mut drill, "late");
     assert!(message.contains("persistentvolumeclaim \"data\" not found"), "{message}");
 }
@@ -214,8 +246,14 @@ fn t_vol_040_read_write_once_pod() {
         "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "urgent"}, "value": 100,
     });
     let once = claim("data", "", "ReadWriteOncePod");
-    let mut drill = Drill::on(&cluster(), &[urgent, once, user("a", "node-a", &["data"]), user("b", "node-a", &["data"])]);
-    assert_eq!((drill.field("pod/a", "/status/phase"), drill.field("pod/b", "/status/phase")), (json!("Running"), json!("Pending")));
+    let mut drill = Drill::on(
+        &cluster(),
+        &[urgent, once, user("a", "node-a", &["data"]), user("b", "node-a", &["data"])],
+    );
+    assert_eq!(
+        (drill.field("pod/a", "/status/phase"), drill.field("pod/b", "/status/phase")),
+        (json!("Running"), json!("Pending"))
+    );
     let message = unschedulable(&mut drill, "b");
     let text = "1 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by \
                 another pod";
@@ -277,7 +315,10 @@ fn t_vol_036_topologies_that_the_pod_cannot_reach() {
         "provisioner": "ebs.csi.aws.com", "volumeBindingMode": "WaitForFirstConsumer",
         "allowedTopologies": [{"matchLabelExpressions": [{"key": "topology.kubernetes.io/zone", "values": ["zone-c"]}]}],
     });
-    let mut drill = Drill::on(&cluster(), &[class, claim("data", "there", "ReadWriteOnce"), user("a", "node-a", &["data"])]);
+    let mut drill = Drill::on(
+        &cluster(),
+        &[class, claim("data", "there", "ReadWriteOnce"), user("a", "node-a", &["data"])],
+    );
     let message = unschedulable(&mut drill, "a");
     assert!(message.contains("node(s) didn't find available persistent volumes to bind"), "{message}");
     assert_eq!((drill.names("pv").len(), drill.field("pod/a", "/status/phase")), (0, json!("Pending")));
