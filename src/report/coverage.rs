@@ -51,11 +51,12 @@ impl Count {
             (self.follow, "follow from others"),
             (self.open, "not modelled"),
         ];
-        let mut text = format!("{} of {} rules exercised", self.exercised, self.exercised + self.marked);
-        for (number, what) in parts.into_iter().filter(|(number, _)| *number > 0) {
-            let _ = write!(text, ", {number} {what}");
-        }
-        text
+        let claimed = self.exercised + self.marked;
+        let exercised = format!("{} of {claimed} rules exercised", self.exercised);
+        let rest = parts.into_iter().filter(|(number, _)| *number > 0);
+        let rest = rest.map(|(number, what)| format!("{number} {what}"));
+        let all: Vec<String> = (claimed > 0).then_some(exercised).into_iter().chain(rest).collect();
+        all.join(", ")
     }
 }
 

@@ -68,8 +68,9 @@ pub(crate) fn note(rule: Rule) {
     }
 }
 
+/// Sets the bit of a rule.
 #[cold]
-fn set(rule: Rule) {
+pub(crate) fn set(rule: Rule) {
     let (word, bit) = place(rule);
     MARKS.with(|marks| marks[word].set(marks[word].get() | bit));
 }
@@ -86,7 +87,7 @@ pub(crate) fn collecting() -> bool {
 macro_rules! mark {
     ($($id:literal),+ $(if $condition:expr)?) => {
         if $crate::rule::marks::collecting() $(&& $condition)? {
-            $($crate::rule::marks::note(const {
+            $($crate::rule::marks::set(const {
                 match $crate::rule::Rule::parse($id) {
                     Some(rule) => rule,
                     None => panic!("no rule can have this id"),

@@ -84,6 +84,7 @@ pub(super) fn owners_match(frame: &Frame, owners: &[Owner], pod: PodRef) -> bool
     }
     let owned_by = |uid: Uid| owners.iter().any(|owner| owner.uid == uid);
     if has_unexpected_controller(frame, owners, pod) {
+        mark!("STS-33");
         return !owned_by(frame.uid) && !owned_by(pod.uid);
     }
     let ours = owners.iter().find(|owner| owner.uid == frame.uid || owner.uid == pod.uid);
