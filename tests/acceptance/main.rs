@@ -10,7 +10,6 @@ mod drill;
 mod endpoints;
 mod garbage_collection;
 mod nodes;
-mod ownership;
 mod peers;
 mod recovery;
 mod replica_set;
