@@ -11,7 +11,6 @@ mod endpoints;
 mod garbage_collection;
 mod nodes;
 mod peers;
-mod recovery;
 mod replica_set;
 mod stateful_pod_control;
 mod stateful_set_availability;

@@ -1,4 +1,5 @@
-//! What the StatefulSet controller does when the API server refuses a write: it tells, stops there, and tries again.
+//! What the StatefulSet controller does when the API server refuses a write: it tells, stops there, and tries again. In
+//! the end nothing is left of it.
 use crate::drill::*;
 use crate::peers::*;
 use serde_json::{Value, json};
@@ -296,4 +297,66 @@ fn t_sts_156_the_status_counts_the_pods_there_are() {
                     admission webhook \"refuse.example.com\" denied the request";
         assert_eq!(count(&warnings(&mut drill), text), 1);
     });
+}
+
+/// What is compared: pods, claims, revisions, counters.
+#[derive(PartialEq, Eq, Debug)]
+struct End {
+    images: String,
+    claims: Vec<String>,
+    revisions: Vec<String>,
+    counters: [i64; 5],
+    update: Value,
+}
+
+fn end(drill: &mut Drill) -> End {
+    End {
+        images: images(drill),
+        claims: drill.names("pvc"),
+        revisions: drill.names("controllerrevisions"),
+        counters: counters(drill),
+        update: drill.field("sts/web", "/status/updateRevision"),
+    }
+}
+
+/// Three pods, then a new image and a fourth pod.
+fn begin(policy: &'static str) -> (Drill, String) {
+    let variant = Variant { policy, retention: Some(("Delete", "Delete")) };
+    let drill = variant.play(Peers::Sound, 3);
+    let change = format!("- apply: {}", json!(with_image(variant.set(4), "v2").to_string()));
+    (drill, change)
+}
+
+/// Stability in the end: pods 0 to n-1 as they are wanted, all claims, and nobody beyond.
+#[test]
+fn t_esr_001_refusals_crashes_and_late_news_are_overcome() {
+    let steps = [
+        "- refuse: {writes: create, of: pod/*, skip: 1, times: 3}",
+        "- refuse: {writes: create, of: pvc/*, times: 2, error: Forbidden}",
+        "- refuse: {writes: update, of: pvc/*, times: 4, error: Conflict}",
+        "- refuse: {writes: delete, of: pod/*, times: 3, error: TooManyRequests}",
+        "- refuse: {writes: update, of: sts/web, skip: 2, times: 3}",
+        "- refuse: {writes: create, of: controllerrevision/*, times: 2}",
+        "- lag: kube-controller-manager\n  by: 700ms",
+        "- crash: pod/web-1",
+        "- fail: pod/web-0",
+        "- restart: kube-controller-manager",
+        "- restart: kube-scheduler",
+    ];
+    for policy in ["OrderedReady", "Parallel"] {
+        let (mut drill, change) = begin(policy);
+        drill.step(&change);
+        let undisturbed = end(&mut drill);
+        for disturbance in steps {
+            let (mut drill, change) = begin(policy);
+            drill.step(&format!("{disturbance}\n{change}\n  settle: false"));
+            let refusals = &drill.cluster().world.refusals;
+            assert!(refusals.iter().all(|refusal| refusal.times == Some(0)), "{refusals:?}");
+            assert_eq!(end(&mut drill), undisturbed, "{policy}: {disturbance}");
+            for pod in drill.list("pods") {
+                assert_eq!(pod["metadata"]["labels"]["app"], "web");
+                assert_eq!(pod["metadata"]["ownerReferences"][0]["name"], "web");
+            }
+        }
+    }
 }

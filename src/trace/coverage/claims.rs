@@ -75,7 +75,6 @@ pub const FOLLOWS: &[Follows] = &[
     follows("DEF-28", "POD-42: at once instead", "`a_restarted_kubelet_leaves_its_pods_alone`"),
     follows("DEF-30", "POD-22", "`syncs_lag_by_at_most_half`"),
     follows("DEF-34", "POD-19: a machine's pulls follow one another", "`scenarios/statefulset/basics`"),
-    follows("DEF-35", "POD-27", "`sts-create-ordered`"),
     follows("DEF-36", "the `pods` of a node, 110 unless a scenario says otherwise", "`sts-create-ordered`"),
     follows("DEF-41", "STS-106", "`a_bucket_gives_its_burst_and_then_its_rate`"),
     follows("DEF-46", "STS-104: `WORKERS` of each controller", "`sts-two-sets-same-selector`"),
