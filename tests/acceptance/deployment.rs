@@ -386,7 +386,7 @@ fn t_dep_013_any_mix_of_changes_ends_complete() {
                 3 if paused => "rollout resume deploy/web".to_owned(),
                 3 => "rollout pause deploy/web".to_owned(),
                 4 => format!("label deploy/web round=r{round} --overwrite"),
-                _ => "delete pods -l app=web --wait=false".to_owned(),
+                _ => "delete pods -l app=web --wait=false --ignore-not-found".to_owned(),
             };
             // There may be nothing to go back to, and no pods.
             let may_fail = choice == 1;

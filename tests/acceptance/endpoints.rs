@@ -69,7 +69,8 @@ fn t_dns_006_conditions_of_endpoints() {
     drill.during("5s", "- kubectl: delete pod a b --wait=false");
     assert_eq!(both(&mut drill), [["a:ST", "b:T"], ["a:RST", "b:RT"]]);
     let first = drill.events_of("endpoints/web").remove(0);
-    assert_eq!(first, "endpoints/web [a:ST b:T]", "at the delete, not at the end");
+    // At the delete, not at the end; whether the second one is in it already is a matter of milliseconds.
+    assert!(first.starts_with("endpoints/web [a:ST b:"), "{first}");
 }
 
 #[test]
