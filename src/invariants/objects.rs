@@ -42,11 +42,17 @@ fn transition(judge: &mut Judge<'_>, old: &Pod, pod: &Pod, name: &str) {
         Phase::Succeeded | Phase::Failed => 2,
     };
     let by_hand = judge.actor == Actor::User;
-    let forward = rank(pod.phase) >= rank(old.phase) && (!old.is_terminal() || pod.phase == old.phase);
+    // Init containers that run again in place make their pod wait again (POD-10, POD-26, POD-51).
+    let anew = old.phase == Phase::Running
+        && pod.phase == Phase::Pending
+        && !judge.world.store.pod_spec(pod.spec).inits.is_empty();
+    let forward =
+        anew || rank(pod.phase) >= rank(old.phase) && (!old.is_terminal() || pod.phase == old.phase);
     judge.holds(49, forward || by_hand, || format!("{name} went from {:?} to {:?}", old.phase, pod.phase));
     if old.is_terminating() {
-        let kept =
-            pod.is_terminating() && pod.meta.deleted <= old.meta.deleted && pod.meta.grace <= old.meta.grace;
+        // A delete that asks for less when the time is up already makes that time now (POD-4).
+        let latest = old.meta.deleted.max(Seconds::of(judge.world.now()));
+        let kept = pod.is_terminating() && pod.meta.deleted <= latest && pod.meta.grace <= old.meta.grace;
         judge.holds(50, kept, || format!("the deletion of {name} was taken back or put off"));
     }
     let bound = old.node.is_none() || pod.node == old.node;

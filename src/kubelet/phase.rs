@@ -84,3 +84,77 @@ impl Counted {
         self.may_restart |= container.restarts_after(end.code, pod);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::names::Name;
+    use crate::api::objects::{EndReason, Seconds};
+    use crate::api::pod_spec::Shared;
+    use crate::api::store::Store;
+    use serde_json::json;
+
+    /// One container: `-` waits, `r` runs, `R` runs and has started up, `0` and `1` have ended so, `b` is in back-off.
+    fn status(state: char) -> ContainerStatus {
+        let end = |code| Ended { code, why: EndReason::ByCode, started: Seconds(1), finished: Seconds(2) };
+        let (state, ended, last) = match state {
+            'r' | 'R' => (Containers::Running, Ended::NONE, Ended::NONE),
+            '0' => (Containers::Terminated(0), end(0), Ended::NONE),
+            '1' => (Containers::Terminated(1), end(1), Ended::NONE),
+            'b' => (Containers::CrashLoopBackOff(1), Ended::NONE, end(1)),
+            _ => (Containers::Creating, Ended::NONE, Ended::NONE),
+        };
+        let started_at = Seconds::NEVER;
+        ContainerStatus { state, started_at, ended, last, restarts: 0, ready: false, started: false }
+    }
+
+    #[test]
+    fn phases() {
+        use Phase::*;
+        // Policy of the pod; init containers, sidecar, regular containers; whether it is over; the phase (POD-10).
+        for (policy, inits, sidecar, regular, over, expected) in [
+            ("Always", "", "", "-", false, Pending),
+            ("Always", "", "", "r", false, Running),
+            ("Always", "", "", "r-", false, Pending),
+            ("Always", "", "", "rb", false, Running),
+            ("Always", "", "", "b", false, Running),
+            ("Always", "", "", "0", false, Running),
+            ("Always", "", "", "0", true, Succeeded),
+            ("Always", "", "", "1", true, Failed),
+            ("OnFailure", "", "", "01", false, Running),
+            ("OnFailure", "", "", "00", false, Succeeded),
+            ("Never", "", "", "01", false, Failed),
+            ("Never", "", "", "0r", false, Running),
+            ("Never", "1", "", "-", false, Failed),
+            ("Always", "b", "", "-", false, Pending),
+            ("Always", "r", "", "0", false, Pending),
+            ("Always", "0", "", "r", false, Running),
+            ("Always", "", "r", "-", false, Pending),
+            ("Always", "", "R", "r", false, Running),
+            ("Never", "", "R", "0", false, Running),
+            ("Never", "", "0", "0", true, Succeeded),
+            ("Always", "-", "", "-", true, Failed),
+        ] {
+            let container = |name: String| json!({"name": name, "image": "x"});
+            let of = |states: &str, letter: &str| -> Vec<_> {
+                (0..states.len()).map(|n| container(format!("{letter}{n}"))).collect()
+            };
+            let mut init = of(inits, "i");
+            init.extend(of(sidecar, "s").into_iter().map(|mut sidecar| {
+                sidecar["restartPolicy"] = json!("Always");
+                sidecar
+            }));
+            let spec =
+                json!({"restartPolicy": policy, "initContainers": init, "containers": of(regular, "c")});
+            let mut store = Store::default();
+            let name: Name = store.names.name("web-0");
+            let id = Shared::split(&mut store, name, spec).intern(&mut store);
+            let states = inits.chars().chain(sidecar.chars()).chain(regular.chars());
+            let statuses: Vec<_> =
+                states.map(|state| ContainerStatus { started: state == 'R', ..status(state) }).collect();
+            let initialized = regular.contains(['r', '0', '1', 'b']);
+            let found = phase(store.pod_spec(id), &statuses, over, initialized);
+            assert_eq!(found, expected, "{policy} {inits}/{sidecar}/{regular} {over}");
+        }
+    }
+}
