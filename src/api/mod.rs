@@ -5,6 +5,7 @@ pub mod events;
 pub mod kind;
 pub mod labels;
 pub mod manifest;
+mod name_index;
 pub mod names;
 pub mod objects;
 pub mod patch;

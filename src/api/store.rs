@@ -8,6 +8,7 @@
 //! The store knows no rules: admission, deletion and finalizers are [`crate::world::World`]'s.
 use crate::api::kind::Kind;
 use crate::api::labels::{Interned, LabelsId, Owner, OwnersId};
+use crate::api::name_index::NameIndex;
 use crate::api::names::{Interner, Name, Sym, Uid};
 use crate::api::objects::*;
 use crate::api::pod_spec::{ClaimSpec, PodSpec, Template};
@@ -20,7 +21,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 const CHUNK: usize = 1024;
-const NONE: u32 = u32::MAX;
 /// Marks the number of a disk that was there before the run: the rest is the word of its handle.
 const FOREIGN_DISK: u32 = 1 << 31;
 
@@ -28,9 +28,31 @@ const FOREIGN_DISK: u32 = 1 << 31;
 struct Slot<T> {
     /// The newest incarnation, or what was left of it when it was removed.
     object: T,
-    /// The newest undo entry of this slot.
-    undo: u32,
-    present: bool,
+    /// The number of the newest undo entry of this slot, and whether the object is there ([`PRESENT`]).
+    state: u32,
+}
+
+/// Bit of [`Slot::state`]: the object is there. The rest is the number of an undo entry.
+const PRESENT: u32 = 1 << 31;
+/// No undo entry.
+const NO_UNDO: u32 = PRESENT - 1;
+
+impl<T> Slot<T> {
+    fn is_present(&self) -> bool {
+        self.state & PRESENT != 0
+    }
+
+    fn set_present(&mut self, present: bool) {
+        self.state = self.undo() | if present { PRESENT } else { 0 };
+    }
+
+    fn undo(&self) -> u32 {
+        self.state & NO_UNDO
+    }
+
+    fn set_undo(&mut self, number: u32) {
+        self.state = (self.state & PRESENT) | number;
+    }
 }
 
 /// What a write replaced.
@@ -55,7 +77,7 @@ pub struct Table<T> {
     live: usize,
     names: NameIndex,
     undo: VecDeque<Undo<T>>,
-    /// Number of the first entry of `undo`.
+    /// Number of the first entry of `undo`. Numbers have 31 bits; a run has fewer writes ([`Revision`] is shorter).
     undo_base: u32,
 }
 
@@ -84,7 +106,7 @@ impl<T: Object> Table<T> {
 
     /// The object as it is now.
     pub fn get(&self, id: Id<T>) -> Option<&T> {
-        self.slot(id.index()).filter(|slot| slot.present).map(|slot| &slot.object)
+        self.slot(id.index()).filter(|slot| slot.is_present()).map(|slot| &slot.object)
     }
 
     /// The object as it is now, if it still is this incarnation.
@@ -101,9 +123,9 @@ impl<T: Object> Table<T> {
     pub fn at(&self, id: Id<T>, at: Revision) -> Option<&T> {
         let slot = self.slot(id.index())?;
         if slot.object.meta().revision <= at {
-            return slot.present.then_some(&slot.object);
+            return slot.is_present().then_some(&slot.object);
         }
-        let mut entry = slot.undo;
+        let mut entry = slot.undo();
         while let Some(undo) = self.undo_entry(entry) {
             if undo.written_by <= at {
                 return undo.old.as_ref();
@@ -114,7 +136,7 @@ impl<T: Object> Table<T> {
     }
 
     fn undo_entry(&self, number: u32) -> Option<&Undo<T>> {
-        if number == NONE {
+        if number == NO_UNDO {
             return None;
         }
         self.undo.get(number.checked_sub(self.undo_base)? as usize)
@@ -137,7 +159,7 @@ impl<T: Object> Table<T> {
             .iter()
             .flatten()
             .enumerate()
-            .filter_map(|(index, slot)| slot.present.then_some((Id::from_index(index), &slot.object)))
+            .filter_map(|(index, slot)| slot.is_present().then_some((Id::from_index(index), &slot.object)))
     }
 
     /// All objects as of revision `at`.
@@ -164,11 +186,11 @@ impl<T: Object> Table<T> {
     }
 
     fn remember(&mut self, slot: u32, old: Option<T>, written_by: Revision, replaced_by: Revision) {
-        let number = self.undo_base.wrapping_add(u32::try_from(self.undo.len()).unwrap_or(NONE - 1));
-        let previous = self.slot(slot as usize).map_or(NONE, |s| s.undo);
+        let number = (self.undo_base + u32::try_from(self.undo.len()).unwrap_or(0)) & NO_UNDO;
+        let previous = self.slot(slot as usize).map_or(NO_UNDO, Slot::undo);
         self.undo.push_back(Undo { slot, replaced_by, written_by, old, previous });
         if let Some(s) = self.slot_mut(slot as usize) {
-            s.undo = number;
+            s.set_undo(number);
         }
     }
 
@@ -179,17 +201,17 @@ impl<T: Object> Table<T> {
         if let Some(index) = self.names.get(scope, name) {
             let before = {
                 let slot = self.slot_mut(index as usize)?;
-                if slot.present {
+                if slot.is_present() {
                     return None;
                 }
-                slot.present = true;
+                slot.set_present(true);
                 std::mem::replace(&mut slot.object, object)
             };
             self.live += 1;
             self.remember(index, None, before.meta().revision, revision);
             return Some(Id::from_index(index as usize));
         }
-        let slot = Slot { object, undo: NONE, present: true };
+        let slot = Slot { object, state: PRESENT | NO_UNDO };
         let index = match self.free.pop() {
             Some(index) => {
                 *self.slot_mut(index as usize)? = slot;
@@ -213,7 +235,7 @@ impl<T: Object> Table<T> {
     /// Replaces the object. The caller has checked that it is there.
     pub(crate) fn replace(&mut self, id: Id<T>, mut object: T, revision: Revision) {
         object.meta_mut().revision = revision;
-        let Some(slot) = self.slot_mut(id.index()).filter(|slot| slot.present) else { return };
+        let Some(slot) = self.slot_mut(id.index()).filter(|slot| slot.is_present()) else { return };
         let old = std::mem::replace(&mut slot.object, object);
         let written_by = old.meta().revision;
         self.remember(id.as_u32(), Some(old), written_by, revision);
@@ -221,8 +243,8 @@ impl<T: Object> Table<T> {
 
     /// Takes the object away; its name is free.
     pub(crate) fn take(&mut self, id: Id<T>, revision: Revision) -> Option<T> {
-        let slot = self.slot_mut(id.index()).filter(|slot| slot.present)?;
-        slot.present = false;
+        let slot = self.slot_mut(id.index()).filter(|slot| slot.is_present())?;
+        slot.set_present(false);
         let old = slot.object.clone();
         slot.object.meta_mut().revision = revision;
         self.live -= 1;
@@ -237,9 +259,9 @@ impl<T: Object> Table<T> {
         while let Some(undo) = self.undo.front().filter(|undo| undo.replaced_by <= until) {
             let (index, replaced_by) = (undo.slot, undo.replaced_by);
             self.undo.pop_front();
-            self.undo_base = self.undo_base.wrapping_add(1);
+            self.undo_base += 1;
             let Some(slot) = self.slot(index as usize) else { continue };
-            if !slot.present
+            if !slot.is_present()
                 && slot.object.meta().revision == replaced_by
                 && !keeps_its_slot(T::KIND, slot.object.meta().name)
             {
@@ -256,52 +278,6 @@ impl<T: Object> Table<T> {
 /// numbered names that StatefulSets use again and again.
 fn keeps_its_slot(kind: Kind, name: Name) -> bool {
     matches!(kind, Kind::Node | Kind::Service) || name.ordinal().is_some()
-}
-
-/// From names to table positions. Ordinals of one stem lie side by side in a vector.
-#[derive(Clone, Debug, Default)]
-struct NameIndex {
-    dense: FxHashMap<(Sym, Sym), Vec<u32>>,
-    sparse: FxHashMap<(Sym, Name), u32>,
-}
-
-impl NameIndex {
-    fn dense_position(name: Name) -> Option<usize> {
-        name.ordinal().or(name.provisioned_for().map(|uid| uid.0)).map(|n| n as usize)
-    }
-
-    fn get(&self, scope: Sym, name: Name) -> Option<u32> {
-        if let Some(position) = Self::dense_position(name)
-            && let Some(&slot) = self.dense.get(&(scope, name.stem())).and_then(|slots| slots.get(position))
-            && slot != NONE
-        {
-            return Some(slot);
-        }
-        if self.sparse.is_empty() { None } else { self.sparse.get(&(scope, name)).copied() }
-    }
-
-    fn insert(&mut self, scope: Sym, name: Name, slot: u32) {
-        if let Some(position) = Self::dense_position(name) {
-            let slots = self.dense.entry((scope, name.stem())).or_default();
-            if position < slots.len().saturating_mul(8) + 1024 {
-                if position >= slots.len() {
-                    slots.resize(position + 1, NONE);
-                }
-                slots[position] = slot;
-                return;
-            }
-        }
-        self.sparse.insert((scope, name), slot);
-    }
-
-    fn remove(&mut self, scope: Sym, name: Name) {
-        if let Some(position) = Self::dense_position(name)
-            && let Some(slot) = self.dense.get_mut(&(scope, name.stem())).and_then(|s| s.get_mut(position))
-        {
-            *slot = NONE;
-        }
-        self.sparse.remove(&(scope, name));
-    }
 }
 
 /// What a change did.

@@ -6,7 +6,7 @@
 use super::admission::Used;
 use super::run::KILLED;
 use super::stop;
-use super::volumes::{Held, is_attachable};
+use super::volumes::Holdings;
 use super::worker::{Flags, Run, Stage, Step};
 use super::{Kubelets, recorded};
 use crate::api::names::{Sym, Uid};
@@ -15,7 +15,7 @@ use crate::event::{Event, KubeletEvent, NodesEvent};
 use crate::kernel::{Duration, Id, Time};
 use crate::rule::{Rule, mark};
 use crate::world::{Actor, Draw, Lease, World};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Keys of a node's loops; each loop has its own phase (DEF-C1).
@@ -50,8 +50,8 @@ pub(super) struct Machine {
     pub(super) waiting: BTreeSet<(Id<Volume>, u32)>,
     /// What node status last said to be attached.
     pub(super) attached: Arc<Vec<Id<Volume>>>,
-    /// Volumes wanted or mounted: what volumesInUse will say.
-    pub(super) volumes: BTreeMap<Id<Volume>, Held>,
+    /// Volumes wanted or mounted.
+    pub(super) volumes: Holdings,
     /// Pods that were bound to it while it was cut off.
     pub(super) missed: Vec<(Id<Pod>, Uid)>,
     /// Images it has.
@@ -138,7 +138,7 @@ impl Kubelets {
         machine.tick = false;
         machine.waiting.clear();
         machine.pulls_until = Time::ZERO;
-        machine.volumes.retain(|_, held| held.lost());
+        machine.volumes.lose_power();
         world.machine_stopped(node);
         for slot in machine.workers.clone() {
             // Nothing that was under way goes on; the object stays as it is.
@@ -340,12 +340,11 @@ impl Kubelets {
             return;
         };
         machine.tick = false;
-        let attachable = |volume: &Id<Volume>| is_attachable(*volume, world);
-        let volumes: Vec<Id<Volume>> = machine.volumes.keys().copied().filter(attachable).collect();
+        let volumes = machine.volumes.attachable(world);
         let Some(object) = world.store.nodes.get(node) else { return };
         let shutting = self.machines[node.index()].shutting;
         let wanted = if shutting { NodeReady::False } else { NodeReady::True };
-        let (ready, listed) = (object.ready == wanted, *object.volumes_in_use == volumes);
+        let (ready, listed) = (object.ready == wanted, object.volumes_in_use == volumes);
         if !ready || !listed {
             let now = Seconds::of(world.now());
             let rule = match (ready, shutting) {
@@ -359,13 +358,11 @@ impl Kubelets {
                     node.ready_since = now;
                 }
                 if !listed {
-                    node.volumes_in_use = Arc::new(volumes);
+                    node.volumes_in_use = volumes;
                 }
             });
         }
-        let held = self.machines[node.index()].volumes.iter_mut();
-        let newly: Vec<Id<Volume>> =
-            held.filter_map(|(volume, held)| held.is_reported().then_some(*volume)).collect();
+        let newly = self.machines[node.index()].volumes.report();
         if !ready && !shutting {
             // The status manager reconciles too what others have written meanwhile (NODE-25).
             mark!("NODE-25");

@@ -90,8 +90,7 @@ impl Kubelets {
 
     /// The volumes whose devices are mounted on a node, sorted.
     pub fn mounted(&self, node: Id<Node>) -> impl Iterator<Item = Id<Volume>> {
-        let volumes = self.machine(node).into_iter().flat_map(|machine| &machine.volumes);
-        volumes.filter(|(_, held)| held.staged).map(|(volume, _)| *volume)
+        self.machine(node).into_iter().flat_map(|machine| machine.volumes.staged())
     }
 
     fn machine(&self, node: Id<Node>) -> Option<&Machine> {

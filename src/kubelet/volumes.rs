@@ -7,12 +7,13 @@
 use super::worker::{Flags, Stage, What};
 use super::{Kubelets, recorded};
 use crate::api::names::Name;
-use crate::api::objects::{Node, Pod, Volume};
+use crate::api::objects::{Node, Pod, Volume, added_volumes};
 use crate::api::pod_spec::ClaimName;
 use crate::event::{Event, KubeletEvent};
 use crate::kernel::{Duration, Id};
 use crate::rule::mark;
 use crate::world::{Draw, World};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The first of the waits between two looks at a claim that is not bound; they double.
@@ -25,10 +26,19 @@ const SETTLES_AFTER: Duration = Duration::from_secs(6);
 pub(super) struct Held {
     /// Workers whose pods use it.
     users: u32,
-    /// Node status has listed it since the kubelet began to want it.
-    reported: bool,
     /// Its device is mounted.
-    pub(super) staged: bool,
+    staged: bool,
+}
+
+/// The volumes that a node wants or has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Holdings {
+    /// Sorted. Shared with node status, while that says the same.
+    volumes: Arc<Vec<Id<Volume>>>,
+    /// What is known of each of them.
+    held: Vec<Held>,
+    /// Those that node status has not listed since the kubelet began to want them.
+    unreported: BTreeSet<Id<Volume>>,
 }
 
 impl Kubelets {
@@ -62,9 +72,8 @@ impl Kubelets {
         self.workers.set_volumes(slot, &volumes);
         let machine = self.machine_of(slot);
         for volume in volumes {
-            let held = machine.volumes.entry(volume).or_default();
-            mark!("VOL-23" if held.users > 0);
-            held.users += 1;
+            mark!("VOL-23" if machine.volumes.is_wanted(volume));
+            machine.volumes.want(volume);
         }
         self.wait_for_volumes(slot, world);
     }
@@ -80,7 +89,7 @@ impl Kubelets {
         let machine = &mut self.machines[node.index()];
         let volumes = self.workers.volumes(slot);
         machine.waiting.extend(volumes.iter().map(|volume| (*volume, slot)));
-        if volumes.iter().any(|volume| machine.volumes.get(volume).is_none_or(|held| !held.reported)) {
+        if !volumes.iter().all(|volume| machine.volumes.is_reported(*volume)) {
             self.ask_for_tick(node, false, world);
         }
         self.proceed(slot, world);
@@ -114,14 +123,7 @@ impl Kubelets {
             return;
         }
         let before = std::mem::replace(&mut machine.attached, now.clone());
-        let mut before = before.iter().peekable();
-        let mut new = Vec::new();
-        for volume in now.iter() {
-            while before.next_if(|old| *old < volume).is_some() {}
-            if before.next_if(|old| *old == volume).is_none() {
-                new.push(*volume);
-            }
-        }
+        let new = added_volumes(&before, &now);
         self.wake(node, &new, world);
     }
 
@@ -136,11 +138,11 @@ impl Kubelets {
         let (stage, publish) = (world.config.latency.stage, world.config.latency.publish);
         let mut delay = Duration::ZERO;
         for (n, volume) in self.workers.volumes(slot).iter().enumerate() {
-            let Some(held) = held.get(volume) else { return };
+            let Some(staged) = held.get(*volume).map(|held| held.staged) else { return };
             let key = attempt << 8 | (n as u64) << 1;
             let mut time = world.draw(publish, Draw::Mount, uid, key);
-            if !held.staged {
-                let attached = held.reported && node.volumes_attached.binary_search(volume).is_ok();
+            if !staged {
+                let attached = held.is_reported(*volume) && node.volumes_attached.binary_search(volume).is_ok();
                 if is_attachable(*volume, world) && !attached {
                     return;
                 }
@@ -165,7 +167,7 @@ impl Kubelets {
         let node = self.workers[slot].node;
         let machine = &mut self.machines[node.index()];
         for volume in self.workers.volumes(slot) {
-            if let Some(held) = machine.volumes.get_mut(volume) {
+            if let Some(held) = machine.volumes.get_mut(*volume) {
                 held.staged = true;
                 world.mount(*volume, node);
             }
@@ -221,7 +223,7 @@ impl Kubelets {
         let machine = &mut self.machines[node.index()];
         let mut changed = false;
         for volume in self.workers.volumes(slot) {
-            let Some(held) = machine.volumes.get_mut(volume) else { continue };
+            let Some(held) = machine.volumes.get_mut(*volume) else { continue };
             mark!("VOL-42");
             held.users = held.users.saturating_sub(1);
             if held.users > 0 {
@@ -238,7 +240,7 @@ impl Kubelets {
                 Duration::ZERO
             };
             if delay == Duration::ZERO {
-                machine.volumes.remove(volume);
+                machine.volumes.remove(*volume);
                 world.unmount(*volume, node);
                 changed = true;
             } else {
@@ -254,8 +256,8 @@ impl Kubelets {
     /// The device of a volume is unmounted, unless another pod has come to use it.
     pub(super) fn unstaged(&mut self, node: Id<Node>, volume: Id<Volume>, epoch: u32, world: &mut World) {
         let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.epoch == epoch) else { return };
-        if machine.volumes.get(&volume).is_some_and(|held| held.users == 0) {
-            machine.volumes.remove(&volume);
+        if machine.volumes.get(volume).is_some_and(|held| held.users == 0) {
+            machine.volumes.remove(volume);
             world.unmount(volume, node);
             self.ask_for_tick(node, false, world);
         }
@@ -263,21 +265,75 @@ impl Kubelets {
 }
 
 /// A driver attaches it; others, such as NFS, are mounted as they are (VOL-26).
-pub(super) fn is_attachable(volume: Id<Volume>, world: &World) -> bool {
+fn is_attachable(volume: Id<Volume>, world: &World) -> bool {
     world.store.volumes.last_known(volume).is_some_and(|volume| volume.disk != 0)
 }
 
-impl Held {
-    /// The machine has lost power: nothing is mounted, and the kubelet that comes back has reported nothing.
-    pub(super) fn lost(&mut self) -> bool {
-        self.staged = false;
-        self.reported = false;
-        self.users > 0
+impl Holdings {
+    /// Those that are attached: what volumesInUse will say (VOL-32). Sorted.
+    pub(super) fn attachable(&self, world: &World) -> Arc<Vec<Id<Volume>>> {
+        let attachable = |volume: &Id<Volume>| is_attachable(*volume, world);
+        if self.volumes.iter().all(attachable) {
+            return self.volumes.clone();
+        }
+        Arc::new(self.volumes.iter().copied().filter(attachable).collect())
     }
 
-    /// Node status lists it from now on. True if it did not before.
-    pub(super) fn is_reported(&mut self) -> bool {
-        !std::mem::replace(&mut self.reported, true)
+    /// Those whose devices are mounted, sorted.
+    pub(super) fn staged(&self) -> impl Iterator<Item = Id<Volume>> {
+        let all = self.volumes.iter().zip(&self.held);
+        all.filter(|(_, held)| held.staged).map(|(volume, _)| *volume)
+    }
+
+    fn get(&self, volume: Id<Volume>) -> Option<&Held> {
+        self.held.get(self.volumes.binary_search(&volume).ok()?)
+    }
+
+    fn get_mut(&mut self, volume: Id<Volume>) -> Option<&mut Held> {
+        self.held.get_mut(self.volumes.binary_search(&volume).ok()?)
+    }
+
+    /// A worker uses the volume.
+    fn is_wanted(&self, volume: Id<Volume>) -> bool {
+        self.get(volume).is_some_and(|held| held.users > 0)
+    }
+
+    /// One more worker uses a volume.
+    fn want(&mut self, volume: Id<Volume>) {
+        match self.volumes.binary_search(&volume) {
+            Ok(at) => self.held[at].users += 1,
+            Err(at) => {
+                Arc::make_mut(&mut self.volumes).insert(at, volume);
+                self.held.insert(at, Held { users: 1, staged: false });
+                self.unreported.insert(volume);
+            }
+        }
+    }
+
+    fn remove(&mut self, volume: Id<Volume>) {
+        if let Ok(at) = self.volumes.binary_search(&volume) {
+            Arc::make_mut(&mut self.volumes).remove(at);
+            self.held.remove(at);
+            self.unreported.remove(&volume);
+        }
+    }
+
+    /// Node status lists the volume since the kubelet began to want it.
+    fn is_reported(&self, volume: Id<Volume>) -> bool {
+        self.get(volume).is_some() && !self.unreported.contains(&volume)
+    }
+
+    /// Node status lists all of them from now on. Those it did not before, sorted.
+    pub(super) fn report(&mut self) -> Vec<Id<Volume>> {
+        std::mem::take(&mut self.unreported).into_iter().collect()
+    }
+
+    /// The machine has lost power: nothing is mounted, and the kubelet that comes back has reported nothing.
+    pub(super) fn lose_power(&mut self) {
+        let used = self.volumes.iter().zip(&self.held).filter(|(_, held)| held.users > 0);
+        let (volumes, held): (Vec<_>, Vec<_>) =
+            used.map(|(volume, held)| (*volume, Held { staged: false, ..*held })).unzip();
+        *self = Holdings { unreported: volumes.iter().copied().collect(), volumes: volumes.into(), held };
     }
 }
 

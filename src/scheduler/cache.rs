@@ -4,6 +4,7 @@
 //! the moment it is assumed there (SCHED-1) until its phase is final or its object is gone; terminating pods count
 //! (SCHED-14). Everything is kept up to date change by change, so a cycle copies nothing: sums per node, its pods, its
 //! claims and attachments, and the counters of [`super::counts`].
+use super::claim_users::ClaimUsers;
 use super::counts::{Counts, NONE, Place};
 use super::score::Shapes;
 use super::volumes::claims_of;
@@ -222,8 +223,7 @@ pub(super) struct Cache {
     ranks: Vec<u32>,
     by_rank: Vec<u32>,
     ranks_are_stale: bool,
-    /// Users of each claim among the accounted pods (SCHED-17).
-    claim_users: FxHashMap<ClaimKey, u32>,
+    claim_users: ClaimUsers,
     /// Pods with affinity terms, by namespace and spec: the counter of where they are.
     pub(super) carriers: Vec<Carrier>,
     carrier_of: FxHashMap<(Sym, PodSpecId), u32>,
@@ -485,10 +485,9 @@ impl Cache {
         info.members.push(id.as_u32());
         let node_position = info.members.len() as u32 - 1;
         for name in claims_of(spec, pod.meta.name) {
-            let key = (pod.meta.namespace, name);
-            info.use_claim(key, true);
-            *self.claim_users.entry(key).or_insert(0) += 1;
+            info.use_claim((pod.meta.namespace, name), true);
         }
+        self.claim_users.change(store, pod.meta.namespace, pod.meta.name, pod.spec, true);
         self.bump(node);
         let slot = self.slot_mut(id);
         slot.uid = pod.meta.uid;
@@ -501,7 +500,7 @@ impl Cache {
     pub(super) fn unaccount(&mut self, id: Id<Pod>, store: &Store) {
         let slot = self.slot(id);
         let Some(known) = store.pods.last_known(id).filter(|_| slot.node != NONE) else { return };
-        let (namespace, name) = (known.meta.namespace, known.meta.name);
+        let (namespace, known_name) = (known.meta.namespace, known.meta.name);
         let moved = self.counts.leave(store, id.as_u32(), slot.place());
         if let Some(moved) = moved {
             self.slots[moved as usize].group_position = slot.group_position;
@@ -516,16 +515,10 @@ impl Cache {
         if let Some(&moved) = info.members.get(slot.node_position as usize) {
             self.slots[moved as usize].node_position = slot.node_position;
         }
-        for name in claims_of(spec, name) {
-            let key = (namespace, name);
-            info.use_claim(key, false);
-            if let Some(users) = self.claim_users.get_mut(&key) {
-                *users -= 1;
-                if *users == 0 {
-                    self.claim_users.remove(&key);
-                }
-            }
+        for name in claims_of(spec, known_name) {
+            info.use_claim((namespace, name), false);
         }
+        self.claim_users.change(store, namespace, known_name, slot.spec, false);
         self.bump(slot.node);
         self.slots[id.index()].node = NONE;
     }
@@ -551,9 +544,12 @@ impl Cache {
         self.counts.labels_of(self.slot(pod).group)
     }
 
-    /// Pods accounted to some node that use this claim.
-    pub(super) fn users_of(&self, claim: ClaimKey) -> u32 {
-        self.claim_users.get(&claim).copied().unwrap_or(0)
+    /// A pod that is accounted to some node uses this claim.
+    pub(super) fn is_used(&self, store: &Store, claim: ClaimKey) -> bool {
+        self.claim_users.has(store, claim, |pod| {
+            let slot = self.slot(pod);
+            (slot.node, slot.spec)
+        })
     }
 
     /// The counter of where a pod of a set is, for [`Counts::of`].

@@ -11,6 +11,7 @@
 mod affinity;
 mod bind;
 mod cache;
+mod claim_users;
 mod class;
 mod counts;
 mod filter;

@@ -193,7 +193,7 @@ impl Volumes {
             }
             needs.keys.push(key);
             let shape = view.store.claim_spec(claim.spec);
-            needs.in_use |= shape.modes.has(AccessModes::RWOP) && cache.users_of(key) > 0;
+            needs.in_use |= shape.modes.has(AccessModes::RWOP) && cache.is_used(view.store, key);
             if counts_against_limit(view, claim) && !needs.limited.contains(&key) {
                 needs.limited.push(key);
             }

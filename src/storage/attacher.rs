@@ -47,19 +47,42 @@ struct Work {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Attacher {
     works: BTreeMap<Id<Attachment>, Work>,
-    by_volume: BTreeSet<(Id<Volume>, Id<Attachment>)>,
+    /// By table position of the volume: its first attachment.
+    first: Vec<Id<Attachment>>,
+    /// Further attachments of a volume: it is on its way from one node to another, or shared.
+    further: BTreeSet<(Id<Volume>, Id<Attachment>)>,
 }
 
 impl Attacher {
     /// Takes note of an attachment.
     pub(super) fn index(&mut self, id: Id<Attachment>, attachment: &Attachment) {
-        self.by_volume.insert((attachment.volume, id));
+        let volume = attachment.volume;
+        if volume.index() >= self.first.len() {
+            self.first.resize(volume.index() + 1, Id::NONE);
+        }
+        // None is greater than every id.
+        let first = &mut self.first[volume.index()];
+        let later = std::mem::replace(first, id.min(*first)).max(id);
+        if *first != later && !later.is_none() {
+            self.further.insert((volume, later));
+        }
+    }
+
+    /// An attachment of a volume is gone.
+    fn forget(&mut self, id: Id<Attachment>, volume: Id<Volume>) {
+        if self.first.get(volume.index()) == Some(&id) {
+            let all = (volume, Id::from_index(0))..=(volume, Id::NONE);
+            let next = self.further.range(all).next().copied();
+            self.first[volume.index()] = next.map_or(Id::NONE, |(_, next)| next);
+            next.map(|next| self.further.remove(&next));
+        } else {
+            self.further.remove(&(volume, id));
+        }
     }
 
     /// An attachment of this volume, if there is one.
     pub(super) fn attachment_of(&self, volume: Id<Volume>) -> Option<Id<Attachment>> {
-        let all = (volume, Id::from_index(0))..=(volume, Id::NONE);
-        self.by_volume.range(all).next().map(|(_, attachment)| *attachment)
+        self.first.get(volume.index()).copied().filter(|first| !first.is_none())
     }
 
     fn work(&mut self, id: Id<Attachment>, uid: Uid) -> Option<&mut Work> {
@@ -81,11 +104,11 @@ impl Csi {
         let volume = old.or(new).map(|attachment| attachment.volume);
         match (change.verb, new) {
             (Verb::Created, Some(new)) => {
-                self.attacher.by_volume.insert((new.volume, id));
+                self.attacher.index(id, new);
             }
             (Verb::Removed, _) => {
                 if let Some(volume) = volume {
-                    self.attacher.by_volume.remove(&(volume, id));
+                    self.attacher.forget(id, volume);
                     self.attachment_gone(volume, world);
                 }
             }

@@ -5,6 +5,7 @@
 //! while the CSI controller is down. Left out: snapshots, Multi-Attach of io2 (VOL-58), modification (VOL-22).
 use crate::api::names::{Sym, Uid};
 use crate::api::objects::{AttachError, Attachment, Node};
+use crate::api::store::Store;
 use crate::kernel::Id;
 use crate::rule::mark;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,10 +51,59 @@ pub struct Operation {
     pub node: Id<Node>,
 }
 
+/// Disks by number.
+#[derive(Clone, Debug, Default)]
+struct Disks {
+    /// Those made in this run; they are numbered one after another.
+    made: Vec<Option<Disk>>,
+    /// Those that were there before.
+    foreign: BTreeMap<u32, Disk>,
+}
+
+impl Disks {
+    fn get(&self, disk: u32) -> Option<&Disk> {
+        if Store::is_foreign_disk(disk) {
+            return self.foreign.get(&disk);
+        }
+        self.made.get(disk as usize)?.as_ref()
+    }
+
+    fn get_mut(&mut self, disk: u32) -> Option<&mut Disk> {
+        if Store::is_foreign_disk(disk) {
+            return self.foreign.get_mut(&disk);
+        }
+        self.made.get_mut(disk as usize)?.as_mut()
+    }
+
+    fn insert(&mut self, number: u32, disk: Disk) {
+        if Store::is_foreign_disk(number) {
+            self.foreign.insert(number, disk);
+            return;
+        }
+        if number as usize >= self.made.len() {
+            self.made.resize(number as usize + 1, None);
+        }
+        self.made[number as usize] = Some(disk);
+    }
+
+    fn remove(&mut self, disk: u32) {
+        if Store::is_foreign_disk(disk) {
+            self.foreign.remove(&disk);
+        } else if let Some(place) = self.made.get_mut(disk as usize) {
+            *place = None;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u32, &Disk)> {
+        let made = (0u32..).zip(&self.made).filter_map(|(number, disk)| Some((number, disk.as_ref()?)));
+        made.chain(self.foreign.iter().map(|(number, disk)| (*number, disk)))
+    }
+}
+
 /// All disks of the region.
 #[derive(Clone, Debug, Default)]
 pub struct Ebs {
-    disks: BTreeMap<u32, Disk>,
+    disks: Disks,
     /// CreateVolume under way, by claim: number and zone of the disk.
     creating: BTreeMap<Uid, (u32, Sym)>,
     /// Disks made for a claim whose volume object is not written yet: CreateVolume is idempotent by name.
@@ -68,12 +118,12 @@ pub struct Ebs {
 impl Ebs {
     /// The disk of this number.
     pub fn disk(&self, disk: u32) -> Option<&Disk> {
-        self.disks.get(&disk)
+        self.disks.get(disk)
     }
 
     /// All disks, by number.
     pub fn disks(&self) -> impl Iterator<Item = (u32, &Disk)> {
-        self.disks.iter().map(|(number, disk)| (*number, disk))
+        self.disks.iter()
     }
 
     /// Number of disks on a machine, attaching and detaching ones included (INV-46).
@@ -124,28 +174,30 @@ impl Ebs {
 
     /// A disk that was there before the run, named by a volume made by hand.
     pub fn know(&mut self, disk: u32, zone: Sym) {
-        self.disks.entry(disk).or_insert(Disk { zone, state: DiskState::Available });
+        if self.disk(disk).is_none() {
+            self.disks.insert(disk, Disk { zone, state: DiskState::Available });
+        }
     }
 
     /// DeleteVolume. False while the disk is attached somewhere; a disk that is gone is no error.
     pub fn delete(&mut self, disk: u32) -> bool {
-        if self.disks.get(&disk).is_some_and(|d| d.state != DiskState::Available) {
+        if self.disks.get(disk).is_some_and(|d| d.state != DiskState::Available) {
             return false;
         }
-        self.disks.remove(&disk);
+        self.disks.remove(disk);
         true
     }
 
     /// The disk and all data on it are gone (fault).
     pub fn lose(&mut self, disk: u32) {
         self.set_state(disk, DiskState::Available);
-        self.disks.remove(&disk);
+        self.disks.remove(disk);
         self.attaching.retain(|_, operation| operation.disk != disk);
         self.detaching.retain(|_, operation| operation.disk != disk);
     }
 
     fn set_state(&mut self, disk: u32, state: DiskState) {
-        let Some(entry) = self.disks.get_mut(&disk) else { return };
+        let Some(entry) = self.disks.get_mut(disk) else { return };
         mark!("VOL-51");
         let (old, new) = (entry.state.node(), state.node());
         entry.state = state;
@@ -177,7 +229,7 @@ impl Ebs {
         limit: Option<u32>,
     ) -> Result<bool, AttachError> {
         let Operation { disk, node } = operation;
-        let Some(found) = self.disks.get(&disk) else { return Err(AttachError::NoDisk) };
+        let Some(found) = self.disks.get(disk) else { return Err(AttachError::NoDisk) };
         match found.state {
             DiskState::Attached(there) if there == node => return Ok(false),
             DiskState::Available => {}
@@ -211,7 +263,7 @@ impl Ebs {
 
     /// DetachVolume is asked for. False: the disk is not on that machine, there is nothing to wait for.
     pub fn detach(&mut self, by: (Id<Attachment>, Uid), operation: Operation) -> bool {
-        let here = self.disks.get(&operation.disk).is_some_and(|disk| {
+        let here = self.disks.get(operation.disk).is_some_and(|disk| {
             matches!(disk.state, DiskState::Attached(node) | DiskState::Detaching(node) if node == operation.node)
         });
         if here {
@@ -234,7 +286,7 @@ impl Ebs {
     /// A detach under way is done.
     pub fn detached(&mut self, by: (Id<Attachment>, Uid)) -> Option<Operation> {
         let operation = self.detaching.remove(&by)?;
-        if self.disks.get(&operation.disk).is_some_and(|d| d.state == DiskState::Detaching(operation.node)) {
+        if self.disks.get(operation.disk).is_some_and(|d| d.state == DiskState::Detaching(operation.node)) {
             self.set_state(operation.disk, DiskState::Available);
         }
         Some(operation)

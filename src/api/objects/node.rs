@@ -108,3 +108,42 @@ impl Object for Node {
         (!same).then_some(KubeletEvent::SeesNode(id))
     }
 }
+
+/// The volumes of `after` that are not in `before`; both are sorted. Lists of a node are long, and differ by little.
+pub fn added_volumes(before: &[Id<Volume>], after: &[Id<Volume>]) -> Vec<Id<Volume>> {
+    /// Compared at a time: as much as fits well into a few instructions.
+    const CHUNK: usize = 32;
+    let alike = before.chunks_exact(CHUNK).zip(after.chunks_exact(CHUNK)).take_while(|(a, b)| a == b);
+    let head = alike.count() * CHUNK;
+    let (before, after) = (&before[head..], &after[head..]);
+    let alike = before.rchunks_exact(CHUNK).zip(after.rchunks_exact(CHUNK)).take_while(|(a, b)| a == b);
+    let tail = alike.count() * CHUNK;
+    let mut rest = before[..before.len() - tail].iter().peekable();
+    let after = after[..after.len() - tail].iter().copied();
+    let is_new = |volume: &Id<Volume>| {
+        while rest.next_if(|other| *other < volume).is_some() {}
+        rest.peek() != Some(&volume)
+    };
+    after.filter(is_new).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_added_is_what_was_not_there(
+            common in prop::collection::btree_set(0usize..400, 0..200),
+            [gone, new] in [(); 2].map(|()| prop::collection::btree_set(0usize..400, 0..4)),
+        ) {
+            let ids = |list: &std::collections::BTreeSet<usize>| -> Vec<Id<Volume>> {
+                list.iter().copied().map(Id::from_index).collect()
+            };
+            let (before, after) = (&common | &gone, &common | &new);
+            prop_assert_eq!(added_volumes(&ids(&before), &ids(&after)), ids(&(&after - &before)));
+            prop_assert_eq!(added_volumes(&ids(&after), &ids(&before)), ids(&(&before - &after)));
+        }
+    }
+}

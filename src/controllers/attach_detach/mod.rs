@@ -31,21 +31,26 @@ const VERIFY_LOOP: u64 = 0x6164_6376;
 /// Period of that loop (DEF-64).
 const VERIFY_PERIOD: Duration = Duration::from_secs(60);
 
-/// The volumes a pod wants on its node.
-#[derive(Clone, Debug)]
+/// What a pod wants on its node.
+#[derive(Clone, Copy, Debug, Default)]
 struct Wants {
+    /// None: nothing is known of the pod.
     uid: Uid,
     node: Id<Node>,
-    volumes: Box<[Id<Volume>]>,
-    /// All its claims were bound when it was looked at.
-    complete: bool,
+    /// Its one volume; `NONE` if it wants none or several.
+    volume: Id<Volume>,
 }
 
 /// See the module documentation.
 #[derive(Clone, Debug, Default)]
 pub struct AttachDetach {
     pairs: Pairs,
-    wants: FxHashMap<Id<Pod>, Wants>,
+    /// By table position of the pod.
+    wants: Vec<Wants>,
+    /// The volumes of pods that want more than one.
+    several: FxHashMap<Id<Pod>, Box<[Id<Volume>]>>,
+    /// Pods of which not all claims were bound when they were looked at.
+    incomplete: BTreeSet<Id<Pod>>,
     /// Pairs to look at in the next pass, each with the change that led to it.
     dirty: BTreeMap<Key, Revision>,
     pass_armed: bool,
@@ -101,7 +106,7 @@ impl AttachDetach {
         let pod = view.get(id).copied().filter(|pod| {
             pod.is_bound() && !is_terminated(pod) && !view.store.pod_spec(pod.spec).claims.is_empty()
         });
-        let known = self.wants.get(&id).map(|wants| (wants.uid, wants.node));
+        let known = self.wants(id).map(|wants| (wants.uid, wants.node));
         if known == pod.map(|pod| (pod.meta.uid, pod.node)) {
             return;
         }
@@ -124,13 +129,31 @@ impl AttachDetach {
             self.pairs.want(key, id);
             self.look_at(key, world);
         }
-        let wants = Wants { uid: pod.meta.uid, node: pod.node, volumes: volumes.into(), complete };
-        self.wants.insert(id, wants);
+        let volume = if let [volume] = *volumes { volume } else { Id::NONE };
+        if id.index() >= self.wants.len() {
+            self.wants.resize(id.index() + 1, Wants::default());
+        }
+        self.wants[id.index()] = Wants { uid: pod.meta.uid, node: pod.node, volume };
+        if volumes.len() > 1 {
+            self.several.insert(id, volumes.into());
+        }
+        if !complete {
+            self.incomplete.insert(id);
+        }
+    }
+
+    /// What a pod wants, if it has been looked at.
+    fn wants(&self, id: Id<Pod>) -> Option<Wants> {
+        self.wants.get(id.index()).copied().filter(|wants| !wants.uid.is_none())
     }
 
     fn remove_pod(&mut self, id: Id<Pod>, world: &mut World) {
-        let Some(wants) = self.wants.remove(&id) else { return };
-        for volume in wants.volumes {
+        let Some(wants) = self.wants(id) else { return };
+        self.wants[id.index()] = Wants::default();
+        self.incomplete.remove(&id);
+        let several = self.several.remove(&id).unwrap_or_default();
+        let single = Some(wants.volume).filter(|volume| !volume.is_none());
+        for volume in single.into_iter().chain(several) {
             let key = (volume, wants.node);
             let Some(slot) = self.pairs.slot(key) else { continue };
             self.pairs.let_go(key, id);
@@ -146,7 +169,7 @@ impl AttachDetach {
         let Some(claim) = new.filter(|_| !bound(old) && bound(new)) else { return };
         let view = world.view(Process::ControllerManager);
         for pod in users.of_claim(view, claim) {
-            if self.wants.get(&pod).is_some_and(|wants| !wants.complete) {
+            if self.incomplete.contains(&pod) {
                 self.remove_pod(pod, world);
                 self.pod_changed(pod, world);
             }
@@ -172,13 +195,13 @@ impl AttachDetach {
         }
         let (created, gone) = (old.is_none(), new.is_none());
         if created {
-            self.to_report.extend(self.pairs.volumes_of(id).into_iter().map(|volume| (id, volume)));
+            self.to_report.extend(self.pairs.volumes_of(id).iter().map(|volume| (id, *volume)));
         }
-        let affected = if created || gone { self.pairs.volumes_of(id) } else { self.pairs.unwanted_on(id) };
+        let affected =
+            if created || gone { self.pairs.volumes_of(id).to_vec() } else { self.pairs.unwanted_on(id) };
         for volume in affected {
             let key = (volume, id);
-            let idle = |pair: &pairs::Pair| pair.operation == Operation::None;
-            if self.pairs.slot(key).and_then(|slot| self.pairs.get(slot)).is_some_and(idle) {
+            if self.pairs.slot(key).is_some_and(|slot| self.pairs.work(slot).operation == Operation::None) {
                 self.look_at(key, world);
             }
         }
@@ -190,11 +213,15 @@ impl AttachDetach {
         let lost = new.is_none_or(|attachment| !attachment.attached);
         let Some(slot) = self.pairs.slot((volume, node)) else { return };
         self.attachment_seen(slot, world);
-        let settled =
-            |pair: &pairs::Pair| pair.actual == Actual::Attached && pair.operation == Operation::None;
-        if lost && self.pairs.get(slot).is_some_and(settled) {
+        if lost && self.is_settled(slot) {
             self.suspect((volume, node), world);
         }
+    }
+
+    /// The pair is attached, and nothing is under way about it.
+    fn is_settled(&self, slot: u32) -> bool {
+        let attached = self.pairs.get(slot).is_some_and(|pair| pair.actual == Actual::Attached);
+        attached && self.pairs.work(slot).operation == Operation::None
     }
 
     /// The next round of verification will look at this pair (VOL-37).
@@ -212,9 +239,7 @@ impl AttachDetach {
         self.verify_armed = false;
         for key in std::mem::take(&mut self.suspects) {
             let Some(slot) = self.pairs.slot(key).filter(|_| !is_seen_attached(world, key)) else { continue };
-            let confirmed =
-                |pair: &pairs::Pair| pair.actual == Actual::Attached && pair.operation == Operation::None;
-            if self.pairs.get(slot).is_some_and(confirmed) {
+            if self.is_settled(slot) {
                 mark!("VOL-37");
                 self.detached(slot, world);
                 self.to_report.insert((key.1, key.0));
@@ -262,9 +287,8 @@ impl AttachDetach {
 
     /// A volume that may be on one node only has one operation at a time over all its pairs (VOL-35).
     fn is_busy(&self, key: Key, many_nodes: bool) -> bool {
-        self.pairs
-            .of_volume(key.0)
-            .any(|(_, pair)| pair.operation != Operation::None && (!many_nodes || pair.node == key.1))
+        let busy = |slot: u32| self.pairs.work(slot).operation != Operation::None;
+        self.pairs.of_volume(key.0).any(|(slot, pair)| (!many_nodes || pair.node == key.1) && busy(slot))
     }
 
     /// Detaches a pair that is attached and unwanted, if it may (VOL-31). The time at which the loop goes on.
@@ -272,34 +296,37 @@ impl AttachDetach {
         let now = world.now();
         let many = allows_many_nodes(world, key.0);
         let Some(slot) = self.pairs.slot(key).filter(|_| !self.is_busy(key, many)) else { return from };
-        let Some(pair) = self.pairs.get_mut(slot) else { return from };
-        let unwanted = pair.pods.is_empty() && pair.actual != Actual::Detached;
-        if !unwanted || pair.is_backing_off(OperationKind::Detach, now) {
+        let (Some(pair), mut work) = (self.pairs.get(slot).copied(), self.pairs.work(slot)) else { return from };
+        let unwanted = !pair.is_wanted() && pair.actual != Actual::Detached;
+        if !unwanted || work.is_backing_off(OperationKind::Detach, now) {
             return from;
         }
-        if pair.unwanted_since.is_never() {
-            pair.unwanted_since = now;
+        if work.unwanted_since.is_never() {
+            work.unwanted_since = now;
         }
         let longest = world.config.timers.max_wait_for_unmount;
         let (healthy, out_of_service) = node_state(world, key.1);
         let epoch = world.epoch(Process::ControllerManager);
-        let overdue = now.elapsed_since(pair.unwanted_since) > longest;
+        let overdue = now.elapsed_since(work.unwanted_since) > longest;
         let forced = overdue && !healthy;
         mark!("VOL-47" if pair.mounted && world.view(Process::ControllerManager).get(key.1).is_none());
-        if pair.mounted && !forced && !out_of_service {
-            if !overdue && pair.timer.is_none() {
-                // "Longer than": the loop finds the time over at the first tick after it (DEF-C4).
-                let over = pair.unwanted_since + longest + Duration::from_nanos(1);
-                pair.timer = Some(world.timer(over, Event::Binder(BinderEvent::Overdue(slot, epoch))));
-            }
+        let waits = pair.mounted && !forced && !out_of_service;
+        if waits && !overdue && work.timer.is_none() {
+            // "Longer than": the loop finds the time over at the first tick after it (DEF-C4).
+            let over = work.unwanted_since + longest + Duration::from_nanos(1);
+            work.timer = Some(world.timer(over, Event::Binder(BinderEvent::Overdue(slot, epoch))));
+        } else if !waits && let Some(timer) = work.timer.take() {
+            world.cancel(timer);
+        }
+        self.pairs.change_work(slot, |known| *known = work);
+        if waits {
             return from;
         }
         mark!("VOL-45" if pair.mounted && forced && !out_of_service);
         mark!("VOL-46" if out_of_service);
-        if let Some(timer) = pair.timer.take() {
-            world.cancel(timer);
+        if let Some(pair) = self.pairs.get_mut(slot) {
+            pair.reported = false;
         }
-        pair.reported = false;
         self.begin(slot, Operation::Unreport(!forced && !out_of_service), from, world)
     }
 
@@ -308,22 +335,18 @@ impl AttachDetach {
         let now = world.now();
         let many = allows_many_nodes(world, key.0);
         let Some(slot) = self.pairs.slot(key).filter(|_| !self.is_busy(key, many)) else { return };
-        let Some(pair) = self.pairs.get_mut(slot).filter(|pair| !pair.pods.is_empty()) else { return };
+        let Some(pair) = self.pairs.get(slot).copied().filter(pairs::Pair::is_wanted) else { return };
         if pair.actual != Actual::Detached {
-            pair.unwanted_since = Time::NEVER;
-            if let Some(timer) = pair.timer.take() {
-                world.cancel(timer);
-            }
+            self.no_longer_unwanted(slot, world);
         }
         if pair.actual == Actual::Attached || world.view(Process::ControllerManager).get(key.1).is_none() {
             return;
         }
-        let told = pair.multi_attach_told;
-        let backing_off = pair.is_backing_off(OperationKind::Attach, now);
+        let backing_off = self.pairs.work(slot).is_backing_off(OperationKind::Attach, now);
         let elsewhere = |pair: &pairs::Pair| pair.node != key.1 && pair.actual == Actual::Attached;
         mark!("VOL-25" if many && self.pairs.of_volume(key.0).any(|(_, pair)| elsewhere(pair)));
         if !many && self.pairs.of_volume(key.0).any(|(_, pair)| elsewhere(pair)) {
-            if !told {
+            if !pair.multi_attach_told {
                 self.tell_multi_attach(slot, world);
             }
         } else if !backing_off {
@@ -331,18 +354,28 @@ impl AttachDetach {
         }
     }
 
+    /// The time that an unmount may take does not run, or no longer.
+    pub(super) fn no_longer_unwanted(&mut self, slot: u32, world: &mut World) {
+        self.pairs.change_work(slot, |work| {
+            work.unwanted_since = Time::NEVER;
+            if let Some(timer) = work.timer.take() {
+                world.cancel(timer);
+            }
+        });
+    }
+
     /// One event per pair says that the volume is held by another node (reportMultiAttachError, VOL-34).
     fn tell_multi_attach(&mut self, slot: u32, world: &mut World) {
         let Some(pair) = self.pairs.get_mut(slot) else { return };
         mark!("VOL-34");
         pair.multi_attach_told = true;
-        let (key, waiting) = (pair.key(), pair.pods.clone());
+        let key = pair.key();
         let others = self.pairs.of_volume(key.0).filter(|(_, pair)| pair.node != key.1);
         let others: Vec<Id<Pod>> = others
             .filter(|(_, pair)| pair.actual == Actual::Attached)
-            .flat_map(|(_, pair)| pair.pods.iter().copied())
+            .flat_map(|(slot, _)| self.pairs.pods(slot))
             .collect();
-        for pod in waiting {
+        for pod in self.pairs.pods(slot) {
             world
                 .emit(pod, true, "FailedAttachVolume", |world| multi_attach_text(world, key.0, pod, &others));
         }
@@ -370,8 +403,8 @@ impl AttachDetach {
     /// A pair has been unwanted for as long as an unmount may take (VOL-45). A Ready node has reported its status in
     /// this time even if nothing has changed on it (every 5 min), so what was taken for mounted is known by now.
     fn overdue(&mut self, slot: u32, world: &mut World) {
+        self.pairs.change_work(slot, |work| work.timer = None);
         let Some(pair) = self.pairs.get_mut(slot) else { return };
-        pair.timer = None;
         let (volume, node) = pair.key();
         let reported = world.view(Process::ControllerManager).get(node);
         if let Some(node) = reported.filter(|node| node.ready == NodeReady::True) {
@@ -387,7 +420,6 @@ impl AttachDetach {
         *self = AttachDetach::default();
         // Numbers of events of earlier lives are not used again.
         self.tokens = world.epoch(Process::ControllerManager) << 24;
-        let first_token = self.tokens;
         let view = world.view(Process::ControllerManager);
         let attached: Vec<(Key, bool)> = view
             .iter::<Node>()
@@ -415,9 +447,6 @@ impl AttachDetach {
             }
         }
         for key in self.pairs.keys() {
-            if let Some(pair) = self.pairs.slot(key).and_then(|slot| self.pairs.get_mut(slot)) {
-                pair.token = first_token;
-            }
             self.look_at(key, world);
             // Only what is attached for certain is verified; the others are sorted out by being tried again.
             if !is_seen_attached(world, key) {
@@ -433,16 +462,8 @@ fn differences(before: &Arc<Vec<Id<Volume>>>, after: &Arc<Vec<Id<Volume>>>) -> V
     if Arc::ptr_eq(before, after) {
         return Vec::new();
     }
-    let only = |list: &[Id<Volume>], other: &[Id<Volume>]| -> Vec<Id<Volume>> {
-        let mut rest = other.iter().copied().peekable();
-        let is_new = |volume: &Id<Volume>| {
-            while rest.next_if(|other| other < volume).is_some() {}
-            rest.peek() != Some(volume)
-        };
-        list.iter().copied().filter(is_new).collect()
-    };
-    let mut changed = only(before, after);
-    changed.extend(only(after, before));
+    let mut changed = added_volumes(after, before);
+    changed.extend(added_volumes(before, after));
     changed
 }
 

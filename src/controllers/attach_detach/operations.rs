@@ -52,9 +52,8 @@ impl AttachDetach {
     fn go_on(&mut self, slot: u32, operation: Operation, at: Time, world: &mut World) {
         self.tokens = self.tokens.wrapping_add(1);
         let token = self.tokens;
-        if let Some(pair) = self.pairs.get_mut(slot) {
-            pair.operation = operation;
-            pair.token = token;
+        if self.pairs.get(slot).is_some() {
+            self.pairs.change_work(slot, |work| (work.operation, work.token) = (operation, token));
             if !at.is_never() {
                 world.at(at, Event::Binder(BinderEvent::Pair(slot, token)));
             }
@@ -63,9 +62,10 @@ impl AttachDetach {
 
     /// The next step of a pair's operation is due, or its back-off is over.
     pub(super) fn step(&mut self, slot: u32, token: u32, world: &mut World) {
-        let Some(pair) = self.pairs.get(slot).filter(|pair| pair.token == token) else { return };
+        let work = self.pairs.work(slot);
+        let Some(pair) = self.pairs.get(slot).filter(|_| work.token == token) else { return };
         let (volume, node) = pair.key();
-        match pair.operation {
+        match work.operation {
             Operation::None => self.look_at((volume, node), world),
             Operation::Create => self.create(slot, volume, node, world),
             Operation::AwaitAttached(_) => self.look_at_attach(slot, volume, node, world),
@@ -81,9 +81,10 @@ impl AttachDetach {
 
     /// The VolumeAttachment of a pair has changed: a waiting operation notices at its next look.
     pub(super) fn attachment_seen(&mut self, slot: u32, world: &mut World) {
-        let Some(pair) = self.pairs.get(slot) else { return };
+        let work = self.pairs.work(slot);
+        let Some(pair) = self.pairs.get(slot).filter(|_| work.operation != Operation::None) else { return };
         let found = seen(world, pair.volume, pair.node);
-        let (since, due) = match pair.operation {
+        let (since, due) = match work.operation {
             Operation::AwaitAttached(since) => (
                 since,
                 found.is_some_and(|va| va.attached || va.attach_error.is_set() || va.meta.is_terminating()),
@@ -95,7 +96,7 @@ impl AttachDetach {
             let key = u64::from(pair.volume.as_u32()) << 32 | u64::from(pair.node.as_u32());
             mark!("VOL-33");
             let look = next_poll(world, key ^ since.as_nanos(), since, world.now());
-            world.at(look, Event::Binder(BinderEvent::Pair(slot, pair.token)));
+            world.at(look, Event::Binder(BinderEvent::Pair(slot, work.token)));
         }
     }
 
@@ -144,23 +145,19 @@ impl AttachDetach {
     }
 
     fn attached(&mut self, slot: u32, world: &mut World) {
-        self.tokens = self.tokens.wrapping_add(1);
-        let token = self.tokens;
+        self.operation_done(slot);
         let Some(pair) = self.pairs.get_mut(slot) else { return };
-        pair.token = token;
-        pair.operation = Operation::None;
-        pair.backoff = None;
         let fresh = pair.actual == Actual::Detached;
         pair.mounted |= fresh;
         pair.actual = Actual::Attached;
         pair.reported = true;
-        let (key, pods) = (pair.key(), pair.pods.clone());
+        let key = pair.key();
         self.to_report.insert((key.1, key.0));
         if fresh {
             self.fresh.insert((key.1, key.0));
         }
         let name = world.store.volumes.last_known(key.0).map(|volume| volume.meta.name);
-        for pod in pods {
+        for pod in self.pairs.pods(slot) {
             world.emit(pod, false, "SuccessfulAttachVolume", |world| {
                 let name = world.store.name_of(name.unwrap_or_default());
                 format!("AttachVolume.Attach succeeded for volume \"{name}\" ")
@@ -169,18 +166,25 @@ impl AttachDetach {
         self.operation_ended(key.0, world);
     }
 
+    /// No operation is under way about a pair any more, nor a back-off.
+    fn operation_done(&mut self, slot: u32) {
+        self.pairs.change_work(slot, |work| {
+            (work.operation, work.token, work.backoff) = (Operation::None, 0, None);
+        });
+    }
+
     fn attach_failed(&mut self, slot: u32, why: &str, world: &mut World) {
         let Some(pair) = self.pairs.get_mut(slot) else { return };
         let fresh = pair.actual == Actual::Detached;
         pair.mounted |= fresh;
         mark!("VOL-36");
         pair.actual = Actual::Uncertain;
-        let (key, pods) = (pair.key(), pair.pods.clone());
+        let key = pair.key();
         if fresh {
             self.fresh.insert((key.1, key.0));
         }
         let name = world.store.volumes.last_known(key.0).map(|volume| volume.meta.name);
-        for pod in pods {
+        for pod in self.pairs.pods(slot) {
             world.emit(pod, true, "FailedAttachVolume", |world| {
                 let name = world.store.name_of(name.unwrap_or_default());
                 format!("AttachVolume.Attach failed for volume \"{name}\" : {why}")
@@ -224,19 +228,12 @@ impl AttachDetach {
 
     /// The pair counts as detached from now on.
     pub(super) fn detached(&mut self, slot: u32, world: &mut World) {
-        self.tokens = self.tokens.wrapping_add(1);
-        let token = self.tokens;
+        self.operation_done(slot);
+        self.no_longer_unwanted(slot, world);
         let Some(pair) = self.pairs.get_mut(slot) else { return };
-        pair.token = token;
-        pair.operation = Operation::None;
-        pair.backoff = None;
         pair.actual = Actual::Detached;
         pair.reported = false;
-        pair.unwanted_since = Time::NEVER;
         let volume = pair.volume;
-        if let Some(timer) = pair.timer.take() {
-            world.cancel(timer);
-        }
         self.operation_ended(volume, world);
         self.pairs.forget_if_idle(slot);
     }
@@ -248,14 +245,14 @@ impl AttachDetach {
         let timers = world.config.timers;
         self.tokens = self.tokens.wrapping_add(1);
         let token = self.tokens;
-        let Some(pair) = self.pairs.get_mut(slot) else { return };
-        let before = pair.backoff.filter(|backoff| backoff.kind == kind);
+        let Some(volume) = self.pairs.get(slot).map(|pair| pair.volume) else { return };
+        let before = self.pairs.work(slot).backoff.filter(|backoff| backoff.kind == kind);
         let delay = before.map_or(timers.volume_backoff, |b| b.delay.times(2).min(timers.volume_backoff_max));
         mark!("VOL-35");
-        pair.operation = Operation::None;
-        pair.token = token;
-        pair.backoff = Some(Backoff { kind, delay, until: world.now() + delay });
-        let volume = pair.volume;
+        let backoff = Backoff { kind, delay, until: world.now() + delay };
+        self.pairs.change_work(slot, |work| {
+            (work.operation, work.token, work.backoff) = (Operation::None, token, Some(backoff));
+        });
         world.background(delay, Event::Binder(BinderEvent::Pair(slot, token)));
         self.operation_ended(volume, world);
     }
@@ -279,8 +276,9 @@ impl AttachDetach {
     pub(super) fn deadline(&mut self, world: &mut World) {
         self.deadline_armed = false;
         while let Some((time, slot, token)) = self.deadlines.front().copied() {
-            let pair = self.pairs.get(slot).filter(|pair| pair.token == token);
-            let waits = pair.map(|pair| (pair.operation, pair.key()));
+            let work = self.pairs.work(slot);
+            let pair = self.pairs.get(slot).filter(|_| work.token == token);
+            let waits = pair.map(|pair| (work.operation, pair.key()));
             let waiting = matches!(waits, Some((Operation::AwaitAttached(_) | Operation::AwaitGone(_), _)));
             if waiting && time > world.now() {
                 break;

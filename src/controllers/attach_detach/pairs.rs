@@ -1,10 +1,13 @@
 //! The (volume, node) pairs the attach/detach controller knows of: what pods want, and what it believes is so.
 //!
 //! Desired and actual state of world (`pkg/controller/volume/attachdetach/cache`) in one table. A pair has a number
-//! for events; it is forgotten when nobody wants it and nothing is attached.
+//! for events; it is forgotten when nobody wants it and nothing is attached. There is a pair for each claim of each
+//! pod, and nearly all of them are at rest: a pair is 20 bytes, and what belongs to an operation is kept aside
+//! ([`Work`]) as long as there is one.
 use crate::api::objects::{Node, Pod, Volume};
 use crate::kernel::{Duration, Id, Time, Timer};
-use std::collections::{BTreeMap, BTreeSet};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 
 /// A volume and a node.
 pub(super) type Key = (Id<Volume>, Id<Node>);
@@ -57,12 +60,14 @@ pub(super) struct Backoff {
 }
 
 /// One pair.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Pair {
     pub(super) volume: Id<Volume>,
     pub(super) node: Id<Node>,
-    /// Pods on the node that want the volume; empty: unwanted.
-    pub(super) pods: Vec<Id<Pod>>,
+    /// The first pod on the node that wants the volume; `NONE`: unwanted.
+    pod: Id<Pod>,
+    /// The next pair of the same volume, or [`NONE`].
+    next: u32,
     pub(super) actual: Actual,
     /// In volumesInUse as last seen; true until a Node event after the attach says otherwise (VOL-32).
     pub(super) mounted: bool,
@@ -70,31 +75,51 @@ pub(super) struct Pair {
     pub(super) reported: bool,
     /// The Multi-Attach event has been sent (VOL-34).
     pub(super) multi_attach_told: bool,
+}
+
+/// What is going on about a pair.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Work {
     /// Since when it is seen attached and unwanted; never: it is not (VOL-31 step 1).
     pub(super) unwanted_since: Time,
     /// Runs from then on for the time an unmount may take (VOL-45).
     pub(super) timer: Option<Timer>,
     pub(super) operation: Operation,
-    /// Guards against stale events.
+    /// Of the event under way, 0 if there is none: older ones are stale.
     pub(super) token: u32,
     pub(super) backoff: Option<Backoff>,
 }
 
+impl Work {
+    /// Of a pair at rest.
+    const NONE: Work = Work {
+        unwanted_since: Time::NEVER,
+        timer: None,
+        operation: Operation::None,
+        token: 0,
+        backoff: None,
+    };
+
+    /// An operation of this kind has to wait (VOL-35).
+    pub(super) fn is_backing_off(&self, kind: OperationKind, now: Time) -> bool {
+        self.backoff.is_some_and(|backoff| backoff.kind == kind && now < backoff.until)
+    }
+}
+
+/// No pair.
+const NONE: u32 = u32::MAX;
+
 impl Pair {
-    fn new((volume, node): Key) -> Pair {
+    fn new((volume, node): Key, next: u32) -> Pair {
         Pair {
             volume,
             node,
-            pods: Vec::new(),
+            pod: Id::NONE,
+            next,
             actual: Actual::Detached,
             mounted: true,
             reported: false,
             multi_attach_told: false,
-            unwanted_since: Time::NEVER,
-            timer: None,
-            operation: Operation::None,
-            token: 0,
-            backoff: None,
         }
     }
 
@@ -103,65 +128,123 @@ impl Pair {
         (self.volume, self.node)
     }
 
-    /// An operation of this kind has to wait (VOL-35).
-    pub(super) fn is_backing_off(&self, kind: OperationKind, now: Time) -> bool {
-        self.backoff.is_some_and(|backoff| backoff.kind == kind && now < backoff.until)
+    /// A pod on the node wants the volume.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.pod.is_none()
     }
 }
 
 /// All pairs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pairs {
-    slots: Vec<Option<Pair>>,
+    /// A pair without a volume is a free slot.
+    slots: Vec<Pair>,
     free: Vec<u32>,
-    by_volume: BTreeMap<Key, u32>,
-    by_node: BTreeSet<(Id<Node>, Id<Volume>)>,
+    /// By table position of the volume: its first pair. The others follow in order of nodes.
+    of_volume: Vec<u32>,
+    /// By table position of the node: the volumes of its pairs, sorted.
+    of_node: Vec<Vec<Id<Volume>>>,
     /// Pairs that no pod wants, by node.
     unwanted: BTreeSet<(Id<Node>, Id<Volume>)>,
+    /// Further pods that want a volume on a node, of shared claims.
+    more_pods: FxHashMap<u32, Vec<Id<Pod>>>,
+    works: FxHashMap<u32, Work>,
 }
 
 impl Pairs {
     /// The number of a pair; makes it known.
     pub(super) fn add(&mut self, key: Key) -> u32 {
-        if let Some(slot) = self.by_volume.get(&key) {
-            return *slot;
+        let (before, next) = self.around(key);
+        if let Some(slot) = next.filter(|next| self.slots[*next as usize].node == key.1) {
+            return slot;
         }
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
-        });
-        self.slots[slot as usize] = Some(Pair::new(key));
-        self.by_volume.insert(key, slot);
-        self.by_node.insert((key.1, key.0));
+        let pair = Pair::new(key, next.unwrap_or(NONE));
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = pair;
+                slot
+            }
+            None => {
+                self.slots.push(pair);
+                u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
+            }
+        };
+        self.link(key.0, before, slot);
+        if key.1.index() >= self.of_node.len() {
+            self.of_node.resize_with(key.1.index() + 1, Vec::new);
+        }
+        let volumes = &mut self.of_node[key.1.index()];
+        if let Err(at) = volumes.binary_search(&key.0) {
+            volumes.insert(at, key.0);
+        }
         self.unwanted.insert((key.1, key.0));
         slot
     }
 
+    /// The last pair of the volume on a node before this one, and the first that is not before it.
+    fn around(&self, (volume, node): Key) -> (Option<u32>, Option<u32>) {
+        let mut before = None;
+        for (slot, pair) in self.of_volume(volume) {
+            if pair.node >= node {
+                return (before, Some(slot));
+            }
+            before = Some(slot);
+        }
+        (before, None)
+    }
+
+    /// Makes `slot` follow `before`, or the first of the volume.
+    fn link(&mut self, volume: Id<Volume>, before: Option<u32>, slot: u32) {
+        if volume.index() >= self.of_volume.len() {
+            self.of_volume.resize(volume.index() + 1, NONE);
+        }
+        match before {
+            Some(before) => self.slots[before as usize].next = slot,
+            None => self.of_volume[volume.index()] = slot,
+        }
+    }
+
     /// The number of a known pair.
     pub(super) fn slot(&self, key: Key) -> Option<u32> {
-        self.by_volume.get(&key).copied()
+        self.of_volume(key.0).find(|(_, pair)| pair.node == key.1).map(|(slot, _)| slot)
     }
 
     /// A pair by number.
     pub(super) fn get(&self, slot: u32) -> Option<&Pair> {
-        self.slots.get(slot as usize)?.as_ref()
+        self.slots.get(slot as usize).filter(|pair| !pair.volume.is_none())
     }
 
     /// A pair by number, to change.
     pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut Pair> {
-        self.slots.get_mut(slot as usize)?.as_mut()
+        self.slots.get_mut(slot as usize).filter(|pair| !pair.volume.is_none())
     }
 
-    /// All pairs of a volume.
+    /// What is going on about a pair.
+    pub(super) fn work(&self, slot: u32) -> Work {
+        if self.works.is_empty() { Work::NONE } else { self.works.get(&slot).copied().unwrap_or(Work::NONE) }
+    }
+
+    /// Changes what is going on about a known pair.
+    pub(super) fn change_work(&mut self, slot: u32, change: impl FnOnce(&mut Work)) {
+        let mut work = self.work(slot);
+        change(&mut work);
+        if work == Work::NONE || self.get(slot).is_none() {
+            self.works.remove(&slot);
+        } else {
+            self.works.insert(slot, work);
+        }
+    }
+
+    /// All pairs of a volume, in order of nodes.
     pub(super) fn of_volume(&self, volume: Id<Volume>) -> impl Iterator<Item = (u32, &Pair)> {
-        let all = (volume, Id::from_index(0))..=(volume, Id::NONE);
-        self.by_volume.range(all).filter_map(|(_, slot)| Some((*slot, self.get(*slot)?)))
+        let first = self.of_volume.get(volume.index()).copied();
+        let pair = |slot: u32| Some((slot, self.get(slot)?));
+        std::iter::successors(first.and_then(pair), move |(_, before)| pair(before.next))
     }
 
-    /// The volumes of all pairs of a node.
-    pub(super) fn volumes_of(&self, node: Id<Node>) -> Vec<Id<Volume>> {
-        let all = (node, Id::from_index(0))..=(node, Id::NONE);
-        self.by_node.range(all).map(|(_, volume)| *volume).collect()
+    /// The volumes of all pairs of a node, sorted.
+    pub(super) fn volumes_of(&self, node: Id<Node>) -> &[Id<Volume>] {
+        self.of_node.get(node.index()).map_or(&[], |volumes| volumes)
     }
 
     /// The volumes of the pairs of a node that no pod wants.
@@ -170,20 +253,38 @@ impl Pairs {
         self.unwanted.range(all).map(|(_, volume)| *volume).collect()
     }
 
+    /// The pods on the node that want the volume, in the order in which they came.
+    pub(super) fn pods(&self, slot: u32) -> impl Iterator<Item = Id<Pod>> {
+        let first = self.get(slot).map(|pair| pair.pod).filter(|pod| !pod.is_none());
+        first.into_iter().chain(self.more_pods.get(&slot).into_iter().flatten().copied())
+    }
+
     /// A pod wants the volume on its node.
     pub(super) fn want(&mut self, key: Key, pod: Id<Pod>) {
         let slot = self.add(key);
         self.unwanted.remove(&(key.1, key.0));
         if let Some(pair) = self.get_mut(slot) {
-            pair.pods.push(pod);
+            if pair.is_wanted() {
+                self.more_pods.entry(slot).or_default().push(pod);
+            } else {
+                pair.pod = pod;
+            }
         }
     }
 
     /// A pod wants the volume on its node no more.
     pub(super) fn let_go(&mut self, key: Key, pod: Id<Pod>) {
-        let Some(pair) = self.slot(key).and_then(|slot| self.get_mut(slot)) else { return };
-        pair.pods.retain(|other| *other != pod);
-        if pair.pods.is_empty() {
+        let Some(slot) = self.slot(key) else { return };
+        let mut rest = self.pods(slot).filter(|other| *other != pod);
+        let (first, more) = (rest.next(), rest.collect::<Vec<_>>());
+        if more.is_empty() {
+            self.more_pods.remove(&slot);
+        } else {
+            self.more_pods.insert(slot, more);
+        }
+        let Some(pair) = self.get_mut(slot) else { return };
+        pair.pod = first.unwrap_or(Id::NONE);
+        if first.is_none() {
             pair.multi_attach_told = false;
             self.unwanted.insert((key.1, key.0));
         }
@@ -191,19 +292,82 @@ impl Pairs {
 
     /// All pairs, by volume and node.
     pub(super) fn keys(&self) -> Vec<Key> {
-        self.by_volume.keys().copied().collect()
+        let volumes = (0..self.of_volume.len()).map(Id::from_index);
+        volumes.flat_map(|volume| self.of_volume(volume)).map(|(_, pair)| pair.key()).collect()
     }
 
     /// Forgets the pair if nobody wants it and nothing is attached.
     pub(super) fn forget_if_idle(&mut self, slot: u32) {
-        let idle = self.get(slot).is_some_and(|pair| {
-            pair.pods.is_empty() && pair.actual == Actual::Detached && pair.operation == Operation::None
+        let idle = self.get(slot).copied().filter(|pair| {
+            !pair.is_wanted()
+                && pair.actual == Actual::Detached
+                && self.work(slot).operation == Operation::None
         });
-        if idle && let Some(pair) = self.slots[slot as usize].take() {
-            self.by_volume.remove(&pair.key());
-            self.by_node.remove(&(pair.node, pair.volume));
-            self.unwanted.remove(&(pair.node, pair.volume));
-            self.free.push(slot);
+        let Some(pair) = idle else { return };
+        let (before, _) = self.around(pair.key());
+        self.link(pair.volume, before, pair.next);
+        let volumes = &mut self.of_node[pair.node.index()];
+        if let Ok(at) = volumes.binary_search(&pair.volume) {
+            volumes.remove(at);
+        }
+        self.unwanted.remove(&(pair.node, pair.volume));
+        self.works.remove(&slot);
+        self.slots[slot as usize].volume = Id::NONE;
+        self.free.push(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_million_pairs_are_cheap() {
+        assert!(size_of::<Pair>() <= 20, "{}", size_of::<Pair>());
+    }
+
+    proptest! {
+        /// Whatever comes and goes: the pairs, their pods and their indexes are those of a map.
+        #[test]
+        fn behaves_as_a_map(steps in prop::collection::vec((0u8..4, 0usize..4, 0usize..4, 0usize..3), 0..150)) {
+            let mut pairs = Pairs::default();
+            let mut model: BTreeMap<Key, Vec<Id<Pod>>> = BTreeMap::new();
+            for (what, volume, node, pod) in steps {
+                let (key, pod) = ((Id::from_index(volume), Id::from_index(node)), Id::from_index(pod));
+                match what {
+                    0 | 1 if !model.get(&key).is_some_and(|pods| pods.contains(&pod)) => {
+                        pairs.want(key, pod);
+                        model.entry(key).or_default().push(pod);
+                    }
+                    2 => {
+                        pairs.let_go(key, pod);
+                        if let Some(pods) = model.get_mut(&key) {
+                            pods.retain(|other| *other != pod);
+                        }
+                    }
+                    3 => {
+                        if let Some(slot) = pairs.slot(key) {
+                            pairs.forget_if_idle(slot);
+                        }
+                        if model.get(&key).is_some_and(Vec::is_empty) {
+                            model.remove(&key);
+                        }
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(pairs.keys(), model.keys().copied().collect::<Vec<_>>());
+                for (key, pods) in &model {
+                    let slot = pairs.slot(*key).unwrap();
+                    prop_assert_eq!(&pairs.pods(slot).collect::<Vec<_>>(), pods);
+                    prop_assert_eq!(pairs.unwanted_on(key.1).contains(&key.0), pods.is_empty());
+                }
+                for node in (0..4).map(Id::from_index) {
+                    let volumes: Vec<_> = model.keys().filter(|key| key.1 == node).map(|key| key.0).collect();
+                    prop_assert_eq!(pairs.volumes_of(node), volumes);
+                }
+            }
         }
     }
 }
