@@ -58,8 +58,32 @@ impl<T> SetId<T> {
 pub type LabelsId = SetId<(Sym, Sym)>;
 /// Owner references.
 pub type OwnersId = SetId<Owner>;
-/// Finalizers beyond the well-known ones of [`crate::api::objects::Finalizers`].
-pub type WordsId = SetId<Sym>;
+
+/// The number of an interned list of finalizers beyond the well-known ones of [`crate::api::objects::Finalizers`]. In
+/// three bytes, beside the one byte of those.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct WordsId([u8; 3]);
+
+impl WordsId {
+    /// True for the empty list.
+    pub fn is_empty(self) -> bool {
+        self == WordsId::default()
+    }
+
+    /// The list itself.
+    pub fn set(self) -> SetId<Sym> {
+        let [a, b, c] = self.0;
+        SetId(u32::from_le_bytes([a, b, c, 0]), PhantomData)
+    }
+}
+
+impl From<SetId<Sym>> for WordsId {
+    fn from(set: SetId<Sym>) -> WordsId {
+        debug_assert!(set.0 < 1 << 24, "each list is written by hand");
+        let [a, b, c, _] = set.0.to_le_bytes();
+        WordsId([a, b, c])
+    }
+}
 
 /// One owner reference.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -1,6 +1,6 @@
 //! The objects of the API server as plain structs.
 //!
-//! What there can be a million of (pods, claims, volumes, attachments) is `Copy` and 56 to 100 bytes; what belongs to
+//! What there can be a million of (pods, claims, volumes, attachments) is `Copy` and 64 to 88 bytes; what belongs to
 //! many of them at once (a template, a set of labels, an owner) is interned and named by number. What is rare (sets,
 //! nodes, services) keeps shared pointers. The JSON a user sees is rendered from these by `api::wire`.
 //!
@@ -63,7 +63,7 @@ impl Default for Seconds {
 
 /// The well-known finalizers as a bit set; others are in [`Meta::other_finalizers`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Finalizers(pub u16);
+pub struct Finalizers(pub u8);
 
 impl Finalizers {
     /// No finalizer.
@@ -266,11 +266,11 @@ mod tests {
 
     #[test]
     fn what_there_can_be_a_million_of_is_small() {
-        assert!(size_of::<Meta>() <= 56, "{}", size_of::<Meta>());
-        assert!(size_of::<Pod>() <= 96, "{}", size_of::<Pod>());
-        assert!(size_of::<Claim>() <= 76, "{}", size_of::<Claim>());
-        assert!(size_of::<Volume>() <= 92, "{}", size_of::<Volume>());
-        assert!(size_of::<Attachment>() <= 68, "{}", size_of::<Attachment>());
+        assert!(size_of::<Meta>() <= 52, "{}", size_of::<Meta>());
+        assert!(size_of::<Pod>() <= 88, "{}", size_of::<Pod>());
+        assert!(size_of::<Claim>() <= 68, "{}", size_of::<Claim>());
+        assert!(size_of::<Volume>() <= 84, "{}", size_of::<Volume>());
+        assert!(size_of::<Attachment>() <= 64, "{}", size_of::<Attachment>());
     }
 
     #[test]

@@ -114,7 +114,7 @@ fn type_of_owner<'a>(store: &'a Store, owner: &Owner) -> (&'a str, &'a str) {
 
 fn finalizers_to_json(store: &Store, meta: &Meta) -> Vec<Value> {
     let known = Finalizers::ALL.iter().filter(|(f, _)| meta.finalizers.has(*f)).map(|(_, text)| *text);
-    let others = store.words.get(meta.other_finalizers).iter().map(|word| store.names.text(*word));
+    let others = store.words.get(meta.other_finalizers.set()).iter().map(|word| store.names.text(*word));
     known.chain(others).map(Value::from).collect()
 }
 
@@ -170,7 +170,7 @@ fn finalizers_from(store: &mut Store, metadata: &Value) -> (Finalizers, WordsId)
             None => others.push(store.names.word(text)),
         }
     }
-    (known, store.words.intern(&others))
+    (known, store.words.intern(&others).into())
 }
 
 /// Owner references. A uid that is none of this run gets a number that no object has.

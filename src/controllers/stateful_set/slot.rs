@@ -43,6 +43,9 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// No pod. (An option would cost four bytes more, for each replica.)
+    pub(super) const EMPTY: Slot = Slot { pod: Id::NONE, revision: Sym::EMPTY, available_at: 0, flags: 0 };
+
     /// Any of these flags is set.
     pub(super) fn any(&self, flags: u8) -> bool {
         self.flags & flags != 0

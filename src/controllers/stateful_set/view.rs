@@ -48,7 +48,8 @@ pub(super) type SameAs = (TemplateId, Id<ControllerRevision>, Revision);
 #[derive(Clone, Debug)]
 pub(super) struct SetView {
     pub(super) frame: Arc<Frame>,
-    slots: Vec<Option<Slot>>,
+    /// [`Slot::EMPTY`] where there is no pod.
+    slots: Vec<Slot>,
     missing: BitSet,
     /// Missing, or any flag of [`flag::BLOCKING`].
     blocked: BitSet,
@@ -139,7 +140,7 @@ impl SetView {
 
     /// The pod at an index.
     pub(super) fn slot(&self, index: usize) -> Option<&Slot> {
-        self.slots.get(index)?.as_ref()
+        self.slots.get(index).filter(|slot| !slot.pod.is_none())
     }
 
     /// The first index from here that stops an OrderedReady replica phase or asks for a call in it.
@@ -310,10 +311,10 @@ impl SetView {
     /// Writes a slot and its bits.
     fn put(&mut self, index: usize, slot: Option<Slot>) {
         while self.slots.len() <= index {
-            self.slots.push(None);
+            self.slots.push(Slot::EMPTY);
             self.mark(self.slots.len() - 1, None);
         }
-        self.slots[index] = slot;
+        self.slots[index] = slot.unwrap_or(Slot::EMPTY);
         self.mark(index, slot);
     }
 
@@ -344,7 +345,7 @@ impl SetView {
         }
         self.update = update;
         for index in 0..self.slots.len() {
-            let outdated = self.slots[index].is_some_and(|slot| self.is_outdated(&slot));
+            let outdated = self.slot(index).is_some_and(|slot| self.is_outdated(slot));
             self.outdated.set(index, outdated);
         }
     }
@@ -377,7 +378,7 @@ impl SetView {
         let mut moved = Vec::new();
         while self.slots.len() > replicas {
             let index = self.slots.len() - 1;
-            if let Some(slot) = self.slots[index] {
+            if let Some(slot) = self.slot(index).copied() {
                 moved.push(slot.pod);
                 self.uncount(&slot, true);
             }
@@ -407,7 +408,7 @@ impl SetView {
     }
 
     fn empty_into(&mut self, frame: Frame) -> Vec<Id<Pod>> {
-        let mut pods: BTreeSet<Id<Pod>> = self.slots.iter().flatten().map(|slot| slot.pod).collect();
+        let mut pods: BTreeSet<Id<Pod>> = self.slots.iter().map(|slot| slot.pod).filter(|pod| !pod.is_none()).collect();
         pods.extend(self.condemned.values().map(|slot| slot.pod));
         pods.extend(self.unnumbered.keys());
         pods.extend(&self.release);
