@@ -1,9 +1,9 @@
 //! How time and memory grow: a StatefulSet of N replicas is created and rolled, then a tenth of its nodes loses power
 //! and is replaced.
 //!
-//! `cargo run --release --example scale -- 1000 100000 1000000 [--parallel] [--claims] [--no-failure]`; with
-//! `--quiet-hours` a ready cluster of three is left alone for one hour and for thirty days instead. Wall time is read
-//! here, outside the simulator; the figures are ratios within one run.
+//! `cargo run --release --example scale -- 1000 100000 1000000 [--parallel] [--claims] [--per-node=1000]`; with
+//! `--quiet-hours` a ready cluster of three is left alone for one hour and for thirty days instead. Seconds are those
+//! that the process had a core, so that other work on the machine disturbs less; only ratios within one run count.
 #![allow(
     clippy::disallowed_types,
     reason = "outside the simulator: a harness reads its environment and talks"
@@ -29,10 +29,12 @@ fn main() {
         quiet(&mut out);
         return;
     }
-    let mut before: Option<(usize, Vec<f64>)> = None;
+    let mut before: Option<(usize, [f64; 3])> = None;
+    let per_node = arguments.iter().find_map(|a| a.strip_prefix("--per-node=")?.parse().ok());
     for replicas in arguments.iter().filter_map(|a| a.parse::<usize>().ok()) {
-        let shape = Shape { replicas, parallel: has("--parallel"), claims: has("--claims") };
-        let times = measure(&mut out, shape, !has("--no-failure"));
+        let per_node = per_node.unwrap_or(one_set::PER_NODE);
+        let shape = Shape { replicas, per_node, parallel: has("--parallel"), claims: has("--claims") };
+        let times = measure(&mut out, shape);
         if let Some((n, earlier)) = before {
             let ratios: Vec<_> = times.iter().zip(&earlier).map(|(t, e)| format!("{:.1}x", t / e)).collect();
             writeln!(out, "          {n} -> {replicas}: {}", ratios.join(", ")).expect("it can be printed");
@@ -42,30 +44,29 @@ fn main() {
 }
 
 /// Creates, rolls and breaks a set; the seconds that each takes.
-fn measure(out: &mut impl Write, shape: Shape, failure: bool) -> Vec<f64> {
-    let mut cluster = one_set::empty(shape.replicas);
+fn measure(out: &mut impl Write, shape: Shape) -> [f64; 3] {
+    let mut cluster = one_set::empty(shape);
     let empty = memory("VmRSS");
     one_set::apply(&mut cluster, shape);
-    let mut times = vec![phase(out, &mut cluster, "create", shape.replicas)];
+    let create = phase(out, &mut cluster, "create", shape.replicas);
     let used = memory("VmHWM").saturating_sub(empty) * 1024 / shape.replicas as u64;
     writeln!(out, "{:>9} peak memory per pod after create: {used} B", shape.replicas)
         .expect("it can be printed");
     one_set::change_image(&mut cluster);
-    times.push(phase(out, &mut cluster, "roll", shape.replicas));
-    if failure {
-        let crashed = crash_nodes(&mut cluster);
-        // Until the pods are evicted: terminating, and held by a kubelet that is silent.
-        cluster.run_until_settled(Time::NEVER);
-        replace_nodes(&mut cluster, &crashed);
-        times.push(phase(out, &mut cluster, "failure", shape.replicas));
-    }
-    times
+    let roll = phase(out, &mut cluster, "roll", shape.replicas);
+    let start = cpu_seconds();
+    let crashed = crash_nodes(&mut cluster);
+    // Until the pods are evicted: terminating, and held by a kubelet that is silent.
+    cluster.run_until_settled(Time::NEVER);
+    replace_nodes(&mut cluster, shape, &crashed);
+    phase(out, &mut cluster, "failure", shape.replicas);
+    [create, roll, cpu_seconds() - start]
 }
 
 fn phase(out: &mut impl Write, cluster: &mut Cluster, what: &str, replicas: usize) -> f64 {
-    let (events, start) = (cluster.world.handled(), Instant::now());
+    let (events, start) = (cluster.world.handled(), cpu_seconds());
     one_set::settle(cluster, replicas);
-    let seconds = start.elapsed().as_secs_f64();
+    let seconds = cpu_seconds() - start;
     let events = cluster.world.handled() - events;
     #[expect(clippy::cast_precision_loss, reason = "figures for a reader")]
     let (per_event, per_pod) = (seconds * 1e9 / events.max(1) as f64, seconds * 1e6 / replicas as f64);
@@ -88,7 +89,7 @@ fn crash_nodes(cluster: &mut Cluster) -> Vec<Id<Node>> {
 }
 
 /// Dead nodes are declared out of service, as an operator does it, and new ones join in their zones.
-fn replace_nodes(cluster: &mut Cluster, crashed: &[Id<Node>]) {
+fn replace_nodes(cluster: &mut Cluster, shape: Shape, crashed: &[Id<Node>]) {
     for node in crashed {
         let name = cluster.world.store.nodes.last_known(*node).map(|node| node.meta.name);
         let name = cluster.world.store.name_of(name.expect("it was there"));
@@ -97,8 +98,14 @@ fn replace_nodes(cluster: &mut Cluster, crashed: &[Id<Node>]) {
         let taint = json!({"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"});
         json["spec"]["taints"].as_array_mut().expect("it is tainted as unreachable").push(taint);
         cluster.world.rest_update(object, json).expect("one more taint");
-        one_set::add_node(cluster, &format!("new-{}", node.index()), node.index() % 3);
+        one_set::add_node(cluster, shape, &format!("new-{}", node.index()), node.index() % 3);
     }
+}
+
+/// Seconds for which the process has had a core; 0 where /proc/self/schedstat does not say.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    stat.split_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
 }
 
 /// A field of /proc/self/status in kilobytes; 0 where there is no such file.
@@ -111,8 +118,9 @@ fn memory(field: &str) -> u64 {
 /// What a quiet cluster costs does not grow with virtual time.
 fn quiet(out: &mut impl Write) {
     for hours in [1, 24 * 30] {
-        let mut cluster = one_set::empty(3);
-        one_set::apply(&mut cluster, Shape { replicas: 3, parallel: false, claims: true });
+        let shape = Shape { replicas: 3, per_node: one_set::PER_NODE, parallel: false, claims: true };
+        let mut cluster = one_set::empty(shape);
+        one_set::apply(&mut cluster, shape);
         one_set::settle(&mut cluster, 3);
         let before = cluster.world.handled();
         let start = Instant::now();

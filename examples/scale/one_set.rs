@@ -6,12 +6,14 @@ use stsim::config::Config;
 use stsim::kernel::Time;
 use stsim::scenario::NodeSpec;
 
-/// Pods per node, the same at every size: per-node work of the scheduler and the kubelets is.
-pub(crate) const PER_NODE: usize = 1000;
+/// Pods per node unless asked otherwise, the same at every size. A kubelet takes 110.
+pub(crate) const PER_NODE: usize = 100;
 
-/// The set that is measured.
+/// The set that is measured, and its cluster.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
+    /// Pods per node.
+    pub(crate) per_node: usize,
     /// spec.replicas.
     pub(crate) replicas: usize,
     /// podManagementPolicy Parallel, not OrderedReady.
@@ -45,23 +47,23 @@ impl Shape {
     }
 }
 
-/// A settled cluster with nodes for this many pods, and nothing on them. Half of each node's room stays free.
-pub(crate) fn empty(replicas: usize) -> Cluster {
+/// A settled cluster with nodes for the set, and nothing on them. Half of each node's room stays free.
+pub(crate) fn empty(shape: Shape) -> Cluster {
     let mut config = Config::recorded();
     config.client_qps = 0;
     let mut cluster = Cluster::new(1, config);
     cluster.world.max_events = u64::MAX;
     cluster.bootstrap().expect("an empty cluster");
-    for number in 0..(replicas / PER_NODE).max(3) {
-        add_node(&mut cluster, &format!("node-{number}"), number % 3);
+    for number in 0..(shape.replicas / shape.per_node).max(3) {
+        add_node(&mut cluster, shape, &format!("node-{number}"), number % 3);
     }
     cluster.run_until_settled(Time::NEVER);
     cluster
 }
 
 /// Adds a node to a zone.
-pub(crate) fn add_node(cluster: &mut Cluster, name: &str, zone: usize) {
-    let room = u32::try_from(2 * PER_NODE).expect("small");
+pub(crate) fn add_node(cluster: &mut Cluster, shape: Shape, name: &str, zone: usize) {
+    let room = u32::try_from(2 * shape.per_node).expect("small");
     let node = NodeSpec {
         name: name.to_owned(),
         zone: format!("zone-{zone}"),

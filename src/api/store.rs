@@ -23,6 +23,8 @@ use std::sync::Arc;
 const CHUNK: usize = 1024;
 /// Marks the number of a disk that was there before the run: the rest is the word of its handle.
 const FOREIGN_DISK: u32 = 1 << 31;
+/// Spreads the numbers of disks over their handles.
+const DISK_MIXER: u64 = 0xd6e8_feb8_6659_fd93;
 
 #[derive(Clone, Debug)]
 struct Slot<T> {
@@ -459,10 +461,20 @@ impl Store {
     /// The disk that a volume made by hand names by its handle: one provisioned in this run, or one that was there
     /// before. Equal handles are the same disk.
     pub fn disk_of_handle(&mut self, handle: &str) -> u32 {
-        if let Some(disk) = (1..=self.disks).find(|disk| self.volume_handle(*disk) == handle) {
-            return disk;
+        match self.disk_from_text(handle) {
+            Some(disk) => disk,
+            None => FOREIGN_DISK | self.names.word(handle).as_u32(),
         }
-        FOREIGN_DISK | self.names.word(handle).as_u32()
+    }
+
+    /// The disk with this handle, if there can be one. Undoes [`Store::volume_handle`].
+    pub fn disk_from_text(&self, handle: &str) -> Option<u32> {
+        let hex = handle.strip_prefix("vol-0").and_then(|hex| u64::from_str_radix(hex, 16).ok());
+        let mixed = hex.map(|hex| unmix64(hex) ^ self.seed.rotate_left(17));
+        let made = mixed.and_then(|mixed| u32::try_from(mixed.wrapping_mul(inverse(DISK_MIXER))).ok());
+        let foreign = || self.names.known(handle).map(|word| FOREIGN_DISK | word.as_u32());
+        made.filter(|disk| (1..=self.disks).contains(disk) && self.volume_handle(*disk) == handle)
+            .or_else(foreign)
     }
 
     /// The uid with this text, if it is one of this run. Undoes [`Store::uid_text`].
@@ -503,7 +515,7 @@ impl Store {
         if disk & FOREIGN_DISK != 0 {
             return self.names.text(Sym::from_u32(disk & !FOREIGN_DISK)).to_owned();
         }
-        let hex = mix64(self.seed.rotate_left(17) ^ u64::from(disk).wrapping_mul(0xd6e8_feb8_6659_fd93));
+        let hex = mix64(self.seed.rotate_left(17) ^ u64::from(disk).wrapping_mul(DISK_MIXER));
         format!("vol-0{hex:016x}")
     }
 
@@ -720,5 +732,29 @@ impl<'a> View<'a> {
     /// All objects of a kind as the reader sees them. A scan: not for what runs at every event.
     pub fn iter<T: Stored + 'a>(&self) -> impl Iterator<Item = (Id<T>, &'a T)> + use<'a, T> {
         T::table(self.store).iter_at(self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_and_disks_are_the_same_thing() {
+        for seed in [0, 1, u64::MAX] {
+            let mut store = Store::seeded(seed);
+            let disks: Vec<u32> = (0..9).map(|_| store.next_disk()).collect();
+            let foreign = store.disk_of_handle("vol-by-hand");
+            for disk in disks.iter().copied().chain([foreign]) {
+                let handle = store.volume_handle(disk);
+                assert_eq!(
+                    (store.disk_from_text(&handle), store.disk_of_handle(&handle)),
+                    (Some(disk), disk)
+                );
+            }
+            assert!(Store::is_foreign_disk(foreign));
+            let next = store.volume_handle(10);
+            assert_eq!([next.as_str(), "vol-", "vol-0zz"].map(|text| store.disk_from_text(text)), [None; 3]);
+        }
     }
 }

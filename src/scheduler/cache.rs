@@ -4,7 +4,7 @@
 //! the moment it is assumed there (SCHED-1) until its phase is final or its object is gone; terminating pods count
 //! (SCHED-14). Everything is kept up to date change by change, so a cycle copies nothing: sums per node, its pods, its
 //! claims and attachments, and the counters of [`super::counts`].
-use super::claim_users::ClaimUsers;
+use super::claim_users::{ClaimUsers, VolumesHere};
 use super::counts::{Counts, NONE, Place};
 use super::score::Shapes;
 use super::volumes::claims_of;
@@ -51,12 +51,8 @@ pub(super) struct NodeInfo {
     pub(super) members: Vec<u32>,
     /// Priorities of the pods on it, with their number; sorted.
     pub(super) priorities: Vec<(i32, u32)>,
-    /// Claims of the pods on it, with the number of their users; sorted.
-    pub(super) claims: Vec<(ClaimKey, u32)>,
-    /// Its VolumeAttachments, with the claims whose volumes they attach; sorted.
-    pub(super) attached: Vec<(ClaimKey, Id<Attachment>)>,
-    /// How many of these are of claims that pods on it use.
-    overlap: usize,
+    /// Claims of the pods on it, and those whose volumes its VolumeAttachments attach.
+    pub(super) volumes_here: VolumesHere,
     /// Host ports in use.
     pub(super) ports: Vec<(Sym, u16)>,
 }
@@ -82,9 +78,7 @@ impl NodeInfo {
             scored_memory: 0,
             members: Vec::new(),
             priorities: Vec::new(),
-            claims: Vec::new(),
-            attached: Vec::new(),
-            overlap: 0,
+            volumes_here: VolumesHere::default(),
             ports: Vec::new(),
         }
     }
@@ -92,27 +86,6 @@ impl NodeInfo {
     /// The lowest priority of a pod on it.
     pub(super) fn lowest_priority(&self) -> Option<i32> {
         self.priorities.first().map(|entry| entry.0)
-    }
-
-    /// The most volumes that may be attached or about to be. `careful`: an attachment need not be that of the volume
-    /// of the claim it is filed under.
-    pub(super) fn volumes_at_most(&self, careful: bool) -> usize {
-        self.claims.len() + self.attached.len() - if careful { 0 } else { self.overlap }
-    }
-
-    /// One more user of a claim, or one less.
-    fn use_claim(&mut self, key: ClaimKey, on: bool) {
-        let before = self.claims.len();
-        tally(&mut self.claims, key, on);
-        if self.claims.len() != before {
-            let from = self.attached.partition_point(|entry| entry.0 < key);
-            let attached = self.attached[from..].iter().take_while(|entry| entry.0 == key).count();
-            self.overlap = if on { self.overlap + attached } else { self.overlap - attached };
-        }
-    }
-
-    fn uses(&self, key: ClaimKey) -> bool {
-        self.claims.binary_search_by_key(&key, |entry| entry.0).is_ok()
     }
 
     /// Adds (or, with `false`, takes away) what a pod of this spec needs.
@@ -432,19 +405,13 @@ impl Cache {
             return;
         }
         self.ensure_node(node.as_u32());
-        let info = &mut self.nodes[node.index()];
-        if let Err(at) = info.attached.binary_search(&(claim, id)) {
-            info.attached.insert(at, (claim, id));
-            info.overlap += usize::from(info.uses(claim));
-        }
+        self.nodes[node.index()].volumes_here.attach(claim, id);
     }
 
     /// A VolumeAttachment of a node is gone.
     pub(super) fn detach(&mut self, id: Id<Attachment>, node: Id<Node>) {
-        let Some(info) = self.nodes.get_mut(node.index()) else { return };
-        if let Some(at) = info.attached.iter().position(|entry| entry.1 == id) {
-            let (claim, _) = info.attached.remove(at);
-            info.overlap -= usize::from(info.uses(claim));
+        if let Some(info) = self.nodes.get_mut(node.index()) {
+            info.volumes_here.detach(id);
         }
     }
 
@@ -485,7 +452,7 @@ impl Cache {
         info.members.push(id.as_u32());
         let node_position = info.members.len() as u32 - 1;
         for name in claims_of(spec, pod.meta.name) {
-            info.use_claim((pod.meta.namespace, name), true);
+            info.volumes_here.change_users((pod.meta.namespace, name), true);
         }
         self.claim_users.change(store, pod.meta.namespace, pod.meta.name, pod.spec, true);
         self.bump(node);
@@ -516,7 +483,7 @@ impl Cache {
             self.slots[moved as usize].node_position = slot.node_position;
         }
         for name in claims_of(spec, known_name) {
-            info.use_claim((namespace, name), false);
+            info.volumes_here.change_users((namespace, name), false);
         }
         self.claim_users.change(store, namespace, known_name, slot.spec, false);
         self.bump(slot.node);

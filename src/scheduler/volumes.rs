@@ -238,7 +238,7 @@ impl Volumes {
             mark!("VOL-24");
             return Reasons::CLAIM_IN_USE;
         }
-        let most = info.volumes_at_most(self.released > 0) + needs.limited.len();
+        let most = info.volumes_here.at_most(self.released > 0) + needs.limited.len();
         if info.volumes.is_some_and(|limit| most > limit as usize && exceeds(limit, needs, info, view)) {
             mark!("SCHED-18");
             return Reasons::MAX_VOLUMES;
@@ -417,14 +417,14 @@ fn exceeds(limit: u32, needs: &Needs, info: &NodeInfo, view: View<'_>) -> bool {
     if needs.limited.is_empty() {
         return false;
     }
-    let used = |key: &ClaimKey| info.claims.binary_search_by_key(key, |entry| entry.0).is_ok();
+    let used = |key: &ClaimKey| info.volumes_here.uses(*key);
     let attachable = |key: &ClaimKey| {
         view.find::<Claim>(key.0, key.1).is_some_and(|(_, claim)| counts_against_limit(view, claim))
     };
-    let by_pods = info.claims.iter().filter(|(key, _)| attachable(key)).count();
+    let by_pods = info.volumes_here.used().filter(attachable).count();
     let mut new = needs.limited.iter().filter(|key| !used(key)).count();
     let mut detaching = 0;
-    for attachment in info.attached.iter().filter_map(|(_, id)| view.get(*id)) {
+    for attachment in info.volumes_here.attached().filter_map(|id| view.get(id)) {
         let claim = view.get(attachment.volume).map(|volume| (volume.claim.namespace, volume.claim.name));
         let current = claim.filter(|key| {
             view.find::<Claim>(key.0, key.1).is_some_and(|(_, c)| c.volume == attachment.volume)

@@ -11,6 +11,7 @@ use crate::api::quantity::{Format, Quantity};
 use crate::api::store::{REGION_LABEL, Store, ZONE_LABEL};
 use crate::kernel::Id;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const ATTACHABLE: &str = "attachable-volumes-csi-ebs.csi.aws.com";
@@ -34,8 +35,14 @@ fn unique_name(store: &Store, id: Id<Volume>) -> Option<String> {
     Some(format!("{ATTACHED_PREFIX}{}", store.volume_handle(volume.disk)))
 }
 
-fn volume_of(store: &Store, unique: &str) -> Option<Id<Volume>> {
-    store.volumes.iter().map(|(id, _)| id).find(|id| unique_name(store, *id).as_deref() == Some(unique))
+/// The volumes with these unique names, sorted: one pass over all volumes, however many names there are.
+fn volumes_of<'a>(store: &Store, names: impl Iterator<Item = &'a str>) -> Vec<Id<Volume>> {
+    let handles = names.filter_map(|name| name.strip_prefix(ATTACHED_PREFIX));
+    let mut wanted: BTreeSet<u32> = handles.filter_map(|handle| store.disk_from_text(handle)).collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    store.volumes.iter().filter(|(_, volume)| wanted.remove(&volume.disk)).map(|(id, _)| id).collect()
 }
 
 fn conditions(node: &Node) -> Value {
@@ -113,12 +120,8 @@ impl Wire for Node {
         let resource = |name| resources.get(name).and_then(|value| Quantity::from_json(value).ok());
         let whole = |name| resource(name).map_or(0, |quantity| u64::try_from(quantity.value()).unwrap_or(0));
         let ready = list(status, "conditions").iter().find(|condition| text(condition, "type") == "Ready");
-        let mut in_use: Vec<_> =
-            texts(status, "volumesInUse").filter_map(|name| volume_of(store, name)).collect();
-        in_use.sort_unstable();
-        let attached = list(status, "volumesAttached").iter();
-        let mut attached: Vec<_> = attached.filter_map(|v| volume_of(store, text(v, "name"))).collect();
-        attached.sort_unstable();
+        let in_use = volumes_of(store, texts(status, "volumesInUse"));
+        let attached = volumes_of(store, list(status, "volumesAttached").iter().map(|v| text(v, "name")));
         Node {
             zone: store.names.word(&zone),
             region: store.names.word(&region),

@@ -296,7 +296,9 @@ impl AttachDetach {
         let now = world.now();
         let many = allows_many_nodes(world, key.0);
         let Some(slot) = self.pairs.slot(key).filter(|_| !self.is_busy(key, many)) else { return from };
-        let (Some(pair), mut work) = (self.pairs.get(slot).copied(), self.pairs.work(slot)) else { return from };
+        let (Some(pair), mut work) = (self.pairs.get(slot).copied(), self.pairs.work(slot)) else {
+            return from;
+        };
         let unwanted = !pair.is_wanted() && pair.actual != Actual::Detached;
         if !unwanted || work.is_backing_off(OperationKind::Detach, now) {
             return from;

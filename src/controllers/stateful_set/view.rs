@@ -408,7 +408,8 @@ impl SetView {
     }
 
     fn empty_into(&mut self, frame: Frame) -> Vec<Id<Pod>> {
-        let mut pods: BTreeSet<Id<Pod>> = self.slots.iter().map(|slot| slot.pod).filter(|pod| !pod.is_none()).collect();
+        let mut pods: BTreeSet<Id<Pod>> =
+            self.slots.iter().map(|slot| slot.pod).filter(|pod| !pod.is_none()).collect();
         pods.extend(self.condemned.values().map(|slot| slot.pod));
         pods.extend(self.unnumbered.keys());
         pods.extend(&self.release);
