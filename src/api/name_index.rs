@@ -111,8 +111,10 @@ mod tests {
             for (put, scope, which, slot) in steps {
                 let key = (Sym::from_u32(scope), names[which]);
                 // A table does not give a name that has a position another one, and attachments have no namespace.
-                let known = model.contains_key(&key);
-                if put && !known && (scope == 0 || key.1.attachment().is_none()) {
+                if scope > 0 && key.1.attachment().is_some() {
+                    continue;
+                }
+                if put && !model.contains_key(&key) {
                     index.insert(key.0, key.1, slot);
                     model.insert(key, slot);
                 } else if !put {
