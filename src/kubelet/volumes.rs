@@ -142,7 +142,8 @@ impl Kubelets {
             let key = attempt << 8 | (n as u64) << 1;
             let mut time = world.draw(publish, Draw::Mount, uid, key);
             if !staged {
-                let attached = held.is_reported(*volume) && node.volumes_attached.binary_search(volume).is_ok();
+                let attached =
+                    held.is_reported(*volume) && node.volumes_attached.binary_search(volume).is_ok();
                 if is_attachable(*volume, world) && !attached {
                     return;
                 }
