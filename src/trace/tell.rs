@@ -37,21 +37,21 @@ fn inert(record: &Record, store: &Store) -> String {
     format!("{}/{}", kind.to_lowercase(), store.name_of(record.name))
 }
 
-/// A volume by the id of its disk, which is what people know it by; by its name if it has none.
+/// A volume by the id of its disk, which is what people know it by; by its name if it has none, or if another object
+/// has taken its place since.
 fn volume(record: &Record, store: &Store) -> String {
     match store.volumes.last_known(Id::from_index(record.index as usize)) {
-        Some(volume) if volume.disk != 0 => store.volume_handle(volume.disk),
+        Some(volume) if volume.disk != 0 && volume.meta.uid == record.uid => store.volume_handle(volume.disk),
         _ => store.name_of(record.name),
     }
 }
 
 fn attachment(record: &Record, store: &Store) -> String {
-    let Some(object) = store.attachments.last_known(Id::from_index(record.index as usize)) else {
-        return store.name_of(record.name);
-    };
-    let claim =
-        store.volumes.last_known(object.volume).map(|v| store.name_of(v.claim.name)).unwrap_or_default();
-    format!("{claim}@{}", node(object.node, store))
+    // Its name says which; what stands in its place of the table may be a later one.
+    let Some((volume, on)) = record.name.attachment() else { return store.name_of(record.name) };
+    let volume = store.volumes.last_known(Id::from_index(volume as usize));
+    let claim = volume.map(|volume| store.name_of(volume.claim.name)).unwrap_or_default();
+    format!("{claim}@{}", node(Id::from_index(on as usize), store))
 }
 
 fn service_of(record: &Record, store: &Store) -> String {
