@@ -5,6 +5,7 @@
 use crate::api::status::Status;
 use crate::config::Config;
 use crate::controllers::ControllerManager;
+use crate::decision::Moment;
 use crate::event::{Event, Process};
 use crate::invariants::Checker;
 use crate::kernel::Time;
@@ -89,7 +90,7 @@ impl Cluster {
     /// Judges every decision and change from now on.
     pub fn check(&mut self) {
         self.checker = Checker::on();
-        self.world.keep_decisions();
+        self.world.keep_moments();
     }
 
     /// Handles the next thing that happens.
@@ -177,7 +178,10 @@ impl Cluster {
         }
         self.world.stop(process);
         match process {
-            Process::ControllerManager => self.manager.stop(),
+            Process::ControllerManager => {
+                self.manager.stop();
+                self.world.note(|| Moment::Stopped);
+            }
             Process::Scheduler => self.scheduler = Scheduler::default(),
             Process::CsiController => self.csi.stop(),
             Process::CoreDns | Process::KubeProxy => {}

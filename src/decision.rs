@@ -1,4 +1,6 @@
 //! Decisions of controllers in terms that an invariant can judge.
+use crate::api::objects::StatefulSetStatus;
+use crate::event::Controller;
 
 /// What one step of a decision does to a pod, in terms an invariant can judge.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +33,21 @@ pub struct Decision {
     pub key: u32,
     /// What it does to pods, in order.
     pub deeds: Vec<Deed>,
+    /// The status as it was counted; None: there is nothing to do at all.
+    pub status: Option<StatefulSetStatus>,
+}
+
+/// A moment in the work of controllers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Moment {
+    /// A worker has taken a key.
+    Began(Controller, u32),
+    /// A sync is over.
+    Ended(Controller, u32),
+    /// The process of all controllers has stopped: nothing goes on.
+    Stopped,
+    /// A decision was made.
+    Decided(Decision),
 }
 
 impl Decision {

@@ -7,7 +7,7 @@
 use crate::api::status::Status;
 use crate::api::store::Change;
 use crate::controllers::plan::{Plan, Step, Then, Wait};
-use crate::decision::{Decision, Deed};
+use crate::decision::{Decision, Moment};
 use crate::event::{Controller, Event, Process};
 use crate::kernel::{Duration, Time, Timer};
 use crate::rule::{Rule, mark, marks};
@@ -35,9 +35,9 @@ pub trait Reconciler: Sized {
     /// Decides what to do about a key, from what its caches show now.
     fn reconcile(&mut self, key: u32, world: &mut World) -> Plan<Self::Call>;
 
-    /// What a plan does to pods, for those who judge decisions.
-    fn deeds(&self, _plan: &Plan<Self::Call>) -> Vec<Deed> {
-        Vec::new()
+    /// A plan in the terms of those who judge decisions; None: nobody does.
+    fn decision(&self, _key: u32, _plan: &Plan<Self::Call>) -> Option<Decision> {
+        None
     }
 
     /// Carries out one call.
@@ -299,8 +299,11 @@ impl<R: Reconciler> Runner<R> {
         }
         world.actor = R::ACTOR;
         let plan = self.controller.reconcile(key, world);
-        if R::CONTROLLER == Controller::StatefulSet {
-            world.decided(|| Decision { key, deeds: self.controller.deeds(&plan) });
+        world.note(|| Moment::Began(R::CONTROLLER, key));
+        if world.is_judged()
+            && let Some(decision) = self.controller.decision(key, &plan)
+        {
+            world.note(|| Moment::Decided(decision));
         }
         let index = key as usize;
         if index >= self.waits.len() {
@@ -378,6 +381,7 @@ impl<R: Reconciler> Runner<R> {
         let Some(running) = self.plans.get_mut(slot as usize).and_then(Option::take) else { return };
         self.free.push(slot);
         let key = running.key;
+        world.note(|| Moment::Ended(R::CONTROLLER, key));
         let failed = running.failed_group.is_some() || running.plan.then == Then::Retry;
         if failed {
             let failures = self.queue.key(key).failures;

@@ -1,4 +1,4 @@
-//! Decisions of the StatefulSet controller, judged from the view it decided on (INV-4 to 20, 27, 29).
+//! Decisions of the StatefulSet controller, judged from the view it decided on (INV-4 to 20, 25, 27, 29).
 use crate::api::names::Name;
 use crate::api::objects::*;
 use crate::api::store::{REVISION_LABEL, View};
@@ -79,7 +79,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, decision: &Decision) {
     let is_member = |pod: &Pod| {
         let claims = match view.store.controller_of(pod.meta.owners) {
             Some(owner) => owner.uid == set.meta.uid,
-            None => !pod.is_terminating(),
+            None => !pod.is_terminating() && !set.meta.is_terminating(),
         };
         claims && view.store.pod_matches(pod, &set.spec.selector)
     };
@@ -103,6 +103,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, decision: &Decision) {
     updates(judge, &seen, decision);
     steps(judge, &seen, decision);
     parallel(judge, &seen, decision);
+    status(judge, &seen, decision);
 }
 
 /// The stem of the names of the set's pods.
@@ -185,13 +186,17 @@ fn updates(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
             _ => None,
         })
         .collect();
+    let Some(rolling) = seen.rolling() else {
+        if seen.pods.values().any(|pod| !seen.is_updated(pod)) {
+            judge.holds(17, victims.is_empty(), || {
+                format!("pods {victims:?} are deleted for an update under OnDelete")
+            });
+        }
+        return;
+    };
     if victims.is_empty() {
         return;
     }
-    let Some(rolling) = seen.rolling() else {
-        judge.holds(17, false, || format!("pods {victims:?} are deleted for an update under OnDelete"));
-        return;
-    };
     for &ordinal in &victims {
         let pod = seen.pods.get(&ordinal);
         let stale = pod.is_some_and(|pod| !seen.is_updated(pod) && !pod.is_terminating());
@@ -267,6 +272,35 @@ fn steps(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
         judge.holds(27, creates + deletes == 0, || {
             "pods are touched although everything is as it should be".into()
         });
+    }
+}
+
+/// The status is a true count of what the controller sees (INV-25).
+fn status(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
+    let Some(status) = decision.status else { return };
+    let store = seen.view.store;
+    let count = |test: &dyn Fn(&Pod) -> bool| {
+        i32::try_from(seen.pods.values().filter(|pod| test(pod)).count()).unwrap_or(i32::MAX)
+    };
+    let at = |revision: Name| {
+        let revision = store.name_of(revision);
+        let key = store.names.known(REVISION_LABEL);
+        let of = |pod: &Pod| key.and_then(|key| store.labels.value(pod.meta.labels, key));
+        count(&|pod| {
+            !pod.is_terminating() && of(pod).is_some_and(|label| store.names.text(label) == revision)
+        })
+    };
+    let ready = |pod: &Pod| pod.is_running_and_ready();
+    let available = |pod: &Pod| ready(pod) && pod.is_available(seen.set.spec.min_ready, seen.now);
+    let counted = [
+        ("replicas", status.replicas, count(&|_| true)),
+        ("readyReplicas", status.ready, count(&ready)),
+        ("availableReplicas", status.available, count(&available)),
+        ("currentReplicas", status.current, at(status.current_revision)),
+        ("updatedReplicas", status.updated, at(status.update_revision)),
+    ];
+    for (field, claimed, counted) in counted {
+        judge.holds(25, claimed == counted, || format!("{field} is counted {claimed}, and it is {counted}"));
     }
 }
 

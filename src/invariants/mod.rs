@@ -15,6 +15,8 @@ mod world;
 use crate::api::kind::Kind;
 use crate::api::objects::*;
 use crate::api::store::Change;
+use crate::decision::Moment;
+use crate::event::Controller;
 use crate::kernel::Time;
 use crate::kubelet::Kubelets;
 use crate::storage::Csi;
@@ -49,6 +51,8 @@ pub struct Checker {
     judged: Vec<u64>,
     /// Highest uid seen (INV-1).
     last_uid: u32,
+    /// Syncs under way (INV-8).
+    syncs: Vec<(Controller, u32)>,
     world: world::Seen,
 }
 
@@ -76,13 +80,12 @@ impl Checker {
     /// Judges what has happened since the last look.
     pub fn look(&mut self, world: &mut World, kubelets: &Kubelets, csi: &Csi) {
         if world.store.pods.len() > MOST_PODS {
-            world.take_decisions();
+            world.take_moments();
             self.position = world.store.log_end();
             return;
         }
-        for decision in world.take_decisions() {
-            let mut judge = Judge { checker: self, world, at: world.store.revision(), actor: world.actor };
-            decisions::judge(&mut judge, &decision);
+        for moment in world.take_moments() {
+            self.moment(&moment, world);
         }
         let end = world.store.log_end();
         while self.position < end {
@@ -94,6 +97,25 @@ impl Checker {
         }
         let mut judge = Judge { checker: self, world, at: world.store.revision(), actor: world.actor };
         world::judge(&mut judge, kubelets);
+    }
+
+    fn moment(&mut self, moment: &Moment, world: &World) {
+        let mut judge = Judge { checker: self, world, at: world.store.revision(), actor: world.actor };
+        match *moment {
+            Moment::Began(controller, key) => {
+                let alone = !judge.checker.syncs.contains(&(controller, key));
+                judge.holds(8, alone, || format!("{controller:?} runs two syncs of key {key} at once"));
+                judge.checker.syncs.push((controller, key));
+            }
+            Moment::Ended(controller, key) => {
+                let syncs = &mut judge.checker.syncs;
+                if let Some(place) = syncs.iter().position(|sync| *sync == (controller, key)) {
+                    syncs.swap_remove(place);
+                }
+            }
+            Moment::Stopped => judge.checker.syncs.clear(),
+            Moment::Decided(ref decision) => decisions::judge(&mut judge, decision),
+        }
     }
 
     fn change(&mut self, change: &Change, world: &World, kubelets: &Kubelets, csi: &Csi) {

@@ -43,7 +43,7 @@ pub(super) fn judge_pod(judge: &mut Judge<'_>, old: Option<&Pod>, new: Option<&P
     }
 }
 
-/// INV-30, 33, 34, 35.
+/// INV-30, 33 to 36.
 pub(super) fn judge_claim(judge: &mut Judge<'_>, old: Option<&Claim>, new: Option<&Claim>) {
     let world = judge.world;
     let (actor, store) = (judge.actor, &world.store);
@@ -75,12 +75,35 @@ pub(super) fn judge_claim(judge: &mut Judge<'_>, old: Option<&Claim>, new: Optio
     {
         let paired = store.volumes.get(claim.volume).is_some_and(|volume| volume.claim.uid == claim.meta.uid);
         judge.holds(35, paired, || format!("claim {name} is bound to a volume that is not bound to it"));
+        legal(judge, claim);
     }
     if let Some(claim) = new
         && !before.volume.is_none()
         && actor != Actor::User
     {
         judge.holds(35, claim.volume == before.volume, || format!("claim {name} changed its volume"));
+    }
+}
+
+/// A binding is legal (INV-36). What a user has bound by name is the user's: size and modes alone are looked at there
+/// (VOL-6).
+fn legal(judge: &mut Judge<'_>, claim: &Claim) {
+    let store = &judge.world.store;
+    let Some(volume) = store.volumes.get(claim.volume) else { return };
+    let (asked, offered) = (store.claim_spec(claim.spec), store.claim_spec(volume.spec));
+    let selected =
+        asked.selector.as_ref().is_none_or(|selector| store.labels_match(volume.meta.labels, selector));
+    let chosen = claim.bound_by_controller && volume.bound_by_controller;
+    let why = [
+        ("it is too small", offered.bytes >= asked.bytes),
+        ("it has not its access modes", offered.modes.has(asked.modes)),
+        ("its volume mode is another", offered.block == asked.block),
+        ("its class is another", !chosen || offered.class_word() == asked.class_word()),
+        ("its labels are others", !chosen || selected),
+    ];
+    let name = judge.name(&claim.meta);
+    for (why, holds) in why {
+        judge.holds(36, holds, || format!("claim {name} is bound to a volume although {why}"));
     }
 }
 

@@ -14,7 +14,7 @@ use crate::api::objects::*;
 use crate::api::status::Status;
 use crate::api::store::{Change, Store, Stored, Verb, View};
 use crate::config::Config;
-use crate::decision::Decision;
+use crate::decision::Moment;
 use crate::event::{Event, Process};
 use crate::kernel::{Chooser, Duration, Id, Latency, Queue, Scheduled, Time, Timer};
 use crate::limits;
@@ -133,8 +133,8 @@ pub struct World {
     pub max_events: u64,
     /// A limit was reached: the run ends.
     pub exceeded: Option<Limit>,
-    /// Decisions made since the last look, kept only while something judges them.
-    decisions: Option<Vec<Decision>>,
+    /// What controllers did since the last look, kept only while something judges it.
+    moments: Option<Vec<Moment>>,
     queue: Queue<Event>,
     watchers: [Watcher; Process::ALL.len()],
     foreground: usize,
@@ -173,7 +173,7 @@ impl World {
             refusals: Vec::new(),
             max_events: limits::MAX_EVENTS,
             exceeded: None,
-            decisions: None,
+            moments: None,
             queue: Queue::new(),
             watchers,
             foreground: 0,
@@ -711,21 +711,26 @@ impl World {
 
     // ---- Judging ---------------------------------------------------------------------------------------------------
 
-    /// Keeps decisions from now on.
-    pub fn keep_decisions(&mut self) {
-        self.decisions = Some(Vec::new());
+    /// Keeps what controllers do from now on.
+    pub fn keep_moments(&mut self) {
+        self.moments = Some(Vec::new());
     }
 
-    /// Notes a decision, if anybody judges them.
-    pub(crate) fn decided(&mut self, decision: impl FnOnce() -> Decision) {
-        if let Some(decisions) = &mut self.decisions {
-            decisions.push(decision());
+    /// True if somebody judges what controllers do.
+    pub(crate) fn is_judged(&self) -> bool {
+        self.moments.is_some()
+    }
+
+    /// Notes what a controller does, if anybody judges it.
+    pub(crate) fn note(&mut self, moment: impl FnOnce() -> Moment) {
+        if let Some(moments) = &mut self.moments {
+            moments.push(moment());
         }
     }
 
-    /// Takes the decisions made since the last look.
-    pub(crate) fn take_decisions(&mut self) -> Vec<Decision> {
-        self.decisions.as_mut().map(std::mem::take).unwrap_or_default()
+    /// Takes what was noted since the last look.
+    pub(crate) fn take_moments(&mut self) -> Vec<Moment> {
+        self.moments.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     // ---- Telling ---------------------------------------------------------------------------------------------------

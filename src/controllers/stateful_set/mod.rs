@@ -38,7 +38,7 @@ use crate::api::status::Status;
 use crate::api::store::{Change, Verb};
 use crate::controllers::plan::{Plan, Then, Wait, WaitOn};
 use crate::controllers::runner::{Reconciler, WorkQueue};
-use crate::decision::Deed;
+use crate::decision::{Decision, Deed};
 use crate::event::{Controller, Process};
 use crate::kernel::{Duration, Id};
 use crate::rule::{Rule, mark};
@@ -133,7 +133,7 @@ impl Reconciler for StatefulSets {
         plan
     }
 
-    fn deeds(&self, plan: &Plan<Call>) -> Vec<Deed> {
+    fn decision(&self, key: u32, plan: &Plan<Call>) -> Option<Decision> {
         let ordinal = |ordinal: Ordinal| ordinal.number().map_or(-1, i64::from);
         let deed = |call: &Call| match *call {
             Call::CreatePod(which, revision) => {
@@ -143,7 +143,10 @@ impl Reconciler for StatefulSets {
             Call::DeletePod(which, update) => Some(Deed::DeletePod { ordinal: ordinal(which), update }),
             _ => None,
         };
-        plan.steps.iter().filter_map(|step| deed(&step.call)).collect()
+        let deeds = plan.steps.iter().filter_map(|step| deed(&step.call)).collect();
+        let underway = self.memory.get(key as usize).and_then(|memory| memory.underway.as_ref());
+        let status = underway.filter(|_| !plan.steps.is_empty()).map(|underway| underway.draft);
+        Some(Decision { key, deeds, status })
     }
 
     fn execute(&mut self, key: u32, call: &Call, rule: Rule, world: &mut World) -> Result<(), Status> {

@@ -6,6 +6,7 @@ use crate::api::kind::Kind;
 use crate::api::objects::*;
 use crate::api::store::Verb;
 use crate::controllers::plan::{Wait, WaitOn};
+use crate::decision::Moment;
 use crate::kernel::{Id, Time};
 use crate::rule::Rule;
 use crate::trace::record::Recorder;
@@ -191,13 +192,14 @@ fn t_sts_049_050_051_052_parallel_scaling_takes_one_sync() {
     ] {
         let options = SetOptions { replicas: from, policy: PodManagement::Parallel, ..SetOptions::default() };
         let (mut bench, id) = healthy_at_once(&options);
-        bench.world.keep_decisions();
+        bench.world.keep_moments();
         respec(&mut bench.world, id, &SetOptions { replicas: to, ..options });
         // The pods run nowhere: a delete removes them.
         assert_eq!(batches(&mut bench, 500), expected, "{from} to {to}");
         assert_eq!(bench.world.store.pods.len(), usize::try_from(to).unwrap());
-        let decisions = bench.world.take_decisions();
-        let busy = decisions.iter().filter(|decision| !decision.deeds.is_empty()).count();
+        let acts =
+            |moment: &Moment| matches!(moment, Moment::Decided(decision) if !decision.deeds.is_empty());
+        let busy = bench.world.take_moments().iter().filter(|moment| acts(moment)).count();
         assert_eq!(busy, 1, "{from} to {to}");
     }
 }
