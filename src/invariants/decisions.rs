@@ -199,7 +199,12 @@ fn updates(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
     }
     for &ordinal in &victims {
         let pod = seen.pods.get(&ordinal);
-        let stale = pod.is_some_and(|pod| !seen.is_updated(pod) && !pod.is_terminating());
+        // With updateStrategy `{type: RollingUpdate}` alone a pod can be created at the current revision and be deleted
+        // for the update in the same sync (STS-48).
+        let stale = match pod {
+            Some(pod) => !seen.is_updated(pod) && !pod.is_terminating(),
+            None => decision.deeds.contains(&Deed::CreatePod { ordinal, updated: false }),
+        };
         let above = seen.index(ordinal) >= i64::from(rolling.partition);
         judge
             .holds(11, stale && above, || format!("pod {ordinal} is deleted for an update it does not need"));
