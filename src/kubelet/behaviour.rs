@@ -27,7 +27,7 @@ pub(super) fn of(worker: &Worker, index: usize, world: &World) -> Does {
     let Some(container) = spec.container(index).filter(|_| !rules.pods.is_empty()) else {
         return Does::default();
     };
-    let pod = store.name_of(worker.name);
+    let pod = store.pods.last_known(worker.pod).map_or_else(String::new, |p| store.name_of(p.meta.name));
     let node = store.nodes.last_known(worker.node).map_or_else(String::new, |n| store.name_of(n.meta.name));
     let who = Who {
         pod: &pod,

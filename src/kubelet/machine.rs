@@ -160,11 +160,12 @@ impl Kubelets {
         let (now, recorded) = (world.now(), recorded(world));
         for run in self.workers.runs_mut(slot) {
             if run.is(Run::RUNS) {
-                (run.code, run.why) =
+                let (code, why) =
                     if recorded { (KILLED, EndReason::ByCode) } else { (u8::MAX, EndReason::Unknown) };
+                run.plan(code, why);
                 run.ends(now);
             }
-            run.tries = 0;
+            run.forget_tries();
             for flag in [Run::READY, Run::STARTED, Run::NEW] {
                 run.set(flag, false);
             }

@@ -88,14 +88,14 @@ impl Kubelets {
         let does = behaviour::of(worker, index, world);
         let key = (u64::from(worker.uid.0), run_key(run, index));
         let latency = does.ready.or((probed || recorded(world)).then_some(world.config.latency.ready));
-        let ready = latency.map_or(run.since, |l| run.since + world.draw(l, Draw::Ready, key.0, key.1));
+        let ready = latency.map_or(run.since(), |l| run.since() + world.draw(l, Draw::Ready, key.0, key.1));
         let up = match does.up {
-            Some(given) => run.since + world.draw(given, Draw::Up, key.0, key.1),
-            None if ready.is_never() => run.since,
+            Some(given) => run.since() + world.draw(given, Draw::Up, key.0, key.1),
+            None if ready.is_never() => run.since(),
             None => ready,
         };
         let ready = match (worker.is(Flags::FORCED_READY), worker.is(Flags::FORCED_UNREADY)) {
-            (true, _) => run.since,
+            (true, _) => run.since(),
             (_, true) => Time::NEVER,
             _ if does.up.is_some() => ready.max(up),
             _ => ready,
@@ -108,7 +108,7 @@ impl Kubelets {
         let Some(startup) = self.startup_of(slot, index, world) else { return };
         mark!("POD-28");
         let (now, ticks) = (world.now(), self.early_ticks(slot, startup));
-        let from = probe::allowed(startup, self.workers.run(slot, index).since);
+        let from = probe::allowed(startup, self.workers.run(slot, index).since());
         let (up, _) = self.answers(slot, index, world);
         match probe::fails(startup, ticks, from, up) {
             Some(at) => self.later_of(slot, index, at.max(now) - now, What::Dead, world),
@@ -125,7 +125,7 @@ impl Kubelets {
         let run = self.workers.run_mut(slot, index);
         run.set(Run::STARTED, true);
         // The first readiness probe comes when the kubelet notices, the others follow from there (POD-29).
-        run.probed_from = now;
+        run.set_probed_from(now);
         self.await_ready(slot, index, world);
         self.await_death(slot, index, world);
     }
@@ -149,8 +149,8 @@ impl Kubelets {
             None => answers,
             Some(probe) => {
                 mark!("POD-29");
-                let ticks = Ticks::of(probe, run.probed_from);
-                probe::succeeds(probe, ticks, probe::allowed(probe, run.since).max(now), answers)
+                let ticks = Ticks::of(probe, run.probed_from());
+                probe::succeeds(probe, ticks, probe::allowed(probe, run.since()).max(now), answers)
             }
         };
         if at <= now {
@@ -167,7 +167,7 @@ impl Kubelets {
             return;
         };
         let now = world.now();
-        let from = probe::allowed(liveness, run.since).max(run.probed_from);
+        let from = probe::allowed(liveness, run.since()).max(run.probed_from());
         let (up, _) = self.answers(slot, index, world);
         let ticks = self.early_ticks(slot, liveness);
         let at = if run.is(Run::HUNG) {
@@ -206,7 +206,7 @@ impl Kubelets {
         worker.flags.set(Flags::FORCED_UNREADY, !ready);
         for index in 0..self.workers.runs(slot).len() {
             let run = self.workers.run(slot, index);
-            let (runs, from) = (run.is(Run::RUNS), run.probed_from);
+            let (runs, from) = (run.is(Run::RUNS), run.probed_from());
             match self.readiness_of(slot, index, world).filter(|_| runs) {
                 None => self.probed(slot, index, world),
                 Some(probe) => {
@@ -253,7 +253,7 @@ impl Kubelets {
             && let Some(probe) = self.readiness_of(slot, index, world)
         {
             mark!("POD-30");
-            let at = probe::misses(probe, Ticks::of(probe, run.probed_from), now, now);
+            let at = probe::misses(probe, Ticks::of(probe, run.probed_from()), now, now);
             self.later_of(slot, index, at - now, What::Ready, world);
         } else {
             self.await_ready(slot, index, world);

@@ -4,6 +4,7 @@
 use super::worker::{Flags, Step, What};
 use super::{Kubelets, backoff, behaviour, machine, recorded};
 use crate::api::names::Sym;
+use crate::api::objects::EndReason;
 use crate::kernel::Duration;
 use crate::world::{Draw, World};
 
@@ -49,7 +50,7 @@ impl Kubelets {
 
     /// The image is there.
     pub(super) fn pulled(&mut self, slot: u32, index: usize, world: &mut World) {
-        self.workers.run_mut(slot, index).tries = 0;
+        self.workers.run_mut(slot, index).forget_tries();
         let (pod, image) = (self.workers[slot].pod, self.image(slot, index, world));
         let machine = self.machine_of(slot);
         if !machine.images.contains(&image) {
@@ -66,8 +67,8 @@ impl Kubelets {
         let timers = &world.config.timers;
         let image = self.image(slot, index, world);
         let run = self.workers.run_mut(slot, index);
-        run.tries = run.tries.saturating_add(1);
-        let tries = run.tries;
+        run.tries_again();
+        let tries = run.tries();
         let due = world.now() + backoff::wait(tries, timers.image_backoff, timers.image_backoff_max);
         let worker = &self.workers[slot];
         let (pod, uid, node) = (worker.pod, worker.uid, worker.node);
@@ -112,19 +113,19 @@ impl Kubelets {
         let run = self.workers.run_mut(slot, index);
         match run.step {
             Step::Running if recorded(world) => {
-                run.tries = 0;
-                run.code = super::run::KILLED;
+                run.forget_tries();
+                run.plan(super::run::KILLED, EndReason::ByCode);
                 self.exits(slot, index, world);
             }
             Step::Running => {
-                run.tries = 0;
+                run.forget_tries();
                 let grace = world.store.pod_spec(self.workers[slot].spec).grace;
                 self.workers[slot].flags.set(Flags::PROBE_FAILED, false);
                 self.tell_definition_changed(slot, index, world);
                 self.kill(slot, index, super::stop::grace(grace), world);
             }
             Step::PullFailed | Step::PullBackoff | Step::Backoff => {
-                run.tries = 0;
+                run.forget_tries();
                 self.begin(slot, index, world);
             }
             _ => {}

@@ -24,14 +24,14 @@ impl Kubelets {
         let run = self.workers.run_mut(slot, index);
         if run.is(Run::RAN) {
             mark!("POD-24");
-            run.restarts = run.restarts.saturating_add(1);
+            run.set_restarts(run.restarts().saturating_add(1));
         }
         run.set(Run::RUNS, true);
         run.set(Run::RAN, true);
         for flag in [Run::READY, Run::STARTED, Run::HUNG] {
             run.set(flag, false);
         }
-        run.since = now;
+        run.starts(now);
         let key = (u64::from(self.workers[slot].uid.0), run_key(self.workers.run(slot, index), index));
         let hook = if recorded(world) {
             None
@@ -81,16 +81,16 @@ impl Kubelets {
         let spec = world.store.pod_spec(worker.spec);
         let init = spec.inits.get(index).is_some_and(|container| !container.is_sidecar());
         let exit = behaviour::of(worker, index, world).exit;
-        let fails = exit.filter(|exit| exit.times.is_none_or(|times| run.restarts < times));
+        let fails = exit.filter(|exit| exit.times.is_none_or(|times| run.restarts() < times));
         let after = exit
             .filter(|_| init || fails.is_some())
             .map(|exit| world.draw(exit.after, Draw::Exit, u64::from(worker.uid.0), run_key(run, index)));
         // An init container that has failed as often as it should takes as long to succeed.
         let Some(after) = after.or(init.then_some(Duration::ZERO)) else { return };
-        let left = if after.is_never() { after } else { (run.since + after) - world.now() };
+        let left = if after.is_never() { after } else { (run.since() + after) - world.now() };
         let run = self.workers.run_mut(slot, index);
-        run.code = fails.map_or(0, |exit| exit.code);
-        run.why = if fails.is_some_and(|exit| exit.oom) { EndReason::OomKilled } else { EndReason::ByCode };
+        let why = if fails.is_some_and(|exit| exit.oom) { EndReason::OomKilled } else { EndReason::ByCode };
+        run.plan(fails.map_or(0, |exit| exit.code), why);
         if init || left.is_never() || left <= NEAR {
             self.later_of(slot, index, left, What::Exit, world);
         } else {
@@ -109,8 +109,8 @@ impl Kubelets {
         {
             let now = world.now();
             let run = self.workers.run_mut(slot, index);
-            (run.code, run.why) = (KILLED, EndReason::ByCode);
-            if stopping { run.ended = now } else { self.exits(slot, index, world) }
+            run.plan(KILLED, EndReason::ByCode);
+            if stopping { run.set_ended(now) } else { self.exits(slot, index, world) }
         }
         if stopping {
             self.stopped(slot, world);
@@ -122,10 +122,10 @@ impl Kubelets {
         let now = world.now();
         let reset = world.config.timers.crash_backoff_reset;
         let run = self.workers.run_mut(slot, index);
-        if now - run.since > reset {
-            run.tries = 0;
+        if now - run.since() > reset {
+            run.forget_tries();
         }
-        let before = run.ended;
+        let before = run.ended();
         run.ends(now);
         let killed = run.step == Step::Killing;
         self.enter_of(slot, index, Step::Exited, world);
@@ -161,12 +161,12 @@ impl Kubelets {
         let spec = world.store.pod_spec(self.workers[slot].spec);
         let Some(container) = spec.container(index) else { return };
         let run = self.workers.run(slot, index);
-        if container.restarts_all_after(run.code) {
+        if container.restarts_all_after(run.code()) {
             self.restart_all(slot, world);
             return;
         }
-        let work_done = index < spec.inits.len() && !container.is_sidecar() && run.code == 0;
-        if work_done || !container.restarts_after(run.code, spec.restart) {
+        let work_done = index < spec.inits.len() && !container.is_sidecar() && run.code() == 0;
+        if work_done || !container.restarts_after(run.code(), spec.restart) {
             mark!("POD-26" if container.restart.is_some() && index >= spec.inits.len());
             self.enter_of(slot, index, Step::Done, world);
             self.report(slot, world);
@@ -181,7 +181,7 @@ impl Kubelets {
             return;
         }
         let (worker, run) = (&self.workers[slot], self.workers.run(slot, index));
-        let (uid, node, restarts) = (worker.uid, worker.node, run.restarts);
+        let (uid, node, restarts) = (worker.uid, worker.node, run.restarts());
         let mut restart = due;
         if !recorded(world) {
             let stretch = |n: u64| {
@@ -206,18 +206,18 @@ impl Kubelets {
     fn restarts_at(&mut self, slot: u32, index: usize, before: Option<Time>, world: &World) -> Time {
         let (now, timers) = (world.now(), &world.config.timers);
         let run = self.workers.run_mut(slot, index);
-        let wait = backoff::wait(run.tries, timers.crash_backoff, timers.crash_backoff_max);
+        let wait = backoff::wait(run.tries(), timers.crash_backoff, timers.crash_backoff_max);
         match before {
             // It had never ended: no series has begun.
             Some(Time::ZERO) => return now,
             Some(before) if now - before >= wait => {
-                run.tries = run.tries.saturating_add(1);
+                run.tries_again();
                 return now;
             }
             _ => {}
         }
-        run.tries = run.tries.saturating_add(1);
-        run.ended + wait
+        run.tries_again();
+        run.ended() + wait
     }
 
     fn tell_backoff(&self, slot: u32, index: usize, world: &mut World) {
@@ -226,11 +226,11 @@ impl Kubelets {
             let store = &w.store;
             let container =
                 store.pod_spec(worker.spec).container(index).map_or("", |c| store.names.text(c.name));
-            let namespace =
-                store.pods.last_known(worker.pod).map_or("", |p| store.names.text(p.meta.namespace));
+            let known = store.pods.last_known(worker.pod).map(|p| p.meta);
+            let namespace = known.map_or("", |meta| store.names.text(meta.namespace));
             format!(
                 "Back-off restarting failed container {container} in pod {}_{namespace}({})",
-                store.name_of(worker.name),
+                known.map_or_else(String::new, |meta| store.name_of(meta.name)),
                 store.uid_text(worker.uid)
             )
         });
@@ -242,7 +242,7 @@ impl Kubelets {
         if matches!(self.workers[slot].stage, Stage::Stopping | Stage::Stopped | Stage::Finished) {
             return;
         }
-        self.workers[slot].reason = PodReason::Evicted;
+        self.workers.set_reason(slot, PodReason::Evicted);
         world.emit(pod, true, "Evicted", |_| "The node was low on resource: memory.".to_owned());
         // A hard eviction leaves the container the minimum; the recorded corpus gives it what it needs.
         let limit = if recorded(world) { Duration::NEVER } else { Duration::from_secs(1) };
@@ -274,5 +274,5 @@ impl Kubelets {
 
 /// What tells the runs of a pod's containers apart when lots are drawn.
 pub(super) fn run_key(run: &Run, index: usize) -> u64 {
-    (index as u64) << 32 | u64::from(run.restarts)
+    (index as u64) << 32 | u64::from(run.restarts())
 }

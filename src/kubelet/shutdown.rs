@@ -37,7 +37,7 @@ impl Kubelets {
                 continue;
             }
             if self.workers[slot].stage != Stage::Stopping {
-                self.workers[slot].reason = PodReason::Terminated;
+                self.workers.set_reason(slot, PodReason::Terminated);
             }
             let grace = super::stop::grace(world.store.pod_spec(self.workers[slot].spec).grace);
             self.stop_pod(slot, grace.min(period), world);
@@ -83,7 +83,7 @@ impl Kubelets {
         self.count(slot, false, world);
         let refused = admission::refuses(&object, self.machine_of(slot).used, world);
         self.count(slot, refused.is_none(), world);
-        self.workers[slot].reason = refused.unwrap_or(PodReason::None);
+        self.workers.set_reason(slot, refused.unwrap_or(PodReason::None));
         refused.is_none()
     }
 
@@ -91,11 +91,11 @@ impl Kubelets {
     fn takes_over(&mut self, slot: u32, index: usize, world: &mut World) {
         let now = world.now();
         let run = self.workers.run_mut(slot, index);
-        run.tries = 0;
+        run.forget_tries();
         match run.step {
             Step::Backoff | Step::PullBackoff | Step::PullFailed => self.begin(slot, index, world),
             Step::Running => {
-                let young = now - run.since < SETTLED && run.is(Run::READY);
+                let young = now - run.since() < SETTLED && run.is(Run::READY);
                 self.spread_probes(slot, index, world);
                 if young && self.has_readiness_probe(slot, index, world) {
                     self.workers.run_mut(slot, index).set(Run::READY, false);
@@ -126,7 +126,7 @@ impl Kubelets {
         let (early, ready) = self.probe_periods(slot, index, world);
         let (since, probed_from): (Time, Time) = (at(early, part(0)), at(ready, part(1)));
         self.workers[slot].since = since;
-        self.workers.run_mut(slot, index).probed_from = probed_from;
+        self.workers.run_mut(slot, index).set_probed_from(probed_from);
     }
 
     /// A container has asked for all of its pod to be restarted: the others are killed at once, and everything begins
@@ -136,7 +136,7 @@ impl Kubelets {
         let now = world.now();
         self.plan_stop(slot, Duration::ZERO, world);
         let runs = self.workers.runs(slot).iter().filter(|run| run.is(Run::RUNS));
-        let until = runs.map(|run| run.ended).max().unwrap_or(now);
+        let until = runs.map(|run| run.ended()).max().unwrap_or(now);
         self.enter(slot, Stage::Restarting, world);
         self.report(slot, world);
         self.later(slot, until - now, What::AllStopped, world);
@@ -147,7 +147,7 @@ impl Kubelets {
         self.halt(slot, world);
         for run in self.workers.runs_mut(slot) {
             if run.is(Run::RUNS) {
-                run.ends(run.ended);
+                run.ends(run.ended());
             }
             run.set(Run::READY, false);
             run.set(Run::STARTED, false);

@@ -35,7 +35,6 @@ impl Kubelets {
         let mut worker = Worker {
             pod,
             uid: object.meta.uid,
-            name: object.meta.name,
             node: object.node,
             spec: object.spec,
             place,
@@ -78,7 +77,7 @@ impl Kubelets {
     }
 
     fn refused(&mut self, slot: u32, reason: PodReason, world: &mut World) {
-        self.workers[slot].reason = reason;
+        self.workers.set_reason(slot, reason);
         let pod = self.workers[slot].pod;
         world.emit(pod, true, admission::reason_text(reason), |_| admission::message(reason).to_owned());
         self.stop_dead(slot, world);
@@ -108,7 +107,7 @@ impl Kubelets {
             return;
         }
         let worker = &self.workers[slot];
-        let restarts = self.workers.runs(slot).first().map_or(0, |run| run.restarts);
+        let restarts = self.workers.runs(slot).first().map_or(0, |run| run.restarts());
         let (key, attempt) = (u64::from(worker.uid.0), u64::from(restarts) * 64);
         // A rule about the start of the first container includes it.
         let delay = if recorded(world) || behaviour::of(worker, 0, world).start.is_some() {
@@ -166,7 +165,7 @@ impl Kubelets {
                     Step::Idle => return Next::Begin(index),
                     _ if busy(run) => return Next::Busy,
                     _ if container.is_sidecar() && run.is(Run::RUNS) && run.is(Run::STARTED) => {}
-                    Step::Done if run.code == 0 => {}
+                    Step::Done if run.code() == 0 => {}
                     Step::Done => return Next::Over,
                     _ => return Next::Nothing,
                 }
@@ -201,7 +200,7 @@ impl Kubelets {
         let (worker, run) = (&self.workers[slot], self.workers.run(slot, index));
         let latency =
             behaviour::of(worker, index, world).start.unwrap_or(world.config.latency.container_start);
-        let attempt = u64::from(run.restarts) * 64 + index as u64;
+        let attempt = u64::from(run.restarts()) * 64 + index as u64;
         let delay = world.draw(latency, Draw::Start, u64::from(worker.uid.0), attempt);
         self.later_of(slot, index, delay, What::Started, world);
     }
@@ -209,7 +208,8 @@ impl Kubelets {
 
 /// What a kubelet that knows nothing takes from a container's status.
 fn known_run(status: &ContainerStatus) -> Run {
-    let mut run = Run { restarts: status.restarts, ..Run::default() };
+    let mut run = Run::default();
+    run.set_restarts(status.restarts);
     let ran =
         matches!(status.state, Containers::Running | Containers::Terminated(_)) || status.last != Ended::NONE;
     run.set(Run::RAN, ran);

@@ -70,7 +70,7 @@ impl Kubelets {
         if !new.started.is_set() {
             new.started = Seconds::of(world.now());
         }
-        let ended = matches!(worker.reason, PodReason::Evicted | PodReason::Terminated);
+        let ended = matches!(self.workers.reason(slot), PodReason::Evicted | PodReason::Terminated);
         if new.phase == Phase::Failed && ended && !recorded(world) {
             new.flags.set(PodFlags::DISRUPTION_TARGET, true);
             new.disruption = Disruption::ByKubelet;
@@ -133,22 +133,23 @@ impl Kubelets {
         let (inits, regular) = runs.split_at_checked(spec.inits.len()).unwrap_or_default();
         let over = matches!(worker.stage, Stage::Stopped | Stage::Finished);
         let ran = regular.iter().any(|run| run.is(Run::RAN));
-        let refused = over && worker.reason != PodReason::None && !runs.iter().any(|run| run.is(Run::RAN));
+        let refused =
+            over && self.workers.reason(slot) != PodReason::None && !runs.iter().any(|run| run.is(Run::RAN));
         let status = |(index, run)| container_status(worker.stage, run, before.get(index));
         // Of a pod that it refuses the kubelet reports no containers (POD-47).
         let statuses: Vec<_> = runs.iter().enumerate().map(status).filter(|_| !refused).collect();
-        pod.phase = if over && worker.reason != PodReason::None {
+        pod.phase = if over && self.workers.reason(slot) != PodReason::None {
             Phase::Failed
         } else {
             phase::phase(spec, &statuses, over, ran)
         };
-        pod.reason = worker.reason;
+        pod.reason = self.workers.reason(slot);
         let is_ready = |run: &Run| run.is(Run::RUNS) && run.is(Run::READY);
         let sidecar = |index: usize| spec.inits.get(index).is_some_and(Container::is_sidecar);
         let sidecars_ready = inits.iter().enumerate().all(|(index, run)| !sidecar(index) || is_ready(run));
         let ready = !over && sidecars_ready && regular.iter().all(is_ready);
         let done = |(index, run): (usize, &Run)| {
-            if sidecar(index) { run.is(Run::STARTED) } else { run.step == Step::Done && run.code == 0 }
+            if sidecar(index) { run.is(Run::STARTED) } else { run.step == Step::Done && run.code() == 0 }
         };
         pod.flags.set(PodFlags::REPORTED, true);
         pod.flags.set(PodFlags::SCHEDULED, true);
@@ -166,7 +167,7 @@ impl Kubelets {
     fn rule_of(&self, slot: u32, restarted: bool, unready: bool, spec: &PodSpec) -> Rule {
         let worker = &self.workers[slot];
         if matches!(worker.stage, Stage::Stopped | Stage::Finished) {
-            return match worker.reason {
+            return match self.workers.reason(slot) {
                 PodReason::Evicted => Rule::pod(43),
                 PodReason::Terminated => Rule::pod(45),
                 PodReason::None => Rule::pod(11),
@@ -181,7 +182,7 @@ impl Kubelets {
             Rule::pod(19)
         } else if failing && worker.is(Flags::PROBE_FAILED) {
             Rule::pod(25)
-        } else if restarted && runs.iter().any(|run| run.end.why == EndReason::Unknown) {
+        } else if restarted && runs.iter().any(|run| run.end().why == EndReason::Unknown) {
             Rule::pod(51)
         } else if failing {
             Rule::pod(21)
@@ -205,29 +206,29 @@ fn container_status(stage: Stage, run: &Run, before: Option<&ContainerStatus>) -
     let over = matches!(stage, Stage::Stopped | Stage::Finished);
     let runs = run.is(Run::RUNS);
     let state = match run.step {
-        _ if over || run.step == Step::Done => Containers::Terminated(run.end.code),
+        _ if over || run.step == Step::Done => Containers::Terminated(run.end().code),
         _ if runs => Containers::Running,
         Step::PullFailed => Containers::ErrImagePull,
         Step::PullBackoff => Containers::ImagePullBackOff,
-        Step::Backoff => Containers::CrashLoopBackOff(run.end.code),
-        _ if run.is(Run::RAN) => Containers::Terminated(run.end.code),
+        Step::Backoff => Containers::CrashLoopBackOff(run.end().code),
+        _ if run.is(Run::RAN) => Containers::Terminated(run.end().code),
         _ => Containers::Creating,
     };
     let (told, last) = before.map_or((Ended::NONE, Ended::NONE), |before| (before.ended, before.last));
     let terminated = matches!(state, Containers::Terminated(_));
     let last = match (terminated, told) {
-        (true, told) if told == run.end || told == Ended::NONE => last,
+        (true, told) if told == run.end() || told == Ended::NONE => last,
         (true, told) => told,
         // A kubelet that knows of no end leaves what another has reported.
-        (false, _) if run.end == Ended::NONE => last,
-        (false, _) => run.end,
+        (false, _) if run.end() == Ended::NONE => last,
+        (false, _) => run.end(),
     };
     ContainerStatus {
         state,
-        started_at: if state.is_running() { Seconds::of(run.since) } else { Seconds::NEVER },
-        ended: if terminated { run.end } else { Ended::NONE },
+        started_at: if state.is_running() { Seconds::of(run.since()) } else { Seconds::NEVER },
+        ended: if terminated { run.end() } else { Ended::NONE },
         last,
-        restarts: run.restarts,
+        restarts: run.restarts(),
         ready: runs && run.is(Run::READY),
         started: runs && run.is(Run::STARTED),
     }

@@ -80,10 +80,10 @@ impl Kubelets {
             let until = now + limit.max(self.least(world));
             mark!("POD-34" if until < self.workers[slot].since);
             for run in
-                self.workers.runs_mut(slot).iter_mut().filter(|run| run.is(Run::RUNS) && run.ended > until)
+                self.workers.runs_mut(slot).iter_mut().filter(|run| run.is(Run::RUNS) && run.ended() > until)
             {
-                run.ended = until;
-                (run.code, run.why) = (KILLED, EndReason::ByCode);
+                run.set_ended(until);
+                run.plan(KILLED, EndReason::ByCode);
             }
         } else {
             mark!("POD-33");
@@ -91,7 +91,7 @@ impl Kubelets {
             self.plan_stop(slot, limit, world);
         }
         let runs = self.workers.runs(slot).iter().filter(|run| run.is(Run::RUNS));
-        let until = runs.map(|run| run.ended).max().unwrap_or(now);
+        let until = runs.map(|run| run.ended()).max().unwrap_or(now);
         self.enter(slot, Stage::Stopping, world);
         self.workers[slot].since = until;
         self.later(slot, until - now, What::Stopped, world);
@@ -125,12 +125,11 @@ impl Kubelets {
             .collect();
         let stops: Vec<_> =
             running.iter().map(|index| (self.stop_of(slot, *index, world), *index < inits)).collect();
-        let evicted = self.workers[slot].reason == PodReason::Evicted;
+        let evicted = self.workers.reason(slot) == PodReason::Evicted;
         for (index, end) in running.into_iter().zip(ends(&stops, limit, least)) {
             let run = self.workers.run_mut(slot, index);
-            run.ended = now + end.after;
-            run.code = if end.killed || evicted { KILLED } else { 0 };
-            run.why = EndReason::ByCode;
+            run.set_ended(now + end.after);
+            run.plan(if end.killed || evicted { KILLED } else { 0 }, EndReason::ByCode);
         }
         self.halt(slot, world);
         if !recorded(world) {
@@ -149,7 +148,7 @@ impl Kubelets {
         let end = self.stop_of(slot, index, world).end(limit, Duration::ZERO, self.least(world));
         self.enter_of(slot, index, Step::Killing, world);
         let run = self.workers.run_mut(slot, index);
-        (run.code, run.why) = (if end.killed { KILLED } else { 0 }, EndReason::ByCode);
+        run.plan(if end.killed { KILLED } else { 0 }, EndReason::ByCode);
         self.later_of(slot, index, end.after, What::Exit, world);
     }
 
@@ -181,10 +180,10 @@ impl Kubelets {
         self.halt(slot, world);
         for run in self.workers.runs_mut(slot) {
             if run.is(Run::RUNS) {
-                run.ends(run.ended);
+                run.ends(run.ended());
             } else if !run.is(Run::RAN) {
                 mark!("POD-38");
-                run.end = Ended { code: KILLED, why: EndReason::NeverRan, ..Ended::NONE };
+                run.set_end(Ended { code: KILLED, why: EndReason::NeverRan, ..Ended::NONE });
             }
             run.set(Run::READY, false);
         }

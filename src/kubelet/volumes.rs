@@ -131,7 +131,7 @@ impl Kubelets {
     /// already (VOL-43).
     fn proceed(&mut self, slot: u32, world: &mut World) {
         let worker = &self.workers[slot];
-        let restarts = self.workers.runs(slot).first().map_or(0, |run| run.restarts);
+        let restarts = self.workers.runs(slot).first().map_or(0, |run| run.restarts());
         let (uid, attempt) = (u64::from(worker.uid.0), u64::from(restarts));
         let Some(node) = world.store.nodes.get(worker.node) else { return };
         let held = &self.machines[worker.node.index()].volumes;

@@ -3,8 +3,8 @@
 //! There is one worker per (pod, uid). It may outlive its API object, and while it stops, its successor of the same
 //! name may already run on another node or on the same one (POD-41): so workers are found by the pod's table position
 //! and uid, and those that a successor has displaced are kept aside. A worker is a small record with its one container
-//! in it; those of pods with several containers are beside it. What can be looked up (spec, behaviour) it does not hold.
-use crate::api::names::{Name, Uid};
+//! in it; those of pods with several containers, and what few pods have, are beside it. What can be looked up (spec, behaviour) it does not hold.
+use crate::api::names::Uid;
 use crate::api::objects::{EndReason, Ended, Node, Pod, PodReason, PodSpecId, Seconds, Volume};
 use crate::kernel::{Id, Time};
 use rustc_hash::FxHashMap;
@@ -179,30 +179,47 @@ impl Flags {
     }
 }
 
+/// Numbers the steps of something that waits: 24 bits, as an event carries it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Generation([u8; 3]);
+
+impl Generation {
+    fn number(self) -> u32 {
+        let [a, b, c] = self.0;
+        u32::from_le_bytes([a, b, c, 0])
+    }
+
+    fn advance(&mut self) {
+        let [a, b, c, _] = self.number().wrapping_add(1).to_le_bytes();
+        self.0 = [a, b, c];
+    }
+}
+
 /// One container: the process, and what the kubelet knows of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Run {
     /// Start of the present or the last run.
-    pub(super) since: Time,
-    /// End of the last run; while it is being stopped, when it will end. Zero: it has not run before.
-    pub(super) ended: Time,
-    /// From when on its readiness probe ticks (POD-29).
-    pub(super) probed_from: Time,
-    /// The run that ended last.
-    pub(super) end: Ended,
-    pub(super) restarts: u32,
+    since: Time,
+    /// What only some containers have: those that have ended, are being stopped or are probed from a time of their own.
+    past: Option<Box<Past>>,
     /// Events of an earlier generation are stale.
-    pub(super) generation: u32,
-    pub(super) flags: Flags,
+    generation: Generation,
     pub(super) step: Step,
-    /// Restarts (or pulls) of the present series (POD-21).
-    pub(super) tries: u8,
-    /// Exit code of the next exit, as far as one is planned, or of the last.
-    pub(super) code: u8,
-    /// Reason of it.
-    pub(super) why: EndReason,
+    pub(super) flags: Flags,
     /// How many of its pending events hold the cluster.
     pub(super) holds: u8,
+}
+
+/// See the methods of [`Run`] of the same names.
+#[derive(Clone, Debug, Default)]
+struct Past {
+    ended: Time,
+    probed_from: Time,
+    end: Ended,
+    restarts: u32,
+    tries: u8,
+    code: u8,
+    why: EndReason,
 }
 
 /// Facts about a container.
@@ -219,6 +236,8 @@ impl Run {
     pub(super) const NEW: u16 = 1 << 4;
     /// It answers no probe (fault `hang`).
     pub(super) const HUNG: u16 = 1 << 5;
+    /// Its readiness probe ticks from the start of its run on.
+    const PROBED_AT_START: u16 = 1 << 6;
 
     pub(super) fn is(&self, flag: u16) -> bool {
         self.flags.has(flag)
@@ -226,29 +245,109 @@ impl Run {
     pub(super) fn set(&mut self, flag: u16, on: bool) {
         self.flags.set(flag, on);
     }
+    fn past_mut(&mut self) -> &mut Past {
+        self.past.get_or_insert_default()
+    }
+    fn of_past<T: Default>(&self, what: impl FnOnce(&Past) -> T) -> T {
+        self.past.as_deref().map_or_else(T::default, what)
+    }
+
+    /// Start of the present or the last run.
+    pub(super) fn since(&self) -> Time {
+        self.since
+    }
+    /// A run starts; the readiness probe is not asked before [`Run::set_probed_from`] has said since when.
+    pub(super) fn starts(&mut self, now: Time) {
+        let probed_from = self.probed_from();
+        self.since = now;
+        self.set_probed_from(probed_from);
+    }
+
+    /// End of the last run; while it is being stopped, when it will end. Zero: it has not run before.
+    pub(super) fn ended(&self) -> Time {
+        self.of_past(|past| past.ended)
+    }
+    pub(super) fn set_ended(&mut self, time: Time) {
+        self.past_mut().ended = time;
+    }
+
+    /// From when on its readiness probe ticks (POD-29).
+    pub(super) fn probed_from(&self) -> Time {
+        if self.is(Run::PROBED_AT_START) { self.since } else { self.of_past(|past| past.probed_from) }
+    }
+    pub(super) fn set_probed_from(&mut self, time: Time) {
+        let at_start = time == self.since;
+        self.set(Run::PROBED_AT_START, at_start);
+        if !at_start && time != self.probed_from() {
+            self.past_mut().probed_from = time;
+        }
+    }
+
+    /// The run that ended last.
+    pub(super) fn end(&self) -> Ended {
+        self.of_past(|past| past.end)
+    }
+    pub(super) fn set_end(&mut self, end: Ended) {
+        self.past_mut().end = end;
+    }
+
+    pub(super) fn restarts(&self) -> u32 {
+        self.of_past(|past| past.restarts)
+    }
+    pub(super) fn set_restarts(&mut self, restarts: u32) {
+        if restarts != self.restarts() {
+            self.past_mut().restarts = restarts;
+        }
+    }
+
+    /// Restarts (or pulls) of the present series (POD-21).
+    pub(super) fn tries(&self) -> u8 {
+        self.of_past(|past| past.tries)
+    }
+    /// One more of the series.
+    pub(super) fn tries_again(&mut self) {
+        let tries = &mut self.past_mut().tries;
+        *tries = tries.saturating_add(1);
+    }
+    /// The series is over.
+    pub(super) fn forget_tries(&mut self) {
+        if let Some(past) = &mut self.past {
+            past.tries = 0;
+        }
+    }
+
+    /// Exit code of the next exit, as far as one is planned, or of the last.
+    pub(super) fn code(&self) -> u8 {
+        self.of_past(|past| past.code)
+    }
+    /// Code and reason of the next exit.
+    pub(super) fn plan(&mut self, code: u8, why: EndReason) {
+        if (code, why) != (0, EndReason::ByCode) || self.past.is_some() {
+            let past = self.past_mut();
+            (past.code, past.why) = (code, why);
+        }
+    }
+
     /// The process has ended, as was planned, at `time`.
     pub(super) fn ends(&mut self, time: Time) {
         self.set(Run::RUNS, false);
-        self.ended = time;
         let (started, finished) = (Seconds::of(self.since), Seconds::of(time));
-        self.end = Ended { code: self.code, why: self.why, started, finished };
+        let past = self.past_mut();
+        past.ended = time;
+        past.end = Ended { code: past.code, why: past.why, started, finished };
     }
     /// A new step: everything waited for is off.
     pub(super) fn enter(&mut self, step: Step) {
         self.step = step;
-        self.generation = (self.generation + 1) & GENERATION;
+        self.generation.advance();
     }
 }
-
-/// Generations are counted in 24 bits.
-const GENERATION: u32 = 0xff_ffff;
 
 /// One worker.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Worker {
     /// When the containers will have stopped, while stopping; when it began to look after its containers before.
     pub(super) since: Time,
-    pub(super) name: Name,
     pub(super) pod: Id<Pod>,
     pub(super) uid: Uid,
     pub(super) node: Id<Node>,
@@ -258,15 +357,13 @@ pub(super) struct Worker {
     /// Place in the list of its node.
     pub(super) place: u32,
     /// Events of an earlier generation are stale.
-    pub(super) generation: u32,
-    pub(super) flags: Flags,
+    pub(super) generation: Generation,
     pub(super) stage: Stage,
+    pub(super) flags: Flags,
     /// Looks at claims of the present series.
     pub(super) tries: u8,
     /// How many of its pending events hold the cluster, those of its containers apart.
     pub(super) holds: u8,
-    /// Why it fails for good, if the kubelet decided so.
-    pub(super) reason: PodReason,
     /// Its container, if it has only one; otherwise see [`Workers::runs`].
     pub(super) only: Run,
 }
@@ -278,7 +375,7 @@ impl Worker {
     /// A new stage: everything waited for is off.
     pub(super) fn enter(&mut self, stage: Stage) {
         self.stage = stage;
-        self.generation = (self.generation + 1) & GENERATION;
+        self.generation.advance();
     }
 }
 
@@ -297,6 +394,8 @@ pub(super) struct Workers {
     several: FxHashMap<u32, Box<[Id<Volume>]>>,
     /// The containers of workers that have more than one, init containers first.
     many: FxHashMap<u32, Box<[Run]>>,
+    /// Why the pods of workers fail for good whose kubelet decided so.
+    failing: FxHashMap<u32, PodReason>,
 }
 
 impl Workers {
@@ -317,8 +416,8 @@ impl Workers {
     /// The number an event carries: of the worker, or of one of its containers.
     pub(super) fn token(&self, slot: u32, index: Option<usize>, what: What) -> u32 {
         let generation = match index {
-            None => self[slot].generation,
-            Some(index) => self.run(slot, index).generation,
+            None => self[slot].generation.number(),
+            Some(index) => self.run(slot, index).generation.number(),
         };
         generation << 8 | what as u32
     }
@@ -327,9 +426,9 @@ impl Workers {
     pub(super) fn read(&self, slot: u32, index: usize, token: u32) -> Option<What> {
         let what = What::ALL.get((token & 0xff) as usize).copied()?;
         let generation = if what.is_of_container() {
-            self.runs(slot).get(index)?.generation
+            self.runs(slot).get(index)?.generation.number()
         } else {
-            self[slot].generation
+            self[slot].generation.number()
         };
         (token >> 8 == generation).then_some(what)
     }
@@ -363,6 +462,20 @@ impl Workers {
     /// Some container really runs.
     pub(super) fn any_runs(&self, slot: u32) -> bool {
         self.runs(slot).iter().any(|run| run.is(Run::RUNS))
+    }
+
+    /// Why the worker's pod fails for good, if the kubelet decided so.
+    pub(super) fn reason(&self, slot: u32) -> PodReason {
+        self.failing.get(&slot).copied().unwrap_or(PodReason::None)
+    }
+
+    /// The kubelet decides that the worker's pod fails for good, or that it does not.
+    pub(super) fn set_reason(&mut self, slot: u32, reason: PodReason) {
+        if reason == PodReason::None {
+            self.failing.remove(&slot);
+        } else {
+            self.failing.insert(slot, reason);
+        }
     }
 
     /// Gives a new worker as many containers as its pod has.
@@ -415,6 +528,7 @@ impl Workers {
         }
         self.several.remove(&slot);
         self.many.remove(&slot);
+        self.failing.remove(&slot);
         self.free.push(slot);
     }
 
@@ -457,7 +571,7 @@ mod tests {
 
     #[test]
     fn a_million_workers_are_cheap() {
-        assert!(size_of::<Worker>() <= 112, "{}", size_of::<Worker>());
+        assert!(size_of::<Worker>() <= 64, "{}", size_of::<Worker>());
     }
 
     #[test]

@@ -11,33 +11,48 @@ use std::collections::BTreeSet;
 /// Volumes mounted on live machines.
 #[derive(Clone, Debug, Default)]
 pub struct Mounts {
-    mounted: BTreeSet<(Id<Node>, Id<Volume>)>,
+    /// By node, its volumes in order.
+    mounted: Vec<Vec<Id<Volume>>>,
     /// Detaches that wait for the machine to let go.
     awaited: BTreeSet<(Id<Node>, Id<Volume>)>,
 }
 
 impl Mounts {
+    fn on(&self, node: Id<Node>) -> &[Id<Volume>] {
+        self.mounted.get(node.index()).map_or(&[], Vec::as_slice)
+    }
+
     /// The machine has the volume mounted.
     pub fn has(&self, volume: Id<Volume>, node: Id<Node>) -> bool {
-        self.mounted.contains(&(node, volume))
+        self.on(node).binary_search(&volume).is_ok()
     }
 
     /// Everything mounted on a machine, in order of volume id.
     pub fn of(&self, node: Id<Node>) -> impl Iterator<Item = Id<Volume>> {
-        let all = (node, Id::from_index(0))..=(node, Id::NONE);
-        self.mounted.range(all).map(|(_, volume)| *volume)
+        self.on(node).iter().copied()
     }
 }
 
 impl World {
     /// A machine has mounted (staged) a volume.
     pub fn mount(&mut self, volume: Id<Volume>, node: Id<Node>) {
-        self.mounts.mounted.insert((node, volume));
+        let mounted = &mut self.mounts.mounted;
+        if node.index() >= mounted.len() {
+            mounted.resize_with(node.index() + 1, Vec::new);
+        }
+        let volumes = &mut mounted[node.index()];
+        if let Err(place) = volumes.binary_search(&volume) {
+            volumes.insert(place, volume);
+        }
     }
 
     /// A machine has unmounted (unstaged) a volume.
     pub fn unmount(&mut self, volume: Id<Volume>, node: Id<Node>) {
-        self.mounts.mounted.remove(&(node, volume));
+        if let Some(volumes) = self.mounts.mounted.get_mut(node.index())
+            && let Ok(place) = volumes.binary_search(&volume)
+        {
+            volumes.remove(place);
+        }
         if self.mounts.awaited.remove(&(node, volume)) {
             self.after(Duration::ZERO, Event::Storage(StorageEvent::Unmounted(volume, node)));
         }
@@ -48,6 +63,9 @@ impl World {
         let volumes: Vec<_> = self.mounts.of(node).collect();
         for volume in volumes {
             self.unmount(volume, node);
+        }
+        if let Some(volumes) = self.mounts.mounted.get_mut(node.index()) {
+            volumes.shrink_to_fit();
         }
     }
 
