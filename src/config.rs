@@ -240,8 +240,8 @@ pub struct Config {
     /// Burst of that.
     pub client_burst: u32,
     /// Additional latency of API writes, for perturbation: of the scheduler, of the workload controllers, of the
-    /// controllers of storage, endpoints and disruption, and of the other controllers.
-    pub extra_api: [Option<Latency>; 4],
+    /// controllers of storage, endpoints and disruption, of the other controllers, and of kubelets and drivers.
+    pub extra_api: [Option<Latency>; 5],
     /// A process whose watch runs behind by this much more, for perturbation.
     pub slow_watch: Option<(crate::event::Process, Latency)>,
     /// What containers and volumes do.
@@ -252,9 +252,7 @@ impl Config {
     /// The additional latency of this actor's writes.
     pub fn extra_api(&self, actor: Actor) -> Latency {
         let group = match actor {
-            Actor::User | Actor::Kubelet | Actor::Provisioner | Actor::Attacher => {
-                return Latency::Constant(Duration::ZERO);
-            }
+            Actor::User => return Latency::Constant(Duration::ZERO),
             Actor::Scheduler => 0,
             Actor::StatefulSetController | Actor::DeploymentController | Actor::ReplicaSetController => 1,
             Actor::VolumeController
@@ -262,6 +260,7 @@ impl Config {
             | Actor::EndpointSliceController
             | Actor::DisruptionController => 2,
             Actor::NodeController | Actor::TaintEviction | Actor::PodGc | Actor::GarbageCollector => 3,
+            Actor::Kubelet | Actor::Provisioner | Actor::Attacher => 4,
         };
         self.extra_api[group].unwrap_or(Latency::Constant(Duration::ZERO))
     }

@@ -66,11 +66,11 @@ fn perturb(config: &mut Config, seed: u64) {
     let lot = |n: u64| usize::try_from(seed % n).unwrap_or(0);
     let slow = between(30, 40);
     config.extra_api = match lot(5) {
-        1 => [Some(slow), None, None, None],
-        2 => [None, Some(slow), None, None],
-        3 => [None, None, Some(slow), None],
-        4 => [Some(between(3, 25)); 4],
-        _ => [None; 4],
+        1 => [Some(slow), None, None, None, None],
+        2 => [None, Some(slow), None, None, None],
+        3 => [None, None, Some(slow), None, None],
+        4 => [Some(between(3, 25)); 5],
+        _ => [None; 5],
     };
     config.latency.api_write = between(1, 6);
     config.latency.kubectl = between(1, 3);

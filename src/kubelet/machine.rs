@@ -40,6 +40,8 @@ pub(super) struct Machine {
     cut: bool,
     /// The network is whole, but the kubelet has not its watches again.
     reconnecting: bool,
+    /// It has started, and looks after its pods in a moment.
+    booting: bool,
     /// Grows with each loss: events of an earlier life are stale, and loops have new phases.
     pub(super) epoch: u32,
     /// When the network was cut.
@@ -133,7 +135,7 @@ impl Kubelets {
         machine.up = false;
         machine.shutting = false;
         machine.forgot = false;
-        machine.reconnecting = false;
+        (machine.booting, machine.reconnecting) = (false, false);
         machine.epoch += 1;
         machine.tick = false;
         machine.waiting.clear();
@@ -200,7 +202,7 @@ impl Kubelets {
         machine.cut_since = now;
         mark!("POD-49");
         if machine.up {
-            machine.reconnecting = false;
+            (machine.booting, machine.reconnecting) = (false, false);
             machine.epoch += 1;
             machine.tick = false;
         }
@@ -232,7 +234,13 @@ impl Kubelets {
     pub(super) fn reconnected(&mut self, node: Id<Node>, epoch: u32, world: &mut World) {
         let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.epoch == epoch) else { return };
         machine.reconnecting = false;
-        if machine.up { self.relist(node, world) } else { self.boot(node, world) }
+        if std::mem::take(&mut machine.booting) {
+            self.look_after_pods(node, world);
+        } else if machine.up {
+            self.relist(node, world);
+        } else {
+            self.boot(node, world);
+        }
     }
 
     /// What the machine does in the name of its kubelet although somebody else called.
@@ -252,6 +260,20 @@ impl Kubelets {
         }
         self.set_lease(node, true, world);
         self.ask_for_tick(node, true, world);
+        if recorded(world) {
+            // Its pods come after the node: the recorded kubelet writes one thing after another.
+            let machine = &mut self.machines[node.index()];
+            (machine.booting, machine.reconnecting) = (true, true);
+            let epoch = machine.epoch;
+            let delay = world.api_delay(Actor::Kubelet);
+            world.delay(delay, Event::Kubelet(KubeletEvent::Reconnected(node, epoch)));
+            return;
+        }
+        self.look_after_pods(node, world);
+    }
+
+    /// The pods that the API server has for a machine that has started.
+    fn look_after_pods(&mut self, node: Id<Node>, world: &mut World) {
         for slot in self.machines[node.index()].workers.clone() {
             self.workers[slot].flags.set(Flags::COUNTED, false);
             match self.object(slot, world) {

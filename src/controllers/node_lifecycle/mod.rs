@@ -67,7 +67,7 @@ pub struct NodeLifecycle {
     /// The last pass, at whose end zones are judged, and when its last write is done.
     pass: Option<Time>,
     pass_ends: Time,
-    /// Writes under way, with the state of the node that they go out from. `None`: read again just before.
+    /// Writes under way, with the state of the node that they go out from. `None`: it has not been read yet.
     writes: Vec<(Id<Node>, NodeWrite, Option<Revision>)>,
 }
 
@@ -328,36 +328,43 @@ impl NodeLifecycle {
         end
     }
 
-    /// Decides on a write: it is patched from the node as it is now, and takes an API call.
+    /// Decides on a write. A condition is written from the node as the controller knows it; for a taint the node is read
+    /// first, which is an API call of its own (`AddOrUpdateTaintOnNode`, `RemoveTaintOffNode`).
     fn write_later(&mut self, node: Id<Node>, what: NodeWrite, world: &mut World) -> Time {
-        let time = world.now() + world.api_delay(Actor::NodeController);
-        let revision = world.store.nodes.get(node).map(|node| node.meta.revision);
+        let known = what == NodeWrite::Unknown;
+        let revision = world.store.nodes.get(node).map(|node| node.meta.revision).filter(|_| known);
         self.writes.push((node, what, revision));
+        let time = world.now() + world.api_delay(Actor::NodeController);
         world.at(time, Event::Nodes(NodesEvent::Write(node, what, epoch(world))));
         time
     }
 
-    /// Whoever has written the node in between is not overwritten: the write is tried again later.
-    fn conflicts(&mut self, node: Id<Node>, what: NodeWrite, now: Revision, world: &mut World) -> bool {
+    /// True if the write can be made now. The node may have to be read first; and whoever has written it since is not
+    /// overwritten: the write is tried again later.
+    fn is_due(&mut self, node: Id<Node>, what: NodeWrite, now: Revision, world: &mut World) -> bool {
         let Some(place) = self.writes.iter().position(|write| (write.0, write.1) == (node, what)) else {
-            return false;
+            return true;
         };
         let (.., from) = self.writes.remove(place);
-        if from.is_none_or(|from| from == now) {
-            return false;
+        if from == Some(now) {
+            return true;
         }
-        let retry = if what == NodeWrite::Unknown {
-            CONDITION_RETRY
-        } else {
-            let nanos = TAINT_RETRY.as_nanos();
-            let key = u64::from(node.as_u32());
-            TAINT_RETRY
-                + Duration::from_nanos(world.chooser.below(Draw::Jitter as u32, key, u64::from(now.0), nanos))
+        let pause = match from {
+            None => Duration::ZERO,
+            Some(_) if what == NodeWrite::Unknown => CONDITION_RETRY,
+            Some(_) => {
+                let nanos = TAINT_RETRY.as_nanos();
+                let key = u64::from(node.as_u32());
+                let jitter = world.chooser.below(Draw::Jitter as u32, key, u64::from(now.0), nanos);
+                TAINT_RETRY + Duration::from_nanos(jitter)
+            }
         };
-        self.writes.push((node, what, None));
-        let delay = retry + world.api_delay(Actor::NodeController);
+        // What is known of the node now: the first read, or the condition's next try. A taint is read again.
+        let known = from.is_none() || what == NodeWrite::Unknown;
+        self.writes.push((node, what, known.then_some(now)));
+        let delay = pause + world.api_delay(Actor::NodeController);
         world.after(delay, Event::Nodes(NodesEvent::Write(node, what, epoch(world))));
-        true
+        false
     }
 
     /// A write reaches the API server.
@@ -366,7 +373,7 @@ impl NodeLifecycle {
             self.writes.retain(|write| write.0 != node);
             return;
         };
-        if self.conflicts(node, what, object.meta.revision, world) {
+        if !self.is_due(node, what, object.meta.revision, world) {
             return;
         }
         let keys = Keys::of(&mut world.store.names);
