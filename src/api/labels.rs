@@ -9,8 +9,13 @@ use rustc_hash::FxHashMap;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-/// The number of an interned set of `T`.
-pub struct SetId<T>(u32, PhantomData<fn() -> T>);
+/// The number of an interned set of `T`, in three bytes: every object has several, and none is nearly as rich in sets
+/// as it is in objects.
+pub struct SetId<T>([u8; 3], PhantomData<fn() -> T>);
+
+/// Numbers have 24 bits; a run makes fewer sets ([`crate::limits::MAX_EVENTS`]; the life of what a set is made for takes
+/// more than three).
+const MOST_SETS: u32 = 1 << 24;
 
 impl<T> Clone for SetId<T> {
     fn clone(&self) -> Self {
@@ -26,12 +31,12 @@ impl<T> PartialEq for SetId<T> {
 impl<T> Eq for SetId<T> {}
 impl<T> std::hash::Hash for SetId<T> {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+        self.number().hash(state);
     }
 }
 impl<T> std::fmt::Debug for SetId<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "#{}", self.0)
+        write!(f, "#{}", self.number())
     }
 }
 impl<T> Default for SetId<T> {
@@ -41,16 +46,27 @@ impl<T> Default for SetId<T> {
 }
 impl<T> SetId<T> {
     /// The empty set.
-    pub const EMPTY: SetId<T> = SetId(0, PhantomData);
+    pub const EMPTY: SetId<T> = SetId([0; 3], PhantomData);
+
+    fn of(number: u32) -> SetId<T> {
+        debug_assert!(number < MOST_SETS, "a run makes fewer sets");
+        let [a, b, c, _] = number.to_le_bytes();
+        SetId([a, b, c], PhantomData)
+    }
+
+    fn number(self) -> u32 {
+        let [a, b, c] = self.0;
+        u32::from_le_bytes([a, b, c, 0])
+    }
 
     /// True for the empty set.
     pub fn is_empty(self) -> bool {
-        self.0 == 0
+        self.0 == [0; 3]
     }
 
     /// Position in the interner, for side tables.
     pub fn index(self) -> usize {
-        self.0 as usize
+        self.number() as usize
     }
 }
 
@@ -59,31 +75,8 @@ pub type LabelsId = SetId<(Sym, Sym)>;
 /// Owner references.
 pub type OwnersId = SetId<Owner>;
 
-/// The number of an interned list of finalizers beyond the well-known ones of [`crate::api::objects::Finalizers`]. In
-/// three bytes, beside the one byte of those.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct WordsId([u8; 3]);
-
-impl WordsId {
-    /// True for the empty list.
-    pub fn is_empty(self) -> bool {
-        self == WordsId::default()
-    }
-
-    /// The list itself.
-    pub fn set(self) -> SetId<Sym> {
-        let [a, b, c] = self.0;
-        SetId(u32::from_le_bytes([a, b, c, 0]), PhantomData)
-    }
-}
-
-impl From<SetId<Sym>> for WordsId {
-    fn from(set: SetId<Sym>) -> WordsId {
-        debug_assert!(set.0 < 1 << 24, "each list is written by hand");
-        let [a, b, c, _] = set.0.to_le_bytes();
-        WordsId([a, b, c])
-    }
-}
+/// Lists of words.
+pub type WordsId = SetId<Sym>;
 
 /// One owner reference.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -119,17 +112,17 @@ impl<T: Clone + Eq + Hash> Interned<T> {
     /// The number of this set; the caller sorts where order has no meaning.
     pub fn intern(&mut self, set: &[T]) -> SetId<T> {
         if let Some(&n) = self.index.get(set) {
-            return SetId(n, PhantomData);
+            return SetId::of(n);
         }
         let n = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
         self.sets.push(set.into());
         self.index.insert(set.into(), n);
-        SetId(n, PhantomData)
+        SetId::of(n)
     }
 
     /// The members of a set.
     pub fn get(&self, id: SetId<T>) -> &[T] {
-        self.sets.get(id.0 as usize).map_or(&[], |s| s)
+        self.sets.get(id.index()).map_or(&[], |s| s)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod objects;
 pub mod patch;
 pub mod pod_spec;
 pub mod quantity;
+pub mod rare;
 pub mod rest;
 pub mod selector;
 pub mod status;

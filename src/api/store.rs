@@ -12,6 +12,7 @@ use crate::api::name_index::NameIndex;
 use crate::api::names::{Interner, Name, Sym, Uid};
 use crate::api::objects::*;
 use crate::api::pod_spec::{ClaimSpec, PodSpec, Template};
+use crate::api::rare::{Rare, Rares};
 use crate::kernel::hash::{inverse, mix64, unmix64};
 use crate::kernel::{Id, Time};
 use crate::world::Actor;
@@ -331,6 +332,8 @@ pub struct Store {
     pub owners: Interned<Owner>,
     /// Lists of words: unusual finalizers.
     pub words: Interned<Sym>,
+    /// The rarely set part of metadata.
+    pub rares: Rares,
     /// Statuses of containers.
     pub statuses: Interned<ContainerStatus>,
     specs: Specs,
@@ -670,6 +673,11 @@ impl Store {
             let value = self.labels.value(labels, self.names.known(key)?)?;
             Some(self.names.text(value).into())
         })
+    }
+
+    /// What the metadata of few objects says: deletion, unusual finalizers.
+    pub fn rare(&self, meta: &Meta) -> Rare {
+        self.rares.get(meta.rare)
     }
 
     /// The managing owner of an object.

@@ -432,7 +432,7 @@ impl Observer {
             "current": s.current, "updated": s.updated,
             "currentRevision": self.revision(&store.name_of(s.current_revision)),
             "updateRevision": self.revision(&store.name_of(s.update_revision)),
-            "observed": s.observed_generation == set.meta.generation,
+            "observed": s.observed_generation == set.meta.generation.get(),
         });
         (store.name_of(set.meta.name), state)
     }
@@ -578,7 +578,7 @@ fn deployment_state(deployment: &Deployment, store: &Store) -> (String, Value) {
         "specReplicas": deployment.spec.replicas, "replicas": s.replicas, "ready": s.ready,
         "available": s.available, "updated": s.updated, "unavailable": s.unavailable,
         "terminatingReplicas": s.terminating.unwrap_or(0),
-        "observed": s.observed_generation == deployment.meta.generation, "conditions": conditions,
+        "observed": s.observed_generation == deployment.meta.generation.get(), "conditions": conditions,
     });
     if let Some(revision) = annotation(deployment.meta.annotations, REVISION_ANNOTATION, store) {
         state["revision"] = json!(revision);

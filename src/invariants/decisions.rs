@@ -269,7 +269,7 @@ fn steps(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
         && seen.pods.len() == usize::try_from(seen.set.spec.replicas).unwrap_or(0)
         && status.current_revision == status.update_revision
         && Some(status.update_revision) == seen.update
-        && status.observed_generation == seen.set.meta.generation
+        && status.observed_generation == seen.set.meta.generation.get()
         && [status.ready, status.available, status.current, status.updated, status.replicas]
             .iter()
             .all(|counter| *counter == seen.set.spec.replicas);

@@ -50,14 +50,17 @@ fn transition(judge: &mut Judge<'_>, old: &Pod, pod: &Pod, name: &str) {
         anew || rank(pod.phase) >= rank(old.phase) && (!old.is_terminal() || pod.phase == old.phase);
     judge.holds(49, forward || by_hand, || format!("{name} went from {:?} to {:?}", old.phase, pod.phase));
     if old.is_terminating() {
+        let [before, now] = [old, pod].map(|pod| judge.world.store.rare(&pod.meta));
         // A delete that asks for less when the time is up already makes that time now (POD-4).
-        let latest = old.meta.deleted.max(Seconds::of(judge.world.now()));
-        let kept = pod.is_terminating() && pod.meta.deleted <= latest && pod.meta.grace <= old.meta.grace;
+        let latest = before.deleted.max(Seconds::of(judge.world.now()));
+        let kept = pod.is_terminating() && now.deleted <= latest && now.grace <= before.grace;
         judge.holds(50, kept, || format!("the deletion of {name} was taken back or put off"));
     }
     let bound = old.node.is_none() || pod.node == old.node;
     judge.holds(52, bound, || format!("{name} was bound twice"));
-    judge.holds(26, pod.meta.generation >= old.meta.generation, || format!("the generation of {name} fell"));
+    judge.holds(26, pod.meta.generation.get() >= old.meta.generation.get(), || {
+        format!("the generation of {name} fell")
+    });
 }
 
 fn created(judge: &mut Judge<'_>, pod: &Pod, name: &str) {
@@ -103,7 +106,7 @@ pub(super) fn judge_set(judge: &mut Judge<'_>, old: Option<&StatefulSet>, new: O
             && status.available <= status.ready;
         judge.holds(24, bounded, || format!("the status of {name} is out of bounds: {status:?}"));
         let grown = status.observed_generation >= old.status.observed_generation
-            && status.observed_generation <= set.meta.generation;
+            && status.observed_generation <= set.meta.generation.get();
         judge.holds(26, grown, || format!("observedGeneration of {name} went back or ahead"));
         if old.status.current_revision != status.current_revision
             && old.status.current_revision != Default::default()
@@ -117,7 +120,7 @@ pub(super) fn judge_set(judge: &mut Judge<'_>, old: Option<&StatefulSet>, new: O
     }
     let spec_changed = !std::sync::Arc::ptr_eq(&old.spec, &set.spec);
     if !spec_changed && !set.meta.is_terminating() {
-        judge.holds(26, old.meta.generation == set.meta.generation, || {
+        judge.holds(26, old.meta.generation.get() == set.meta.generation.get(), || {
             format!("the generation of {name} changed without its spec")
         });
     }

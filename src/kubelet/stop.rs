@@ -53,7 +53,7 @@ impl Kubelets {
         match self.workers[slot].stage {
             // The final status or the final delete is under way, or nothing is left to do.
             Stage::Stopped | Stage::Finished => {}
-            _ => self.stop_pod(slot, grace(object.meta.grace), world),
+            _ => self.stop_pod(slot, grace(world.store.rare(&object.meta).grace), world),
         }
     }
 

@@ -485,11 +485,12 @@ impl World {
         }
         let uid = self.store.next_uid();
         let created = Seconds::of(self.now());
+        let others = self.store.rare(object.meta()).other_finalizers;
         let meta = object.meta_mut();
         meta.uid = uid;
         meta.created = created;
-        meta.deleted = Seconds::NEVER;
-        meta.generation = u32::from(has_generation(T::KIND));
+        meta.rare = self.store.rares.of_finalizers(others);
+        meta.generation = Generation::of(u32::from(has_generation(T::KIND)));
         meta.finalizers = meta.finalizers.with(T::PROTECTION);
         let revision = self.store.next_revision();
         let Some(id) = T::table_mut(&mut self.store).insert(object, revision) else {
@@ -512,8 +513,10 @@ impl World {
         change(&mut new);
         let uid = old.meta().uid;
         let meta = new.meta();
-        let released =
-            meta.is_terminating() && !meta.has_finalizers() && meta.grace == 0 && old.meta().has_finalizers();
+        let released = meta.is_terminating()
+            && !meta.has_finalizers()
+            && old.meta().has_finalizers()
+            && self.store.rare(meta).grace == 0;
         let revision = self.store.next_revision();
         if released {
             mark!("POD-6");
@@ -549,7 +552,8 @@ impl World {
     ) -> Option<Revision> {
         self.update(id, rule, |object| {
             change(object);
-            object.meta_mut().generation += 1;
+            let meta = object.meta_mut();
+            meta.generation = meta.generation.next();
         })
     }
 
@@ -613,13 +617,13 @@ impl World {
             return Ok(Deleted::Gone);
         }
         let deleted = Seconds::of(self.now() + Duration::from_secs(u64::from(grace)));
+        let rare = self.store.rares.ending(meta.rare, deleted, grace);
         self.update(id, rule, |object| {
             let meta = object.meta_mut();
-            meta.deleted = deleted;
-            meta.grace = grace;
+            meta.rare = rare;
             meta.finalizers = meta.finalizers.with(added);
-            if meta.generation > 0 {
-                meta.generation += 1;
+            if meta.generation.get() > 0 {
+                meta.generation = meta.generation.next();
             }
         });
         Ok(Deleted::Terminating)
@@ -634,7 +638,8 @@ impl World {
         rule: Rule,
     ) -> Deleted {
         mark!("POD-4" if T::KIND == Kind::Pod);
-        let Some(grace) = grace.filter(|grace| *grace < meta.grace || *grace == 0) else {
+        let before = self.store.rare(meta);
+        let Some(grace) = grace.filter(|grace| *grace < before.grace || *grace == 0) else {
             return Deleted::Unchanged;
         };
         if grace == 0 && !meta.has_finalizers() {
@@ -642,16 +647,15 @@ impl World {
             self.remove(id, rule);
             return Deleted::Gone;
         }
-        if grace == meta.grace {
+        if grace == before.grace {
             return Deleted::Unchanged;
         }
-        let requested = meta.deleted.0.saturating_sub(meta.grace);
+        let requested = before.deleted.0.saturating_sub(before.grace);
         let now = Seconds::of(self.now());
         let shortened = Seconds(requested.saturating_add(grace)).max(now);
-        self.update(id, rule, |object| {
-            object.meta_mut().deleted = shortened;
-            object.meta_mut().grace = if shortened == now && grace > 0 { 1 } else { grace };
-        });
+        let grace = if shortened == now && grace > 0 { 1 } else { grace };
+        let rare = self.store.rares.ending(meta.rare, shortened, grace);
+        self.update(id, rule, |object| object.meta_mut().rare = rare);
         Deleted::Terminating
     }
 
@@ -701,7 +705,7 @@ impl World {
     /// lag of a watch.
     fn tell_kubelets<T: Stored + Noted>(&mut self, id: Id<T>, uid: Uid, old: Option<&T>) {
         let new = T::table(&self.store).get(id);
-        let Some(event) = T::kubelet_event(id, uid, old, new) else { return };
+        let Some(event) = T::kubelet_event(id, uid, old, new, &self.store) else { return };
         let key = u64::from(id.as_u32()) << 32 | u64::from(uid.0);
         let lag = self.draw(self.config.latency.watch, Draw::Watch, key, u64::from(self.store.revision().0));
         let cause = std::mem::replace(&mut self.cause, self.store.revision());

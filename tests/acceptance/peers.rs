@@ -184,7 +184,7 @@ fn are_in_order(store: &Store, set: &StatefulSet, pods: &[&Pod]) {
 fn are_counted(store: &Store, set: &StatefulSet, pods: &[&Pod]) {
     let status = &set.status;
     // Until the first status after a change of the spec the counters are about the revisions before it.
-    if status.observed_generation != set.meta.generation {
+    if status.observed_generation != set.meta.generation.get() {
         return;
     }
     let count = |n: i32| usize::try_from(n).unwrap_or(0).min(pods.len());

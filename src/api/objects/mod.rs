@@ -1,6 +1,6 @@
 //! The objects of the API server as plain structs.
 //!
-//! What there can be a million of (pods, claims, volumes, attachments) is `Copy` and 64 to 92 bytes; what belongs to
+//! What there can be a million of (pods, claims, volumes, attachments) is `Copy` and 52 to 80 bytes; what belongs to
 //! many of them at once (a template, a set of labels, an owner) is interned and named by number. What is rare (sets,
 //! nodes, services) keeps shared pointers. The JSON a user sees is rendered from these by `api::wire`.
 //!
@@ -21,6 +21,7 @@ use crate::api::kind::Kind;
 use crate::api::labels::{LabelsId, OwnersId, WordsId};
 use crate::api::names::{Name, Sym, Uid};
 use crate::api::pod_spec::{ClaimSpec, PodSpec, Template};
+use crate::api::rare::RareId;
 use crate::api::store::Store;
 use crate::event::KubeletEvent;
 use crate::kernel::{Id, Time};
@@ -61,7 +62,7 @@ impl Default for Seconds {
     }
 }
 
-/// The well-known finalizers as a bit set; others are in [`Meta::other_finalizers`].
+/// The well-known finalizers as a bit set; others are in [`crate::api::rare::Rare::other_finalizers`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Finalizers(pub u8);
 
@@ -80,6 +81,8 @@ impl Finalizers {
     pub const ATTACHER: Finalizers = Finalizers(16);
     /// `external-provisioner.volume.kubernetes.io/finalizer` (VOL-16).
     pub const PROVISIONER: Finalizers = Finalizers(32);
+    /// There are others, beyond the well-known ones.
+    pub const OTHERS: Finalizers = Finalizers(64);
 
     /// The finalizers with their texts.
     pub const ALL: [(Finalizers, &'static str); 6] = [
@@ -105,9 +108,38 @@ impl Finalizers {
     pub fn without(self, other: Finalizers) -> Finalizers {
         Finalizers(self.0 & !other.0)
     }
+    /// With these others, beyond the well-known ones.
+    #[must_use]
+    pub fn and(self, others: WordsId) -> Finalizers {
+        if others.is_empty() { self } else { self.with(Finalizers::OTHERS) }
+    }
     /// True if there is none.
     pub fn is_empty(self) -> bool {
         self.0 == 0
+    }
+}
+
+/// metadata.generation, in three bytes: nothing is respecified sixteen million times.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Generation([u8; 3]);
+
+impl Generation {
+    /// The generation of this number; it stops at the greatest there is.
+    pub fn of(number: u32) -> Generation {
+        let [a, b, c, _] = number.min((1 << 24) - 1).to_le_bytes();
+        Generation([a, b, c])
+    }
+
+    /// Its number; 0 for kinds that have none.
+    pub fn get(self) -> u32 {
+        let [a, b, c] = self.0;
+        u32::from_le_bytes([a, b, c, 0])
+    }
+
+    /// The one after it.
+    #[must_use]
+    pub fn next(self) -> Generation {
+        Generation::of(self.get() + 1)
     }
 }
 
@@ -124,32 +156,28 @@ pub struct Meta {
     pub revision: Revision,
     /// creationTimestamp.
     pub created: Seconds,
-    /// deletionTimestamp; set once deletion has begun.
-    pub deleted: Seconds,
-    /// deletionGracePeriodSeconds, meaningful while `deleted` is set.
-    pub grace: u32,
-    /// metadata.generation; 0 for kinds that have none.
-    pub generation: u32,
     /// Labels. A pod's identity labels may be held as flags instead ([`Pod::flags`]).
     pub labels: LabelsId,
     /// Annotations. Some well-known ones of claims and volumes are fields of theirs instead.
     pub annotations: LabelsId,
     /// Owner references.
     pub owners: OwnersId,
-    /// Finalizers that are not well known.
-    pub other_finalizers: WordsId,
-    /// Well-known finalizers.
+    /// Deletion, and finalizers that are not well known: see [`Store::rare`].
+    pub rare: RareId,
+    /// metadata.generation.
+    pub generation: Generation,
+    /// Well-known finalizers, and whether there are others.
     pub finalizers: Finalizers,
 }
 
 impl Meta {
     /// deletionTimestamp is set.
     pub fn is_terminating(&self) -> bool {
-        self.deleted.is_set()
+        self.rare.is_terminating()
     }
     /// True if any finalizer holds the object.
     pub fn has_finalizers(&self) -> bool {
-        !self.finalizers.is_empty() || !self.other_finalizers.is_empty()
+        !self.finalizers.is_empty()
     }
 }
 
@@ -177,6 +205,7 @@ pub trait Object: Clone {
         _uid: Uid,
         _old: Option<&Self>,
         _new: Option<&Self>,
+        _store: &Store,
     ) -> Option<KubeletEvent> {
         None
     }
@@ -266,11 +295,11 @@ mod tests {
 
     #[test]
     fn what_there_can_be_a_million_of_is_small() {
-        assert!(size_of::<Meta>() <= 52, "{}", size_of::<Meta>());
-        assert!(size_of::<Pod>() <= 92, "{}", size_of::<Pod>());
-        assert!(size_of::<Claim>() <= 68, "{}", size_of::<Claim>());
-        assert!(size_of::<Volume>() <= 84, "{}", size_of::<Volume>());
-        assert!(size_of::<Attachment>() <= 64, "{}", size_of::<Attachment>());
+        assert!(size_of::<Meta>() <= 40, "{}", size_of::<Meta>());
+        assert!(size_of::<Pod>() <= 80, "{}", size_of::<Pod>());
+        assert!(size_of::<Claim>() <= 56, "{}", size_of::<Claim>());
+        assert!(size_of::<Volume>() <= 72, "{}", size_of::<Volume>());
+        assert!(size_of::<Attachment>() <= 52, "{}", size_of::<Attachment>());
     }
 
     #[test]

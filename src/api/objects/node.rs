@@ -2,6 +2,7 @@
 use crate::api::kind::Kind;
 use crate::api::names::{Sym, Uid};
 use crate::api::objects::{Meta, Object, Seconds, Volume};
+use crate::api::store::Store;
 use crate::event::KubeletEvent;
 use crate::kernel::Id;
 use std::sync::Arc;
@@ -101,7 +102,13 @@ impl Object for Node {
     fn meta_mut(&mut self) -> &mut Meta {
         &mut self.meta
     }
-    fn kubelet_event(id: Id<Node>, _: Uid, old: Option<&Node>, new: Option<&Node>) -> Option<KubeletEvent> {
+    fn kubelet_event(
+        id: Id<Node>,
+        _: Uid,
+        old: Option<&Node>,
+        new: Option<&Node>,
+        _: &Store,
+    ) -> Option<KubeletEvent> {
         let same = old.zip(new).is_some_and(|(old, new)| {
             Arc::ptr_eq(&old.volumes_attached, &new.volumes_attached) && Arc::ptr_eq(&old.taints, &new.taints)
         });

@@ -336,12 +336,21 @@ impl Object for Pod {
     fn natural_grace(&self, store: &Store) -> u32 {
         if self.is_bound() && !self.is_terminal() { store.pod_spec(self.spec).grace } else { 0 }
     }
-    fn kubelet_event(id: Id<Pod>, uid: Uid, old: Option<&Pod>, new: Option<&Pod>) -> Option<KubeletEvent> {
+    fn kubelet_event(
+        id: Id<Pod>,
+        uid: Uid,
+        old: Option<&Pod>,
+        new: Option<&Pod>,
+        store: &Store,
+    ) -> Option<KubeletEvent> {
+        let ending = |pod: &Pod| {
+            let rare = store.rare(&pod.meta);
+            (rare.deleted, rare.grace)
+        };
         let bound = old.is_some_and(Pod::is_bound) || new.is_some_and(Pod::is_bound);
         let same = old.zip(new).is_some_and(|(old, new)| {
             old.node == new.node
-                && old.meta.deleted == new.meta.deleted
-                && old.meta.grace == new.meta.grace
+                && (old.meta.rare == new.meta.rare || ending(old) == ending(new))
                 && old.spec == new.spec
                 && old.meta.has_finalizers() == new.meta.has_finalizers()
         });

@@ -158,7 +158,7 @@ fn check(budget: &Budget, name: &str) -> Result<(), Status> {
     let forbidden = |why: &str| {
         Err(Status::forbidden(format!("poddisruptionbudget.policy \"{name}\" is forbidden: {why}")))
     };
-    if status.observed_generation < budget.meta.generation {
+    if status.observed_generation < budget.meta.generation.get() {
         mark!("PDB-3", "PDB-16");
         return too_many(format!("The disruption budget {name} is still being processed by the server."));
     }
@@ -282,7 +282,7 @@ mod tests {
         let refused = world.rest_evict(pods[1], DeleteOptions::default()).expect_err("spent");
         let causes = refused.details.map(|details| details.causes).unwrap_or_default();
         assert_eq!(causes, ["The disruption budget web needs 2 healthy pods and has 3 currently"]);
-        world.update(id, Rule::NONE, |budget| budget.meta.generation = 2);
+        world.update(id, Rule::NONE, |budget| budget.meta.generation = Generation::of(2));
         let refused = world.rest_evict(pods[1], DeleteOptions::default()).expect_err("not observed");
         let causes = refused.details.map(|details| details.causes).unwrap_or_default();
         assert_eq!(causes, ["The disruption budget web is still being processed by the server."]);

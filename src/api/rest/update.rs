@@ -128,7 +128,7 @@ impl World {
         }
         let mut after = T::from_json(&mut self.store, &new);
         let meta = *old.meta();
-        after.keep_identity(&meta);
+        after.keep_identity(&meta, &mut self.store.rares);
         if part == Part::Main {
             after.keep_status(&old);
         }
@@ -142,7 +142,7 @@ impl World {
         }
         let id = object.id::<T>();
         let write = |stored: &mut T| *stored = after;
-        if meta.generation > 0 && part == Part::Main && desires_more(object.kind, &before, &shown) {
+        if meta.generation.get() > 0 && part == Part::Main && desires_more(object.kind, &before, &shown) {
             self.update_spec(id, Rule::NONE, write);
         } else {
             self.update(id, Rule::NONE, write);

@@ -7,7 +7,8 @@ use super::fields::{Object, count, flag, list, pairs, text, texts};
 use crate::api::kind::Kind;
 use crate::api::labels::{LabelsId, Owner, OwnersId, WordsId};
 use crate::api::names::Sym;
-use crate::api::objects::{Finalizers, Meta, Revision, Seconds};
+use crate::api::objects::{Finalizers, Generation, Meta, Revision, Seconds};
+use crate::api::rare::Rare;
 use crate::api::store::Store;
 use crate::api::text::{parse_timestamp, timestamp};
 use serde_json::{Value, json};
@@ -50,8 +51,8 @@ pub(crate) fn to_json(store: &Store, kind: Kind, meta: &Meta) -> Object {
     json.insert("uid".into(), store.uid_text(meta.uid).into());
     json.insert("resourceVersion".into(), meta.revision.0.to_string().into());
     json.insert("creationTimestamp".into(), time(meta.created));
-    if meta.generation > 0 {
-        json.insert("generation".into(), meta.generation.into());
+    if meta.generation.get() > 0 {
+        json.insert("generation".into(), meta.generation.get().into());
     }
     let (labels, annotations) = (labels_to_json(store, meta.labels), labels_to_json(store, meta.annotations));
     for (field, map) in [("labels", labels), ("annotations", annotations)] {
@@ -71,8 +72,9 @@ pub(crate) fn to_json(store: &Store, kind: Kind, meta: &Meta) -> Object {
         json.insert("finalizers".into(), finalizers.into());
     }
     if meta.is_terminating() {
-        json.insert("deletionTimestamp".into(), time(meta.deleted));
-        json.insert("deletionGracePeriodSeconds".into(), meta.grace.into());
+        let rare = store.rare(meta);
+        json.insert("deletionTimestamp".into(), time(rare.deleted));
+        json.insert("deletionGracePeriodSeconds".into(), rare.grace.into());
     }
     json
 }
@@ -114,7 +116,8 @@ fn type_of_owner<'a>(store: &'a Store, owner: &Owner) -> (&'a str, &'a str) {
 
 fn finalizers_to_json(store: &Store, meta: &Meta) -> Vec<Value> {
     let known = Finalizers::ALL.iter().filter(|(f, _)| meta.finalizers.has(*f)).map(|(_, text)| *text);
-    let others = store.words.get(meta.other_finalizers.set()).iter().map(|word| store.names.text(*word));
+    let others =
+        store.words.get(store.rare(meta).other_finalizers).iter().map(|word| store.names.text(*word));
     known.chain(others).map(Value::from).collect()
 }
 
@@ -129,6 +132,11 @@ pub(crate) fn from_json(
     let empty = Value::Null;
     let json = object.get("metadata").unwrap_or(&empty);
     let (finalizers, other_finalizers) = finalizers_from(store, json);
+    let rare = store.rares.intern(Rare {
+        deleted: seconds(json, "deletionTimestamp"),
+        grace: count(json, "deletionGracePeriodSeconds"),
+        other_finalizers,
+    });
     let namespace = match text(json, "namespace") {
         _ if !is_namespaced(kind, object) => Sym::EMPTY,
         "" => Sym::DEFAULT,
@@ -141,13 +149,11 @@ pub(crate) fn from_json(
         uid: store.uid_from_text(text(json, "uid")).unwrap_or_default(),
         revision: Revision(text(json, "resourceVersion").parse().unwrap_or(0)),
         created: seconds(json, "creationTimestamp"),
-        deleted: seconds(json, "deletionTimestamp"),
-        grace: count(json, "deletionGracePeriodSeconds"),
-        generation: count(json, "generation"),
+        generation: Generation::of(count(json, "generation")),
         labels: labels_from(store, kept("labels")),
         annotations: labels_from(store, kept("annotations")),
         owners: owners_from(store, json),
-        other_finalizers,
+        rare,
         finalizers,
     }
 }
@@ -170,7 +176,8 @@ fn finalizers_from(store: &mut Store, metadata: &Value) -> (Finalizers, WordsId)
             None => others.push(store.names.word(text)),
         }
     }
-    (known, store.words.intern(&others).into())
+    let others = store.words.intern(&others);
+    (known.and(others), others)
 }
 
 /// Owner references. A uid that is none of this run gets a number that no object has.

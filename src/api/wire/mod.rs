@@ -18,6 +18,7 @@ pub use storage::intern_claim_spec;
 pub use workload::intern_template;
 
 use crate::api::objects::{Meta, Object};
+use crate::api::rare::{Rare, Rares};
 use crate::api::store::Store;
 use crate::trace::notes::Noted;
 use serde_json::{Value, json};
@@ -33,13 +34,15 @@ pub trait Wire: Noted {
     /// Takes over from `old` how the same spec is held: shared, by the same number.
     fn keep_spec(&mut self, _old: &Self) {}
     /// Takes over what of metadata only the server writes.
-    fn keep_identity(&mut self, old: &Meta) {
+    fn keep_identity(&mut self, old: &Meta, rares: &mut Rares) {
         let meta = self.meta_mut();
+        let other_finalizers = rares.get(meta.rare).other_finalizers;
+        let rare = rares.intern(Rare { other_finalizers, ..rares.get(old.rare) });
         *meta = Meta {
             labels: meta.labels,
             annotations: meta.annotations,
             owners: meta.owners,
-            other_finalizers: meta.other_finalizers,
+            rare,
             finalizers: meta.finalizers,
             ..*old
         };

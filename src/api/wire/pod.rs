@@ -86,7 +86,7 @@ fn conditions(pod: &Pod, spec: &PodSpec) -> Value {
             "reason": unless_empty(reason),
             "lastProbeTime": null,
             "lastTransitionTime": meta::time(since),
-            "observedGeneration": pod.meta.generation,
+            "observedGeneration": pod.meta.generation.get(),
         }))
     };
     let mut conditions = Vec::new();
@@ -164,7 +164,7 @@ impl Wire for Pod {
             "reason": if self.reason.is_of_scheduling() { Value::Null } else { unless_empty(self.reason.as_str()) },
             "message": unless_empty(self.reason.message()),
             "nominatedNodeName": nominated.map(|node| store.name_of(node.meta.name)),
-            "observedGeneration": self.flags.has(PodFlags::REPORTED).then_some(self.meta.generation),
+            "observedGeneration": self.flags.has(PodFlags::REPORTED).then_some(self.meta.generation.get()),
         }));
         json
     }

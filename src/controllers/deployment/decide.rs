@@ -110,7 +110,7 @@ impl Sync<'_> {
         self.world.emit(self.id, true, "SelectingAll", |_| {
             "This deployment is selecting all pods. A non-empty selector is required.".into()
         });
-        let generation = self.deployment.meta.generation;
+        let generation = self.deployment.meta.generation.get();
         if self.deployment.status.observed_generation < generation {
             self.deployment.status.observed_generation = generation;
             self.write_status(Rule::dep(6));
@@ -455,7 +455,7 @@ impl Sync<'_> {
         for set in alive.into_iter().take(surplus) {
             let idle = set.set.status.replicas == 0
                 && set.set.spec.replicas == 0
-                && set.set.meta.generation <= set.set.status.observed_generation;
+                && set.set.meta.generation.get() <= set.set.status.observed_generation;
             if idle {
                 self.plan.call(Rule::dep(15), Call::Delete(set.id));
             }

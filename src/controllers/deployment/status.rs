@@ -68,7 +68,7 @@ pub(super) fn counters<'a>(
     let sum = |number: fn(&ReplicaSet) -> i32| all.clone().map(number).sum::<i32>();
     let available = sum(|set| set.status.available);
     DeploymentStatus {
-        observed_generation: deployment.meta.generation,
+        observed_generation: deployment.meta.generation.get(),
         replicas: sum(|set| set.status.replicas),
         updated: new.map_or(0, |set| set.status.replicas),
         ready: sum(|set| set.status.ready),
@@ -95,7 +95,7 @@ pub(super) fn is_complete(deployment: &Deployment, status: &DeploymentStatus) ->
     status.updated == replicas
         && status.replicas == replicas
         && status.available == replicas
-        && status.observed_generation >= deployment.meta.generation
+        && status.observed_generation >= deployment.meta.generation.get()
 }
 
 /// There are more updated, ready or available pods than before, or fewer old ones (DEP-17).

@@ -75,7 +75,7 @@ pub(super) fn sync(id: Id<Budget>, budget: &Budget, count: &Count, world: &mut W
     let healthy = count.healthy - disrupted.healthy;
     let allowed = maths::allowed(demand, healthy);
     let status = BudgetStatus {
-        observed_generation: budget.meta.generation,
+        observed_generation: budget.meta.generation.get(),
         allowed,
         healthy,
         desired: demand.desired,

@@ -368,7 +368,9 @@ impl Endpoints {
                 let respecified = current.endpoints != content.endpoints || current.ports != content.ports;
                 world.update(*slice, rule, |slice| {
                     slice.meta.labels = content.labels;
-                    slice.meta.generation += u32::from(respecified);
+                    if respecified {
+                        slice.meta.generation = slice.meta.generation.next();
+                    }
                     slice.endpoints.clone_from(&content.endpoints);
                     slice.ports = content.ports.clone();
                 });

@@ -224,7 +224,7 @@ fn slices_of_at_most_a_hundred() {
     assert_eq!(bench.lens(web), [1, 100]);
     // A pod that leaves and one that comes at the same time share one write of one slice.
     let writes =
-        |bench: &Bench| bench.slices(web).iter().map(|slice| slice.meta.generation).collect::<Vec<_>>();
+        |bench: &Bench| bench.slices(web).iter().map(|slice| slice.meta.generation.get()).collect::<Vec<_>>();
     let before = writes(&bench);
     bench.world.remove(pods[0], Rule::NONE);
     bench.settle();

@@ -174,7 +174,8 @@ impl Caller<'_> {
             labels: template.labels,
             annotations: template.annotations,
             owners,
-            other_finalizers: template.finalizers,
+            rare: store.rares.of_finalizers(template.finalizers),
+            finalizers: Finalizers::NONE.and(template.finalizers),
             ..Meta::default()
         };
         let pod = Pod {

@@ -78,7 +78,7 @@ impl Look<'_> {
         }
         let managed = !plan.steps.is_empty();
         if managed || self.is_status_outdated(&counts) {
-            let generation = self.set.meta.generation;
+            let generation = self.set.meta.generation.get();
             plan.always(Rule::rs(6), Call::Status { counts, generation, short: surplus < 0 });
         }
         if let Some(at) = counts.next_available.filter(|_| counts.ready != counts.available) {
@@ -161,7 +161,7 @@ impl Look<'_> {
             || status.ready != counts.ready
             || status.available != counts.available
             || status.terminating != Some(counts.terminating)
-            || status.observed_generation != set.meta.generation
+            || status.observed_generation != set.meta.generation.get()
             || !status.conditions.is_empty()
     }
 }

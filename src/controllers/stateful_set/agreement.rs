@@ -5,6 +5,7 @@ use super::naive;
 use super::revision;
 use super::testing::{Bench, SetOptions, bare_pod, respec, set};
 use crate::api::objects::*;
+use crate::api::rare::RareId;
 use crate::event::Process;
 use crate::kernel::Id;
 use crate::rule::Rule;
@@ -117,8 +118,9 @@ fn apply(bench: &mut Bench, id: Id<StatefulSet>, options: &mut SetOptions, step:
             (options.when_scaled, options.when_deleted) = (policy(*scaled), policy(*deleted));
         }
         Step::Delete => {
+            let rare = bench.world.store.rares.ending(RareId::default(), Seconds(0), 0);
             bench.world.update(id, Rule::NONE, |set| {
-                set.meta.deleted = Seconds(0);
+                set.meta.rare = rare;
                 set.meta.finalizers = Finalizers::FOREGROUND;
             });
         }
@@ -149,7 +151,8 @@ fn change(bench: &mut Bench, step: &Step) {
         match step {
             Step::ClaimGone(_) => drop(bench.world.remove(claim, Rule::NONE)),
             Step::ClaimTerminates(_) => {
-                bench.world.update(claim, Rule::NONE, |claim| claim.meta.deleted = Seconds(0));
+                let rare = bench.world.store.rares.ending(RareId::default(), Seconds(0), 0);
+                bench.world.update(claim, Rule::NONE, |claim| claim.meta.rare = rare);
             }
             _ => {
                 let none = bench.world.store.owners.intern(&[]);

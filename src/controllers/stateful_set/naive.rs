@@ -317,7 +317,7 @@ impl Sync<'_> {
 
     fn status(&self, unnumbered: bool) -> StatefulSetStatus {
         let mut status = StatefulSetStatus {
-            observed_generation: self.set.meta.generation,
+            observed_generation: self.set.meta.generation.get(),
             current_revision: self.choice.current.name,
             update_revision: self.choice.update.name,
             collisions: Some(self.choice.collisions),

@@ -230,6 +230,8 @@ impl Underway {
         }
         refusal(world, name, ordinal, target.label)?;
         let stamp = self.stamp(which, world)?;
+        let finalizers = world.store.template(target.template).finalizers;
+        let rare = world.store.rares.of_finalizers(finalizers);
         let template = world.store.template(target.template);
         let meta = Meta {
             name,
@@ -237,7 +239,8 @@ impl Underway {
             labels: stamp.labels,
             annotations: template.annotations,
             owners: self.owners,
-            other_finalizers: template.finalizers,
+            rare,
+            finalizers: Finalizers::NONE.and(finalizers),
             ..Meta::default()
         };
         let mut flags = PodFlags::default();

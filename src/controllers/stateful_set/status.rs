@@ -27,7 +27,7 @@ pub(super) fn computed(
         updated += i32::from(alive && slot.revision == choice.update.label);
     }
     StatefulSetStatus {
-        observed_generation: set.meta.generation,
+        observed_generation: set.meta.generation.get(),
         replicas: tally.replicas,
         ready: tally.ready,
         available: tally.available,

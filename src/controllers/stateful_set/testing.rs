@@ -6,6 +6,7 @@ use crate::api::labels::{LabelsId, OwnersId};
 use crate::api::names::{Name, Sym};
 use crate::api::objects::*;
 use crate::api::pod_spec::{AccessModes, ClaimSpec, Template};
+use crate::api::rare::RareId;
 use crate::api::selector::Selector;
 use crate::api::store::{Change, REVISION_LABEL, Store};
 use crate::config::Config;
@@ -350,8 +351,9 @@ impl Bench {
     /// The set is deleted and what it owned left behind, as `--cascade=orphan` does (STS-91).
     pub(super) fn orphan(&mut self, id: Id<StatefulSet>) {
         let uid = self.world.store.get(id).unwrap().meta.uid;
+        let rare = self.world.store.rares.ending(RareId::default(), Seconds(0), 0);
         self.world.update(id, Rule::NONE, |set| {
-            set.meta.deleted = Seconds(0);
+            set.meta.rare = rare;
             set.meta.finalizers = Finalizers::ORPHAN;
         });
         let pods: Vec<_> = self.world.store.pods.iter().map(|(id, pod)| (id, pod.meta.owners)).collect();

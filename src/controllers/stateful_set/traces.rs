@@ -4,6 +4,7 @@
 use super::testing::{Bench, SetOptions, bare_pod, cut, healthy, report, respec, set};
 use crate::api::kind::Kind;
 use crate::api::objects::*;
+use crate::api::rare::RareId;
 use crate::api::store::Verb;
 use crate::controllers::plan::{Wait, WaitOn};
 use crate::decision::Moment;
@@ -385,10 +386,11 @@ fn revisions_are_reused_and_forgotten() {
 #[test]
 fn sts_90_being_deleted() {
     let (mut bench, id) = healthy(&two());
+    let rare = bench.world.store.rares.ending(RareId::default(), Seconds(0), 0);
     bench.world.update(id, Rule::NONE, |set| {
-        set.meta.deleted = Seconds(0);
+        set.meta.rare = rare;
         set.meta.finalizers = Finalizers::FOREGROUND;
-        set.meta.generation += 1;
+        set.meta.generation = set.meta.generation.next();
     });
     expect!(bench, ["status 2 2 2 2=2"]);
     bench.gone("web-0");

@@ -144,7 +144,7 @@ fn sts_42_collision() {
     };
     bench.world.create(other, Rule::NONE).unwrap();
     let id = bench.world.store.stateful_sets.iter().next().unwrap().0;
-    bench.world.update(id, Rule::NONE, |set| set.meta.grace = 1);
+    bench.world.update(id, Rule::NONE, |_| ());
     bench.run();
     assert_eq!(bench.world.store.revisions.len(), 2);
     let status = bench.world.store.get(id).unwrap().status;
@@ -163,7 +163,7 @@ fn sts_47_semantic_comparison() {
             let old = revision.data.replace("\"metadata\":{", "\"metadata\":{\"creationTimestamp\":null,");
             revision.data = old.into();
         });
-        bench.world.update(id, Rule::NONE, |set| set.meta.grace = 1);
+        bench.world.update(id, Rule::NONE, |_| ());
         assert_eq!(bench.run().iter().any(|write| write.starts_with("revision")), !gate);
     }
 }
@@ -377,7 +377,7 @@ fn t_sts_084_waits_until_its_writes_are_in_its_cache() {
     // A claim alone: that of a pending pod.
     let of_pod = claim(&bench.world, "data-web-0").unwrap();
     bench.world.remove(of_pod, Rule::NONE);
-    bench.world.update(id, Rule::NONE, |set| set.meta.generation += 1);
+    bench.world.update(id, Rule::NONE, |set| set.meta.generation = set.meta.generation.next());
     waits_for_its_own_writes(&mut bench, id, "create data-web-0");
     // A repaired pod.
     let (mut bench, id) = healthy(&SetOptions::default());

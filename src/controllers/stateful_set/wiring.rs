@@ -4,6 +4,7 @@ use crate::api::kind::Kind;
 use crate::api::labels::Owner;
 use crate::api::names::{Sym, Uid};
 use crate::api::objects::*;
+use crate::api::rare::RareId;
 use crate::api::selector::Selector;
 use crate::api::template_hash::revision_data;
 use crate::event::Process;
@@ -89,8 +90,9 @@ fn t_sts_090_a_set_that_is_going_adopts_nothing() {
     bench.world.update(revision, Rule::NONE, |revision| revision.meta.owners = Default::default());
     let orphan = bare_pod(&mut bench.world, "web-0");
     bench.run_for(100);
+    let rare = bench.world.store.rares.ending(RareId::default(), Seconds(0), 0);
     bench.world.update(id, Rule::NONE, |set| {
-        set.meta.deleted = Seconds(0);
+        set.meta.rare = rare;
         set.meta.finalizers = Finalizers::FOREGROUND;
     });
     // The orphan has been seen, the deletion has not.
@@ -296,7 +298,7 @@ fn t_sts_134_revisions_of_older_releases_mean_the_same() {
         });
         bench.news();
         // Whatever makes the set look.
-        bench.world.update(id, Rule::NONE, |set| set.meta.grace = 1);
+        bench.world.update(id, Rule::NONE, |_| ());
         assert_eq!(bench.run(), [""; 0], "{old}");
         assert!(!bench.woken.is_empty() && bench.world.store.revisions.len() == 1);
         let same = |name: &str| {

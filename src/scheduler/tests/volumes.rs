@@ -147,7 +147,7 @@ fn a_claim_written_meanwhile_is_a_conflict_and_a_real_back_off() {
     bench.run(3);
     let name = bench.name("data");
     let (id, _) = bench.cluster.world.store.claims.find(Sym::DEFAULT, name).unwrap();
-    bench.cluster.world.update(id, Rule::NONE, |claim: &mut Claim| claim.meta.grace += 1);
+    bench.cluster.world.update(id, Rule::NONE, |_| ());
     bench.run(50);
     assert_eq!(bench.reason("a"), PodReason::SchedulerError);
     assert_eq!(
