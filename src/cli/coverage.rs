@@ -40,7 +40,8 @@ fn no_rule(id: &str) -> Refusal {
     Refusal::invalid(format!("error: --rule: there is no rule `{}` in docs/semantics", escape(id)))
 }
 
-/// Plays every scenario and returns the marks of each: our own scenarios before recorded ones, short before long.
+/// Plays every scenario and returns the marks of each: our own scenarios before recorded ones, short before long, and
+/// last those that are meant to be refused, which teach little.
 fn plays(paths: &[String]) -> Result<Vec<(String, Marks)>, Refusal> {
     let mut found = Vec::new();
     for path in paths {
@@ -57,7 +58,8 @@ fn plays(paths: &[String]) -> Result<Vec<(String, Marks)>, Refusal> {
         let name = path.with_extension("").to_string_lossy().into_owned();
         let recorded = path.with_extension("trace.json").exists();
         let length = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-        plays.push(((recorded, length), name, play(&path, recorded)?));
+        let refused = path.with_extension("expected").exists();
+        plays.push(((refused, recorded, length), name, play(&path, recorded)?));
     }
     plays.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
     Ok(plays.into_iter().map(|(_, name, marks)| (name, marks)).collect())
