@@ -48,6 +48,16 @@ pub enum ClaimName {
     PerOrdinal(Sym),
 }
 
+impl ClaimName {
+    /// The claim that a pod of this name means; None: the name has no ordinal.
+    pub fn of(self, pod: crate::api::names::Name) -> Option<crate::api::names::Name> {
+        match self {
+            ClaimName::Fixed(name) => Some(name),
+            ClaimName::PerOrdinal(stem) => Some(crate::api::names::Name::numbered(stem, pod.ordinal()?)),
+        }
+    }
+}
+
 /// A volume of a pod that is a claim.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ClaimUse {
@@ -340,6 +350,11 @@ pub struct PodSpec {
 }
 
 impl PodSpec {
+    /// The names of the claims that a pod of this name uses.
+    pub fn claims_of(&self, pod: crate::api::names::Name) -> impl Iterator<Item = crate::api::names::Name> {
+        self.claims.iter().filter_map(move |used| used.claim.of(pod))
+    }
+
     /// All containers in the order of their statuses: init containers, then regular ones.
     pub fn all_containers(&self) -> impl Iterator<Item = &Container> {
         self.inits.iter().chain(&self.containers)

@@ -21,19 +21,11 @@ pub struct ClaimUsers {
     per_ordinal: FxHashMap<(Sym, Sym), Vec<(Sym, u32)>>,
 }
 
-/// The claim that `pod` means by `claim`, if there can be one.
-pub fn claim_name(pod: &Pod, claim: ClaimName) -> Option<Name> {
-    match claim {
-        ClaimName::Fixed(name) => Some(name),
-        ClaimName::PerOrdinal(stem) => Some(Name::numbered(stem, pod.meta.name.ordinal()?)),
-    }
-}
-
 /// The names of all claims of a pod.
 pub fn claims_of(view: View<'_>, pod: &Pod) -> impl Iterator<Item = Name> {
     let spec = view.store.pod_spec(pod.spec).clone();
     let pod = *pod;
-    (0..spec.claims.len()).filter_map(move |i| claim_name(&pod, spec.claims[i].claim))
+    (0..spec.claims.len()).filter_map(move |i| spec.claims[i].claim.of(pod.meta.name))
 }
 
 impl ClaimUsers {

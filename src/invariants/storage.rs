@@ -1,21 +1,12 @@
 //! Judgements of claims, volumes and attachments: binding, zones, exclusive and safe attachment.
 use crate::api::names::{Name, Sym};
 use crate::api::objects::*;
-use crate::api::pod_spec::{ClaimName, PodSpec};
 use crate::api::store::Store;
 use crate::event::Process;
 use crate::invariants::Judge;
 use crate::kernel::Id;
 use crate::storage::Csi;
 use crate::world::Actor;
-
-/// The names of the claims a pod uses.
-pub(super) fn claims_of<'a>(spec: &'a PodSpec, pod: &'a Pod) -> impl Iterator<Item = Name> + 'a {
-    spec.claims.iter().filter_map(|claim| match claim.claim {
-        ClaimName::Fixed(name) => Some(name),
-        ClaimName::PerOrdinal(stem) => Some(Name::numbered(stem, pod.meta.name.ordinal()?)),
-    })
-}
 
 /// The volume behind a claim of this name, if it is bound.
 fn volume_of(store: &Store, namespace: Sym, claim: Name) -> Option<(Id<Volume>, &Volume)> {
@@ -32,7 +23,7 @@ pub(super) fn judge_pod(judge: &mut Judge<'_>, old: Option<&Pod>, new: Option<&P
     }
     let zone = store.nodes.last_known(pod.node).map(|node| node.zone);
     let spec = store.pod_spec(pod.spec);
-    let zones: Vec<_> = claims_of(spec, pod)
+    let zones: Vec<_> = spec.claims_of(pod.meta.name)
         .filter_map(|claim| volume_of(store, pod.meta.namespace, claim))
         .map(|(_, v)| v.zone)
         .collect();
@@ -63,7 +54,7 @@ pub(super) fn judge_claim(judge: &mut Judge<'_>, old: Option<&Claim>, new: Optio
         let user = store.pods.iter().find(|(_, pod)| {
             pod.is_bound()
                 && pod.meta.namespace == before.meta.namespace
-                && claims_of(store.pod_spec(pod.spec), pod).any(|claim| claim == before.meta.name)
+                && store.pod_spec(pod.spec).claims_of(pod.meta.name).any(|claim| claim == before.meta.name)
         });
         let by_hand = actor == Actor::User;
         judge.holds(34, user.is_none() || by_hand, || {
@@ -203,7 +194,7 @@ fn safe_detach(judge: &mut Judge<'_>, attachment: &Attachment) {
         let done = came_since || pod.is_terminal() || pod.is_terminating() && !pod.has_running_container();
         pod.node == attachment.node
             && !done
-            && claims_of(view.store.pod_spec(pod.spec), pod).any(|claim| {
+            && view.store.pod_spec(pod.spec).claims_of(pod.meta.name).any(|claim| {
                 view.find::<Claim>(pod.meta.namespace, claim)
                     .is_some_and(|(_, claim)| claim.volume == attachment.volume)
             })

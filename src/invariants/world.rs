@@ -2,7 +2,6 @@
 use crate::api::names::Uid;
 use crate::api::objects::*;
 use crate::invariants::Judge;
-use crate::invariants::storage::claims_of;
 use crate::kernel::Id;
 use crate::kubelet::Kubelets;
 use crate::world::Actor;
@@ -58,7 +57,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, kubelets: &Kubelets) {
         }
         if let Some(object) = known {
             let mounted: Vec<_> = kubelets.mounted(*node).collect();
-            let all = claims_of(store.pod_spec(object.spec), object).all(|claim| {
+            let all = store.pod_spec(object.spec).claims_of(object.meta.name).all(|claim| {
                 store
                     .claims
                     .find(object.meta.namespace, claim)

@@ -6,7 +6,6 @@
 //! not looked at a second time.
 use super::worker::{Flags, Stage, What};
 use super::{Kubelets, recorded};
-use crate::api::names::Name;
 use crate::api::objects::{Node, Pod, Volume, added_volumes};
 use crate::api::pod_spec::ClaimName;
 use crate::event::{Event, KubeletEvent};
@@ -340,11 +339,7 @@ impl Holdings {
 
 /// The volume behind a claim of a pod, if the claim is bound to it and it to the claim.
 fn volume_of(pod: &Pod, claim: ClaimName, world: &World) -> Option<Id<Volume>> {
-    let name = match claim {
-        ClaimName::Fixed(name) => name,
-        ClaimName::PerOrdinal(stem) => Name::numbered(stem, pod.meta.name.ordinal()?),
-    };
-    let (_, claim) = world.store.claims.find(pod.meta.namespace, name)?;
+    let (_, claim) = world.store.claims.find(pod.meta.namespace, claim.of(pod.meta.name)?)?;
     let volume = world.store.volumes.get(claim.volume).filter(|_| claim.is_fully_bound())?;
     (volume.claim.uid == claim.meta.uid).then_some(claim.volume)
 }

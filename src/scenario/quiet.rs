@@ -19,14 +19,7 @@ fn waits_for_volumes(pod: &Pod, world: &World) -> bool {
         return false;
     }
     let spec = world.store.pod_spec(pod.spec);
-    spec.claims.iter().any(|claim| {
-        let name = match claim.claim {
-            crate::api::pod_spec::ClaimName::Fixed(name) => name,
-            crate::api::pod_spec::ClaimName::PerOrdinal(stem) => match pod.meta.name.ordinal() {
-                Some(ordinal) => crate::api::names::Name::numbered(stem, ordinal),
-                None => return false,
-            },
-        };
+    spec.claims_of(pod.meta.name).any(|name| {
         let claim = world.store.claims.find(pod.meta.namespace, name);
         claim.is_some_and(|(_, claim)| {
             !claim.volume.is_none() && !node.volumes_attached.contains(&claim.volume)

@@ -7,7 +7,6 @@
 use super::claim_users::{ClaimUsers, VolumesHere};
 use super::counts::{Counts, NONE, Place};
 use super::score::Shapes;
-use super::volumes::claims_of;
 use crate::api::labels::LabelsId;
 use crate::api::names::{Name, Sym, Uid};
 use crate::api::objects::{Attachment, Effect, Node, Pod, PodSpecId, Taint};
@@ -451,7 +450,7 @@ impl Cache {
         info.charge(spec, true);
         info.members.push(id.as_u32());
         let node_position = info.members.len() as u32 - 1;
-        for name in claims_of(spec, pod.meta.name) {
+        for name in spec.claims_of(pod.meta.name) {
             info.volumes_here.change_users((pod.meta.namespace, name), true);
         }
         self.claim_users.change(store, pod.meta.namespace, pod.meta.name, pod.spec, true);
@@ -482,7 +481,7 @@ impl Cache {
         if let Some(&moved) = info.members.get(slot.node_position as usize) {
             self.slots[moved as usize].node_position = slot.node_position;
         }
-        for name in claims_of(spec, known_name) {
+        for name in spec.claims_of(known_name) {
             info.volumes_here.change_users((namespace, name), false);
         }
         self.claim_users.change(store, namespace, known_name, slot.spec, false);

@@ -8,7 +8,6 @@ use super::class::{Class, condition_of};
 use super::messages::{Plugins, Reasons};
 use super::score::{Request, fits};
 use super::taints;
-use super::volumes::claims_of;
 use crate::api::objects::{Pod, Taint};
 use crate::api::pod_spec::{PodSpec, PodTerm};
 use crate::api::store::Store;
@@ -138,7 +137,7 @@ impl Scheduler {
 /// The claims of a pod by namespace and name.
 pub(super) fn claim_keys<'a>(spec: &'a PodSpec, pod: &Pod) -> impl Iterator<Item = ClaimKey> + use<'a> {
     let namespace = pod.meta.namespace;
-    claims_of(spec, pod.meta.name).map(move |name| (namespace, name))
+    spec.claims_of(pod.meta.name).map(move |name| (namespace, name))
 }
 
 /// True if the hint of one of these plugins says that the event may help pods of this class.

@@ -9,7 +9,7 @@ use crate::api::names::{Name, Sym};
 use crate::api::objects::{
     BindingMode, Claim, ClaimPhase, ClaimRef, Node, Pod, StorageClass, Volume, VolumePhase,
 };
-use crate::api::pod_spec::{AccessModes, ClaimName, PodSpec};
+use crate::api::pod_spec::{AccessModes, PodSpec};
 use crate::api::store::{REGION_LABEL, Store, View, ZONE_LABEL};
 use crate::kernel::Id;
 use crate::rule::mark;
@@ -21,14 +21,6 @@ use std::sync::Arc;
 const DRIVER: &str = "ebs.csi.aws.com";
 /// A class that never provisions.
 const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
-
-/// The names of the claims that a pod of this name and spec uses.
-pub(super) fn claims_of(spec: &PodSpec, pod: Name) -> impl Iterator<Item = Name> {
-    spec.claims.iter().filter_map(move |used| match used.claim {
-        ClaimName::Fixed(name) => Some(name),
-        ClaimName::PerOrdinal(stem) => Some(Name::numbered(stem, pod.ordinal()?)),
-    })
-}
 
 /// Why the claims of a pod reject all nodes at once (SCHED-17).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -179,7 +171,7 @@ impl Volumes {
     ) -> Result<(), ClaimError> {
         needs.clear();
         let mut immediate = false;
-        for name in claims_of(spec, pod.meta.name) {
+        for name in spec.claims_of(pod.meta.name) {
             let key = (pod.meta.namespace, name);
             let Some((id, claim)) = view.find::<Claim>(key.0, key.1) else {
                 return Err(ClaimError::Missing(name));
