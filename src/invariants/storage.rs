@@ -23,7 +23,8 @@ pub(super) fn judge_pod(judge: &mut Judge<'_>, old: Option<&Pod>, new: Option<&P
     }
     let zone = store.nodes.last_known(pod.node).map(|node| node.zone);
     let spec = store.pod_spec(pod.spec);
-    let zones: Vec<_> = spec.claims_of(pod.meta.name)
+    let zones: Vec<_> = spec
+        .claims_of(pod.meta.name)
         .filter_map(|claim| volume_of(store, pod.meta.namespace, claim))
         .map(|(_, v)| v.zone)
         .collect();
