@@ -4,7 +4,7 @@ use crate::api::kind::Kind;
 use crate::api::objects::{Node, Pod};
 use crate::api::store::Change;
 use crate::event::Process;
-use crate::kernel::Id;
+use crate::kernel::{Id, make_room};
 use crate::world::World;
 
 /// See the module documentation.
@@ -55,6 +55,7 @@ impl NodePods {
         }
         let pods = &mut self.pods[node.index()];
         self.places[pod.index()] = u32::try_from(pods.len()).unwrap_or(u32::MAX);
+        make_room(pods);
         pods.push(pod);
     }
 

@@ -22,5 +22,5 @@ pub use bits::BitSet;
 pub use chooser::Chooser;
 pub use latency::Latency;
 pub use queue::{Queue, Scheduled, Timer};
-pub use table::{Arena, Id};
+pub use table::{Arena, Id, make_room};
 pub use time::{Duration, Time};

@@ -160,6 +160,13 @@ impl<T: Clone> Clone for Arena<T> {
     }
 }
 
+/// Room for one more entry of a list of which there are many: lists that doubled would be half empty.
+pub fn make_room<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(list.len() / 8 + 4);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

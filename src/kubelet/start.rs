@@ -8,7 +8,7 @@
 use super::worker::{Flags, Run, Stage, Step, What, Worker};
 use super::{Kubelets, admission, behaviour, recorded, stop};
 use crate::api::objects::{ContainerStatus, Containers, Ended, Pod, PodReason};
-use crate::kernel::{Duration, Id};
+use crate::kernel::{Duration, Id, make_room};
 use crate::rule::mark;
 use crate::world::{Draw, World};
 
@@ -47,7 +47,9 @@ impl Kubelets {
         let count = world.store.pod_spec(object.spec).container_count();
         let run = |index: usize| known.get(index).map_or_else(Run::default, known_run);
         self.workers.set_containers(slot, (0..count).map(run).collect());
-        self.machine_of(slot).workers.push(slot);
+        let workers = &mut self.machine_of(slot).workers;
+        make_room(workers);
+        workers.push(slot);
         self.admit(slot, object, world);
     }
 

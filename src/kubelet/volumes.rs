@@ -9,7 +9,7 @@ use super::{Kubelets, recorded};
 use crate::api::objects::{Node, Pod, Volume, added_volumes};
 use crate::api::pod_spec::ClaimName;
 use crate::event::{Event, KubeletEvent};
-use crate::kernel::{Duration, Id};
+use crate::kernel::{Duration, Id, make_room};
 use crate::rule::mark;
 use crate::world::{Draw, World};
 use std::collections::BTreeSet;
@@ -20,13 +20,34 @@ const CLAIM_POLL: Duration = Duration::from_millis(100);
 /// The recorded corpus' clusters are not settled while a pod waits less than this for its volumes.
 const SETTLES_AFTER: Duration = Duration::from_secs(6);
 
-/// A volume that a node wants or has.
+/// A volume that a node wants or has: twice the number of workers whose pods use it, one more if its device is mounted.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Held {
+pub(super) struct Held(u32);
+
+impl Held {
     /// Workers whose pods use it.
-    users: u32,
+    fn users(self) -> u32 {
+        self.0 >> 1
+    }
     /// Its device is mounted.
-    staged: bool,
+    fn is_staged(self) -> bool {
+        self.0 & 1 == 1
+    }
+    fn set_staged(&mut self) {
+        self.0 |= 1;
+    }
+    /// The same users, but its device is not mounted.
+    fn unstaged(self) -> Held {
+        Held(self.0 & !1)
+    }
+    fn add_user(&mut self) {
+        self.0 += 2;
+    }
+    fn remove_user(&mut self) {
+        if self.users() > 0 {
+            self.0 -= 2;
+        }
+    }
 }
 
 /// The volumes that a node wants or has.
@@ -137,7 +158,7 @@ impl Kubelets {
         let (stage, publish) = (world.config.latency.stage, world.config.latency.publish);
         let mut delay = Duration::ZERO;
         for (n, volume) in self.workers.volumes(slot).iter().enumerate() {
-            let Some(staged) = held.get(*volume).map(|held| held.staged) else { return };
+            let Some(staged) = held.get(*volume).map(|held| held.is_staged()) else { return };
             let key = attempt << 8 | (n as u64) << 1;
             let mut time = world.draw(publish, Draw::Mount, uid, key);
             if !staged {
@@ -168,7 +189,7 @@ impl Kubelets {
         let machine = &mut self.machines[node.index()];
         for volume in self.workers.volumes(slot) {
             if let Some(held) = machine.volumes.get_mut(*volume) {
-                held.staged = true;
+                held.set_staged();
                 world.mount(*volume, node);
             }
         }
@@ -225,11 +246,11 @@ impl Kubelets {
         for volume in self.workers.volumes(slot) {
             let Some(held) = machine.volumes.get_mut(*volume) else { continue };
             mark!("VOL-42");
-            held.users = held.users.saturating_sub(1);
-            if held.users > 0 {
+            held.remove_user();
+            if held.users() > 0 {
                 continue;
             }
-            let delay = if held.staged {
+            let delay = if held.is_staged() {
                 world.draw(
                     world.config.latency.publish,
                     Draw::Mount,
@@ -256,7 +277,7 @@ impl Kubelets {
     /// The device of a volume is unmounted, unless another pod has come to use it.
     pub(super) fn unstaged(&mut self, node: Id<Node>, volume: Id<Volume>, epoch: u32, world: &mut World) {
         let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.epoch == epoch) else { return };
-        if machine.volumes.get(volume).is_some_and(|held| held.users == 0) {
+        if machine.volumes.get(volume).is_some_and(|held| held.users() == 0) {
             machine.volumes.remove(volume);
             world.unmount(volume, node);
             self.ask_for_tick(node, false, world);
@@ -282,7 +303,7 @@ impl Holdings {
     /// Those whose devices are mounted, sorted.
     pub(super) fn staged(&self) -> impl Iterator<Item = Id<Volume>> {
         let all = self.volumes.iter().zip(&self.held);
-        all.filter(|(_, held)| held.staged).map(|(volume, _)| *volume)
+        all.filter(|(_, held)| held.is_staged()).map(|(volume, _)| *volume)
     }
 
     fn get(&self, volume: Id<Volume>) -> Option<&Held> {
@@ -295,16 +316,20 @@ impl Holdings {
 
     /// A worker uses the volume.
     fn is_wanted(&self, volume: Id<Volume>) -> bool {
-        self.get(volume).is_some_and(|held| held.users > 0)
+        self.get(volume).is_some_and(|held| held.users() > 0)
     }
 
     /// One more worker uses a volume.
     fn want(&mut self, volume: Id<Volume>) {
         match self.volumes.binary_search(&volume) {
-            Ok(at) => self.held[at].users += 1,
+            Ok(at) => self.held[at].add_user(),
             Err(at) => {
-                Arc::make_mut(&mut self.volumes).insert(at, volume);
-                self.held.insert(at, Held { users: 1, staged: false });
+                let volumes = Arc::make_mut(&mut self.volumes);
+                make_room(volumes);
+                volumes.insert(at, volume);
+                make_room(&mut self.held);
+                self.held.insert(at, Held::default());
+                self.held[at].add_user();
                 self.unreported.insert(volume);
             }
         }
@@ -330,9 +355,8 @@ impl Holdings {
 
     /// The machine has lost power: nothing is mounted, and the kubelet that comes back has reported nothing.
     pub(super) fn lose_power(&mut self) {
-        let used = self.volumes.iter().zip(&self.held).filter(|(_, held)| held.users > 0);
-        let (volumes, held): (Vec<_>, Vec<_>) =
-            used.map(|(volume, held)| (*volume, Held { staged: false, ..*held })).unzip();
+        let used = self.volumes.iter().zip(&self.held).filter(|(_, held)| held.users() > 0);
+        let (volumes, held): (Vec<_>, Vec<_>) = used.map(|(volume, held)| (*volume, held.unstaged())).unzip();
         *self = Holdings { unreported: volumes.iter().copied().collect(), volumes: volumes.into(), held };
     }
 }

@@ -12,7 +12,7 @@ use crate::api::names::{Name, Sym, Uid};
 use crate::api::objects::{Attachment, Effect, Node, Pod, PodSpecId, Taint};
 use crate::api::pod_spec::PodSpec;
 use crate::api::store::{HOSTNAME_LABEL, REGION_LABEL, Store, ZONE_LABEL};
-use crate::kernel::Id;
+use crate::kernel::{Id, make_room};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -448,6 +448,7 @@ impl Cache {
         }
         let info = &mut self.nodes[node as usize];
         info.charge(spec, true);
+        make_room(&mut info.members);
         info.members.push(id.as_u32());
         let node_position = info.members.len() as u32 - 1;
         for name in spec.claims_of(pod.meta.name) {

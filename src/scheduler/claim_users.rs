@@ -10,7 +10,7 @@ use crate::api::names::{Name, Sym};
 use crate::api::objects::{Attachment, Pod, PodSpecId};
 use crate::api::pod_spec::ClaimName;
 use crate::api::store::Store;
-use crate::kernel::Id;
+use crate::kernel::{Id, make_room};
 use rustc_hash::FxHashMap;
 
 /// See the module documentation.
@@ -102,6 +102,7 @@ impl VolumesHere {
     /// The entry of a claim, which is there from now on.
     fn entry(&mut self, claim: ClaimKey) -> &mut Here {
         let at = self.find(claim).unwrap_or_else(|at| {
+            make_room(&mut self.claims);
             self.claims.insert(at, Here { claim, users: 0, attachment: Id::NONE });
             at
         });

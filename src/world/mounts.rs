@@ -4,7 +4,7 @@
 //! cannot be taken from it (VOL-57). No object of the API says this; `volumesInUse` is only the last report of it.
 use crate::api::objects::{Node, Volume};
 use crate::event::{Event, StorageEvent};
-use crate::kernel::{Duration, Id};
+use crate::kernel::{Duration, Id, make_room};
 use crate::world::World;
 use std::collections::BTreeSet;
 
@@ -42,6 +42,7 @@ impl World {
         }
         let volumes = &mut mounted[node.index()];
         if let Err(place) = volumes.binary_search(&volume) {
+            make_room(volumes);
             volumes.insert(place, volume);
         }
     }

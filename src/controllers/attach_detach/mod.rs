@@ -36,9 +36,8 @@ const VERIFY_PERIOD: Duration = Duration::from_secs(60);
 struct Wants {
     /// None: nothing is known of the pod.
     uid: Uid,
-    node: Id<Node>,
-    /// Its one volume; `NONE` if it wants none or several.
-    volume: Id<Volume>,
+    /// The pair of its one volume and its node; [`pairs::NONE`] if it wants none or several volumes.
+    pair: u32,
 }
 
 /// See the module documentation.
@@ -47,8 +46,8 @@ pub struct AttachDetach {
     pairs: Pairs,
     /// By table position of the pod.
     wants: Vec<Wants>,
-    /// The volumes of pods that want more than one.
-    several: FxHashMap<Id<Pod>, Box<[Id<Volume>]>>,
+    /// Node and volumes of pods that want none or more than one.
+    several: FxHashMap<Id<Pod>, (Id<Node>, Box<[Id<Volume>]>)>,
     /// Pods of which not all claims were bound when they were looked at.
     incomplete: BTreeSet<Id<Pod>>,
     /// Pairs to look at in the next pass, each with the change that led to it.
@@ -106,7 +105,7 @@ impl AttachDetach {
         let pod = view.get(id).copied().filter(|pod| {
             pod.is_bound() && !is_terminated(pod) && !view.store.pod_spec(pod.spec).claims.is_empty()
         });
-        let known = self.wants(id).map(|wants| (wants.uid, wants.node));
+        let known = self.wants(id).map(|wants| (wants.uid, self.wanted(id, wants).0));
         if known == pod.map(|pod| (pod.meta.uid, pod.node)) {
             return;
         }
@@ -123,20 +122,21 @@ impl AttachDetach {
         let mut volumes: Vec<Id<Volume>> = found.into_iter().flatten().flatten().collect();
         volumes.sort_unstable();
         volumes.dedup();
+        let mut pair = pairs::NONE;
         for volume in &volumes {
             let key = (*volume, pod.node);
             mark!("VOL-27");
-            self.pairs.want(key, id);
+            pair = self.pairs.want(key, id);
             self.look_at(key, world);
         }
-        let volume = if let [volume] = *volumes { volume } else { Id::NONE };
+        if volumes.len() != 1 {
+            pair = pairs::NONE;
+            self.several.insert(id, (pod.node, volumes.into()));
+        }
         if id.index() >= self.wants.len() {
             self.wants.resize(id.index() + 1, Wants::default());
         }
-        self.wants[id.index()] = Wants { uid: pod.meta.uid, node: pod.node, volume };
-        if volumes.len() > 1 {
-            self.several.insert(id, volumes.into());
-        }
+        self.wants[id.index()] = Wants { uid: pod.meta.uid, pair };
         if !complete {
             self.incomplete.insert(id);
         }
@@ -147,14 +147,23 @@ impl AttachDetach {
         self.wants.get(id.index()).copied().filter(|wants| !wants.uid.is_none())
     }
 
+    /// The node of a pod, and its volumes there.
+    fn wanted(&self, id: Id<Pod>, wants: Wants) -> (Id<Node>, &[Id<Volume>]) {
+        match self.pairs.get(wants.pair) {
+            Some(pair) => (pair.node, std::slice::from_ref(&pair.volume)),
+            None => self.several.get(&id).map_or((Id::NONE, &[]), |(node, volumes)| (*node, volumes)),
+        }
+    }
+
     fn remove_pod(&mut self, id: Id<Pod>, world: &mut World) {
         let Some(wants) = self.wants(id) else { return };
+        let (node, volumes) = self.wanted(id, wants);
+        let volumes = volumes.to_vec();
         self.wants[id.index()] = Wants::default();
         self.incomplete.remove(&id);
-        let several = self.several.remove(&id).unwrap_or_default();
-        let single = Some(wants.volume).filter(|volume| !volume.is_none());
-        for volume in single.into_iter().chain(several) {
-            let key = (volume, wants.node);
+        self.several.remove(&id);
+        for volume in volumes {
+            let key = (volume, node);
             let Some(slot) = self.pairs.slot(key) else { continue };
             self.pairs.let_go(key, id);
             self.look_at(key, world);

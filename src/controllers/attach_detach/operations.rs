@@ -315,6 +315,7 @@ impl AttachDetach {
             return;
         };
         let mut writes = false;
+        attached.reserve_exact(changed.len());
         for volume in changed {
             let pair = self.pairs.slot((volume, node)).and_then(|slot| self.pairs.get(slot));
             let listed = pair.is_some_and(|pair| pair.reported);

@@ -5,7 +5,7 @@
 //! pod, and nearly all of them are at rest: a pair is 20 bytes, and what belongs to an operation is kept aside
 //! ([`Work`]) as long as there is one.
 use crate::api::objects::{Node, Pod, Volume};
-use crate::kernel::{Duration, Id, Time, Timer};
+use crate::kernel::{Duration, Id, Time, Timer, make_room};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 
@@ -107,7 +107,7 @@ impl Work {
 }
 
 /// No pair.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 impl Pair {
     fn new((volume, node): Key, next: u32) -> Pair {
@@ -175,6 +175,7 @@ impl Pairs {
         }
         let volumes = &mut self.of_node[key.1.index()];
         if let Err(at) = volumes.binary_search(&key.0) {
+            make_room(volumes);
             volumes.insert(at, key.0);
         }
         self.unwanted.insert((key.1, key.0));
@@ -259,8 +260,8 @@ impl Pairs {
         first.into_iter().chain(self.more_pods.get(&slot).into_iter().flatten().copied())
     }
 
-    /// A pod wants the volume on its node.
-    pub(super) fn want(&mut self, key: Key, pod: Id<Pod>) {
+    /// A pod wants the volume on its node. The number of the pair, which holds as long as it does.
+    pub(super) fn want(&mut self, key: Key, pod: Id<Pod>) -> u32 {
         let slot = self.add(key);
         self.unwanted.remove(&(key.1, key.0));
         if let Some(pair) = self.get_mut(slot) {
@@ -270,6 +271,7 @@ impl Pairs {
                 pair.pod = pod;
             }
         }
+        slot
     }
 
     /// A pod wants the volume on its node no more.
