@@ -51,28 +51,57 @@ pub struct Operation {
     pub node: Id<Node>,
 }
 
+/// A disk as it is kept, of which there may be a million: 8 bytes.
+#[derive(Clone, Copy, Debug)]
+struct Packed {
+    zone: Sym,
+    /// State in the two highest bits, node in the others; [`Packed::NONE`]: there is no such disk.
+    state: u32,
+}
+
+impl Packed {
+    const NONE: Packed = Packed { zone: Sym::EMPTY, state: u32::MAX };
+    const NODE: u32 = (1 << 30) - 1;
+
+    fn new(disk: Disk) -> Packed {
+        let (state, node) = match disk.state {
+            DiskState::Available => (0, 0),
+            DiskState::Attaching(node) => (1, node.as_u32()),
+            DiskState::Attached(node) => (2, node.as_u32()),
+            DiskState::Detaching(node) => (3, node.as_u32()),
+        };
+        debug_assert!(node < Packed::NODE, "a machine beyond the first billion");
+        Packed { zone: disk.zone, state: state << 30 | node }
+    }
+
+    fn disk(self) -> Option<Disk> {
+        let node = Id::from_index((self.state & Packed::NODE) as usize);
+        let state = match self.state >> 30 {
+            _ if self.state == u32::MAX => return None,
+            0 => DiskState::Available,
+            1 => DiskState::Attaching(node),
+            2 => DiskState::Attached(node),
+            _ => DiskState::Detaching(node),
+        };
+        Some(Disk { zone: self.zone, state })
+    }
+}
+
 /// Disks by number.
 #[derive(Clone, Debug, Default)]
 struct Disks {
     /// Those made in this run; they are numbered one after another.
-    made: Vec<Option<Disk>>,
+    made: Vec<Packed>,
     /// Those that were there before.
     foreign: BTreeMap<u32, Disk>,
 }
 
 impl Disks {
-    fn get(&self, disk: u32) -> Option<&Disk> {
+    fn get(&self, disk: u32) -> Option<Disk> {
         if Store::is_foreign_disk(disk) {
-            return self.foreign.get(&disk);
+            return self.foreign.get(&disk).copied();
         }
-        self.made.get(disk as usize)?.as_ref()
-    }
-
-    fn get_mut(&mut self, disk: u32) -> Option<&mut Disk> {
-        if Store::is_foreign_disk(disk) {
-            return self.foreign.get_mut(&disk);
-        }
-        self.made.get_mut(disk as usize)?.as_mut()
+        self.made.get(disk as usize)?.disk()
     }
 
     fn insert(&mut self, number: u32, disk: Disk) {
@@ -81,22 +110,22 @@ impl Disks {
             return;
         }
         if number as usize >= self.made.len() {
-            self.made.resize(number as usize + 1, None);
+            self.made.resize(number as usize + 1, Packed::NONE);
         }
-        self.made[number as usize] = Some(disk);
+        self.made[number as usize] = Packed::new(disk);
     }
 
     fn remove(&mut self, disk: u32) {
         if Store::is_foreign_disk(disk) {
             self.foreign.remove(&disk);
         } else if let Some(place) = self.made.get_mut(disk as usize) {
-            *place = None;
+            *place = Packed::NONE;
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = (u32, &Disk)> {
-        let made = (0u32..).zip(&self.made).filter_map(|(number, disk)| Some((number, disk.as_ref()?)));
-        made.chain(self.foreign.iter().map(|(number, disk)| (*number, disk)))
+    fn iter(&self) -> impl Iterator<Item = (u32, Disk)> {
+        let made = (0u32..).zip(&self.made).filter_map(|(number, disk)| Some((number, disk.disk()?)));
+        made.chain(self.foreign.iter().map(|(number, disk)| (*number, *disk)))
     }
 }
 
@@ -117,12 +146,12 @@ pub struct Ebs {
 
 impl Ebs {
     /// The disk of this number.
-    pub fn disk(&self, disk: u32) -> Option<&Disk> {
+    pub fn disk(&self, disk: u32) -> Option<Disk> {
         self.disks.get(disk)
     }
 
     /// All disks, by number.
-    pub fn disks(&self) -> impl Iterator<Item = (u32, &Disk)> {
+    pub fn disks(&self) -> impl Iterator<Item = (u32, Disk)> {
         self.disks.iter()
     }
 
@@ -197,10 +226,10 @@ impl Ebs {
     }
 
     fn set_state(&mut self, disk: u32, state: DiskState) {
-        let Some(entry) = self.disks.get_mut(disk) else { return };
+        let Some(before) = self.disks.get(disk) else { return };
         mark!("VOL-51");
-        let (old, new) = (entry.state.node(), state.node());
-        entry.state = state;
+        let (old, new) = (before.state.node(), state.node());
+        self.disks.insert(disk, Disk { state, ..before });
         if old == new {
             return;
         }
@@ -355,7 +384,7 @@ mod tests {
                 let asked = by(disk as usize * 4 + n);
                 match what {
                     0 | 1 => {
-                        let before = cloud.disk(disk).copied();
+                        let before = cloud.disk(disk);
                         let result = cloud.attach(asked, operation, zones[n % 2], Some(1));
                         if result == Ok(true) {
                             prop_assert_eq!(before.map(|d| d.state), Some(DiskState::Available));

@@ -2,7 +2,7 @@
 //!
 //! Desired and actual state of world (`pkg/controller/volume/attachdetach/cache`) in one table. A pair has a number
 //! for events; it is forgotten when nobody wants it and nothing is attached. There is a pair for each claim of each
-//! pod, and nearly all of them are at rest: a pair is 20 bytes, and what belongs to an operation is kept aside
+//! pod, and nearly all of them are at rest: a pair is 16 bytes, and what belongs to an operation is kept aside
 //! ([`Work`]) as long as there is one.
 use crate::api::objects::{Node, Pod, Volume};
 use crate::kernel::{Duration, Id, Time, Timer, make_room};
@@ -66,8 +66,6 @@ pub(super) struct Pair {
     pub(super) node: Id<Node>,
     /// The first pod on the node that wants the volume; `NONE`: unwanted.
     pod: Id<Pod>,
-    /// The next pair of the same volume, or [`NONE`].
-    next: u32,
     pub(super) actual: Actual,
     /// In volumesInUse as last seen; true until a Node event after the attach says otherwise (VOL-32).
     pub(super) mounted: bool,
@@ -110,12 +108,11 @@ impl Work {
 pub(super) const NONE: u32 = u32::MAX;
 
 impl Pair {
-    fn new((volume, node): Key, next: u32) -> Pair {
+    fn new((volume, node): Key) -> Pair {
         Pair {
             volume,
             node,
             pod: Id::NONE,
-            next,
             actual: Actual::Detached,
             mounted: true,
             reported: false,
@@ -142,6 +139,8 @@ pub(super) struct Pairs {
     free: Vec<u32>,
     /// By table position of the volume: its first pair. The others follow in order of nodes.
     of_volume: Vec<u32>,
+    /// What follows a pair of a volume that has several.
+    following: FxHashMap<u32, u32>,
     /// By table position of the node: the volumes of its pairs, sorted.
     of_node: Vec<Vec<Id<Volume>>>,
     /// Pairs that no pod wants, by node.
@@ -158,7 +157,7 @@ impl Pairs {
         if let Some(slot) = next.filter(|next| self.slots[*next as usize].node == key.1) {
             return slot;
         }
-        let pair = Pair::new(key, next.unwrap_or(NONE));
+        let pair = Pair::new(key);
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.slots[slot as usize] = pair;
@@ -169,6 +168,7 @@ impl Pairs {
                 u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
             }
         };
+        self.follow(slot, next.unwrap_or(NONE));
         self.link(key.0, before, slot);
         if key.1.index() >= self.of_node.len() {
             self.of_node.resize_with(key.1.index() + 1, Vec::new);
@@ -194,13 +194,27 @@ impl Pairs {
         (before, None)
     }
 
+    /// The next pair of the same volume, or [`NONE`].
+    fn next(&self, slot: u32) -> u32 {
+        if self.following.is_empty() { NONE } else { self.following.get(&slot).copied().unwrap_or(NONE) }
+    }
+
+    /// Makes `next` follow `slot`; [`NONE`]: nothing does.
+    fn follow(&mut self, slot: u32, next: u32) {
+        if next != NONE {
+            self.following.insert(slot, next);
+        } else if !self.following.is_empty() {
+            self.following.remove(&slot);
+        }
+    }
+
     /// Makes `slot` follow `before`, or the first of the volume.
     fn link(&mut self, volume: Id<Volume>, before: Option<u32>, slot: u32) {
         if volume.index() >= self.of_volume.len() {
             self.of_volume.resize(volume.index() + 1, NONE);
         }
         match before {
-            Some(before) => self.slots[before as usize].next = slot,
+            Some(before) => self.follow(before, slot),
             None => self.of_volume[volume.index()] = slot,
         }
     }
@@ -240,7 +254,7 @@ impl Pairs {
     pub(super) fn of_volume(&self, volume: Id<Volume>) -> impl Iterator<Item = (u32, &Pair)> {
         let first = self.of_volume.get(volume.index()).copied();
         let pair = |slot: u32| Some((slot, self.get(slot)?));
-        std::iter::successors(first.and_then(pair), move |(_, before)| pair(before.next))
+        std::iter::successors(first.and_then(pair), move |(before, _)| pair(self.next(*before)))
     }
 
     /// The volumes of all pairs of a node, sorted.
@@ -307,7 +321,9 @@ impl Pairs {
         });
         let Some(pair) = idle else { return };
         let (before, _) = self.around(pair.key());
-        self.link(pair.volume, before, pair.next);
+        let next = self.next(slot);
+        self.link(pair.volume, before, next);
+        self.follow(slot, NONE);
         let volumes = &mut self.of_node[pair.node.index()];
         if let Ok(at) = volumes.binary_search(&pair.volume) {
             volumes.remove(at);
@@ -327,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_million_pairs_are_cheap() {
-        assert!(size_of::<Pair>() <= 20, "{}", size_of::<Pair>());
+        assert!(size_of::<Pair>() <= 16, "{}", size_of::<Pair>());
     }
 
     proptest! {
