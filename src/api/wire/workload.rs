@@ -40,7 +40,7 @@ pub fn intern_template(store: &mut Store, template: &Value) -> TemplateId {
             json: Arc::new(template.clone()),
             labels: meta::labels_from(store, pairs(metadata, "labels")),
             annotations: meta::labels_from(store, pairs(metadata, "annotations")),
-            finalizers: store.words.intern(&words).into(),
+            finalizers: store.words.intern(&words),
         }
     })
 }
