@@ -74,6 +74,8 @@ pub struct Outcome {
 struct Background {
     step: usize,
     command: Running,
+    /// When it is looked at, though nothing may happen then.
+    looks_at: Option<Time>,
 }
 
 /// A run under way.
@@ -420,7 +422,8 @@ impl<'s> Play<'s> {
         let mut command = kubectl::start(words, stdin, yaml::documents, &mut self.cluster);
         watch.happened(&self.cluster);
         if step.background {
-            self.background.push(Background { step: n, command });
+            self.background.push(Background { step: n, command, looks_at: None });
+            self.look_at_background(watch);
             return Ok(());
         }
         let give_up = step.timeout.map(|timeout| self.cluster.world.now() + timeout);
@@ -430,6 +433,16 @@ impl<'s> Play<'s> {
         }
         self.ended(n, step, &command.output, watch);
         Ok(())
+    }
+
+    /// Makes sure that the clock comes by the instant at which a command goes on, if it does not yet.
+    fn look_once(&mut self, wake: Option<Time>, looks_at: &mut Option<Time>) {
+        if let Some(time) = wake
+            && *looks_at != wake
+        {
+            self.look_at(time);
+            *looks_at = wake;
+        }
     }
 
     /// Lets time pass until a command has ended. False: it waits for something that can never happen.
@@ -447,13 +460,7 @@ impl<'s> Play<'s> {
                 command.output.stderr.push_str("error: given up after the timeout of the step\n");
                 break;
             }
-            let wake = [wake, give_up].into_iter().flatten().min();
-            if let Some(time) = wake
-                && looks_at != wake
-            {
-                self.look_at(time);
-                looks_at = wake;
-            }
+            self.look_once([wake, give_up].into_iter().flatten().min(), &mut looks_at);
             if self.cluster.world.next_time().is_none() {
                 return Ok(false);
             }
@@ -488,14 +495,18 @@ impl<'s> Play<'s> {
         let mut n = 0;
         while n < self.background.len() {
             let mut background = self.background.swap_remove(n);
-            if background.command.poll(&mut self.cluster) == Progress::Done {
-                let step = &self.scenario.steps[background.step];
-                self.ended(background.step, step, &background.command.output, watch);
-            } else {
-                self.background.push(background);
-                let last = self.background.len() - 1;
-                self.background.swap(n, last);
-                n += 1;
+            match background.command.poll(&mut self.cluster) {
+                Progress::Done => {
+                    let step = &self.scenario.steps[background.step];
+                    self.ended(background.step, step, &background.command.output, watch);
+                }
+                Progress::Waiting(wake) => {
+                    self.look_once(wake, &mut background.looks_at);
+                    self.background.push(background);
+                    let last = self.background.len() - 1;
+                    self.background.swap(n, last);
+                    n += 1;
+                }
             }
         }
     }

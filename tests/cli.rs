@@ -1,15 +1,9 @@
 //! The command line as a user meets it: exit statuses, streams, time travel, formats.
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+mod common;
 
-fn stsim(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_stsim"))
-        .args(arguments)
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
-        .output()
-        .expect("stsim starts")
-}
+use common::stsim;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 fn stdout(arguments: &[&str]) -> String {
     let output = stsim(arguments);
@@ -20,6 +14,19 @@ fn stdout(arguments: &[&str]) -> String {
 fn refusal(arguments: &[&str]) -> (i32, String) {
     let output = stsim(arguments);
     (output.status.code().unwrap_or(-1), String::from_utf8(output.stderr).expect("text"))
+}
+
+/// Runs the tool on what stands on its standard input: exit status and standard output.
+fn played(arguments: &[&str], stdin: &str) -> (Option<i32>, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stsim"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("stsim starts");
+    child.stdin.take().expect("piped").write_all(stdin.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    (output.status.code(), String::from_utf8(output.stdout).expect("text"))
 }
 
 const POSTGRES: &str = "scenarios/postgres.yaml";
@@ -98,16 +105,8 @@ fn another_seed_is_another_run() {
 #[test]
 fn plain_manifests_run_on_a_default_cluster() {
     let manifest = "apiVersion: v1\nkind: Pod\nmetadata: {name: alone}\nspec:\n  containers: [{name: c, image: nginx}]\n";
-    let mut child = Command::new(env!("CARGO_BIN_EXE_stsim"))
-        .args(["run", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("stsim starts");
-    child.stdin.take().expect("piped").write_all(manifest.as_bytes()).expect("it reads");
-    let output = child.wait_with_output().expect("it ends");
-    let text = String::from_utf8(output.stdout).expect("text");
-    assert!(output.status.success());
+    let (code, text) = played(&["run", "-"], manifest);
+    assert_eq!(code, Some(0));
     assert!(text.contains("pod/alone created") && text.contains("Running"), "{text}");
 }
 
@@ -130,16 +129,8 @@ fn wrong_usage_exits_with_2() {
 #[test]
 fn a_failed_step_exits_with_1() {
     let scenario = "apiVersion: stsim/v1alpha1\nkind: Scenario\nmetadata: {name: x}\nspec:\n  steps:\n  - kubectl: get pod nobody\n";
-    let mut child = Command::new(env!("CARGO_BIN_EXE_stsim"))
-        .args(["run", "-", "-q"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("stsim starts");
-    child.stdin.take().expect("piped").write_all(scenario.as_bytes()).expect("it reads");
-    let output = child.wait_with_output().expect("it ends");
-    assert_eq!(output.status.code(), Some(1));
-    let text = String::from_utf8(output.stdout).expect("text");
+    let (code, text) = played(&["run", "-", "-q"], scenario);
+    assert_eq!(code, Some(1));
     assert!(text.contains("FAIL step 1") && text.contains("\"nobody\" not found"), "{text}");
 }
 
@@ -147,5 +138,21 @@ fn a_failed_step_exits_with_1() {
 fn output_that_is_no_terminal_has_no_control_characters() {
     for text in [stdout(&["run", POSTGRES]), stdout(&["get", POSTGRES, "pods"])] {
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+    }
+}
+
+/// Nothing happens by itself between the objects of the command: the clock has to come by all the same.
+#[test]
+fn a_command_in_the_background_sends_all_its_objects() {
+    let map = |name: &str| format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}");
+    let stdin = [map("a"), map("b"), map("c")].join("\\n---\\n");
+    let scenario = format!(
+        "apiVersion: stsim/v1alpha1\nkind: Scenario\nmetadata: {{name: background}}\nspec:\n  steps:\n  \
+         - {{kubectl: apply -f -, stdin: \"{stdin}\", background: true}}\n  - {{sleep: 2s}}\n  \
+         - kubectl: get configmaps -o name\n"
+    );
+    let (_, text) = played(&["run", "-"], &scenario);
+    for line in ["configmap/a\n", "configmap/b\n", "configmap/c\n"] {
+        assert!(text.contains(&format!("              {line}")), "{text}");
     }
 }
