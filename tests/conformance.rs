@@ -12,14 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use stsim::conform::judge_case;
 use stsim::conform::trace::Agreed;
-use stsim::scenario::read::{Loader, read};
-
-struct NoFiles;
-impl Loader for NoFiles {
-    fn load(&mut self, relative: &str) -> Result<(String, Vec<u8>), String> {
-        Err(format!("no file {relative}"))
-    }
-}
+use stsim::scenario::read::{NoFiles, read};
 
 fn seeds() -> u64 {
     std::env::var("STSIM_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(20)

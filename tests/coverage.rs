@@ -6,21 +6,14 @@
     clippy::disallowed_methods,
     reason = "outside the simulator: a harness reads its environment and talks"
 )]
+mod common;
+
+use common::{root, stsim};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use stsim::rule::Rule;
 use stsim::trace::coverage::claims::{FOLLOWS, OPEN};
 use stsim::trace::coverage::{Coverage, State, definitions};
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn stsim(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stsim"));
-    command.args(arguments).current_dir(root()).output().expect("stsim starts")
-}
 
 /// All files below a folder with this extension.
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {

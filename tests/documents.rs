@@ -2,8 +2,9 @@
 //!
 //! In a block, `...` on a line of its own stands for any number of lines. `BLESS=1` is not offered here: documents are
 //! written by people.
-use std::path::Path;
-use std::process::Command;
+mod common;
+
+use common::{root, stsim};
 
 struct Block {
     file: String,
@@ -13,8 +14,7 @@ struct Block {
 }
 
 fn blocks(file: &str) -> Vec<Block> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(root.join(file)).expect("the document is there");
+    let text = std::fs::read_to_string(root().join(file)).expect("the document is there");
     let mut blocks: Vec<Block> = Vec::new();
     let mut inside = false;
     for (n, line) in text.lines().enumerate() {
@@ -43,7 +43,6 @@ fn matches(expected: &[String], found: &[&str]) -> bool {
 
 #[test]
 fn documents_show_what_the_tool_prints() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut run = 0;
     for block in blocks("README.md") {
         let words: Vec<_> = block.command.split_whitespace().collect();
@@ -52,11 +51,7 @@ fn documents_show_what_the_tool_prints() {
             ["cargo", "run", "--release", "--", rest @ ..] => rest,
             _ => continue,
         };
-        let output = Command::new(env!("CARGO_BIN_EXE_stsim"))
-            .args(arguments)
-            .current_dir(root)
-            .output()
-            .expect("it starts");
+        let output = stsim(arguments);
         let text =
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let found: Vec<_> = text.lines().collect();

@@ -5,12 +5,13 @@
     clippy::disallowed_methods,
     reason = "outside the simulator: a harness reads its environment and talks"
 )]
-use std::path::Path;
-use std::process::Command;
+mod common;
+
+use common::{root, stsim};
 
 #[test]
 fn invalid_input_gets_one_clear_error() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let bless = std::env::var_os("BLESS").is_some();
     let mut files: Vec<_> = std::fs::read_dir(root.join("scenarios/invalid"))
         .expect("a directory")
@@ -22,11 +23,7 @@ fn invalid_input_gets_one_clear_error() {
     let mut wrong = Vec::new();
     for path in files {
         let name = path.strip_prefix(root).expect("below the root").to_string_lossy().into_owned();
-        let output = Command::new(env!("CARGO_BIN_EXE_stsim"))
-            .args(["run", &name])
-            .current_dir(root)
-            .output()
-            .expect("stsim starts");
+        let output = stsim(&["run", &name]);
         let found = format!(
             "exit {}\n{}",
             output.status.code().unwrap_or(-1),

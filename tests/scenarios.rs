@@ -5,20 +5,10 @@
     clippy::disallowed_methods,
     reason = "outside the simulator: a harness reads its environment and talks"
 )]
+mod common;
+
+use common::{root, stsim};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn stsim(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_stsim"))
-        .args(arguments)
-        .current_dir(root())
-        .output()
-        .expect("stsim starts")
-}
 
 /// All scenario files, those meant to be refused left out.
 fn scenarios() -> Vec<PathBuf> {

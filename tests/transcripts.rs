@@ -11,7 +11,7 @@ use stsim::conform::{WINDOW, recorded_config};
 use stsim::kubectl::run::Output;
 use stsim::run::{Play, Watch};
 use stsim::scenario::Step;
-use stsim::scenario::read::{Loader, read};
+use stsim::scenario::read::{NoFiles, read};
 use stsim::trace::record::Recorder;
 
 #[path = "transcripts/mask.rs"]
@@ -19,13 +19,6 @@ mod mask;
 
 /// Transcripts that do not agree yet, each with its reason. The list may only shrink.
 const OPEN: &[(&str, &str)] = &[];
-
-struct NoFiles;
-impl Loader for NoFiles {
-    fn load(&mut self, relative: &str) -> Result<(String, Vec<u8>), String> {
-        Err(format!("no file {relative}"))
-    }
-}
 
 /// Keeps what commands printed.
 #[derive(Default)]

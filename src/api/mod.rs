@@ -1,5 +1,6 @@
 //! The API server in miniature: objects, names, the store with its change log, defaults, validation, patches.
 pub mod admission;
+pub mod claim_stems;
 mod decode;
 pub mod events;
 pub mod kind;

@@ -2,6 +2,7 @@
 //!
 //! Follows `pkg/controller/volume/common` (`AddPodPVCIndexerIfNotPresent`). Pods of a StatefulSet name their claims by
 //! ordinal, so a whole set is one entry here, not one per pod; who asks gets the pods that really use the claim.
+use crate::api::claim_stems::ClaimStems;
 use crate::api::kind::Kind;
 use crate::api::names::{Name, Sym};
 use crate::api::objects::{Claim, Pod};
@@ -17,8 +18,8 @@ use rustc_hash::FxHashMap;
 pub struct ClaimUsers {
     /// Pods that name a claim outright, by namespace and name of the claim; in order of pod id.
     fixed: FxHashMap<(Sym, Name), Vec<Id<Pod>>>,
-    /// Stems of pods whose claims have this stem, by namespace, with the number of such pods.
-    per_ordinal: FxHashMap<(Sym, Sym), Vec<(Sym, u32)>>,
+    /// Pods that name their claims by ordinal.
+    per_ordinal: ClaimStems,
 }
 
 /// The names of all claims of a pod.
@@ -59,12 +60,7 @@ impl ClaimUsers {
                     }
                 }
                 ClaimName::PerOrdinal(stem) => {
-                    let stems = self.per_ordinal.entry((pod.meta.namespace, stem)).or_default();
-                    let own = pod.meta.name.stem();
-                    match stems.iter_mut().find(|(stem, _)| *stem == own) {
-                        Some((_, count)) => *count += 1,
-                        None => stems.push((own, 1)),
-                    }
+                    self.per_ordinal.change(pod.meta.namespace, stem, pod.meta.name, true);
                 }
             }
         }
@@ -82,16 +78,7 @@ impl ClaimUsers {
                     }
                 }
                 ClaimName::PerOrdinal(stem) => {
-                    let key = (pod.meta.namespace, stem);
-                    let Some(stems) = self.per_ordinal.get_mut(&key) else { continue };
-                    let own = pod.meta.name.stem();
-                    if let Some(entry) = stems.iter_mut().find(|(stem, _)| *stem == own) {
-                        entry.1 = entry.1.saturating_sub(1);
-                    }
-                    stems.retain(|(_, count)| *count > 0);
-                    if stems.is_empty() {
-                        self.per_ordinal.remove(&key);
-                    }
+                    self.per_ordinal.change(pod.meta.namespace, stem, pod.meta.name, false);
                 }
             }
         }
@@ -100,15 +87,11 @@ impl ClaimUsers {
     /// The pods of the view that use the claim of this namespace and name.
     pub fn of(&self, view: View<'_>, namespace: Sym, claim: Name) -> Vec<Id<Pod>> {
         let mut found: Vec<Id<Pod>> = self.fixed.get(&(namespace, claim)).cloned().unwrap_or_default();
-        if let Some(ordinal) = claim.ordinal()
-            && let Some(stems) = self.per_ordinal.get(&(namespace, claim.stem()))
-        {
-            for (stem, _) in stems {
-                if let Some((id, _)) = view.find::<Pod>(namespace, Name::numbered(*stem, ordinal))
-                    && !found.contains(&id)
-                {
-                    found.push(id);
-                }
+        for pod in self.per_ordinal.pods_of(namespace, claim) {
+            if let Some((id, _)) = view.find::<Pod>(namespace, pod)
+                && !found.contains(&id)
+            {
+                found.push(id);
             }
         }
         found.retain(|id| view.get(*id).is_some_and(|pod| claims_of(view, pod).any(|name| name == claim)));

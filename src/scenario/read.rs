@@ -17,6 +17,15 @@ pub trait Loader {
     fn load(&mut self, relative: &str) -> Result<(String, Vec<u8>), String>;
 }
 
+/// Reads no further files: a scenario that stands alone.
+#[derive(Clone, Copy, Debug)]
+pub struct NoFiles;
+impl Loader for NoFiles {
+    fn load(&mut self, relative: &str) -> Result<(String, Vec<u8>), String> {
+        Err(format!("no file {relative}"))
+    }
+}
+
 /// Diagnostics with the sources they point into.
 #[derive(Debug)]
 pub struct Unreadable {
@@ -295,13 +304,6 @@ impl Reader<'_> {
 mod tests {
     use super::*;
     use crate::scenario::{Action, Start};
-
-    struct NoFiles;
-    impl Loader for NoFiles {
-        fn load(&mut self, relative: &str) -> Result<(String, Vec<u8>), String> {
-            Err(format!("no file {relative}"))
-        }
-    }
 
     fn read_text(text: &str) -> Result<Scenario, String> {
         read("s.yaml", text.as_bytes(), &mut NoFiles).map_err(|e| e.render())

@@ -1,11 +1,11 @@
 //! Which claims the pods use that are accounted to nodes: anywhere, which ReadWriteOncePod asks (SCHED-17, VOL-24), and
 //! on one node beside its attachments, which the attach limit asks (SCHED-18).
 //!
-//! Follows `usedPVCSet` (`backend/cache/snapshot.go`) and `nodevolumelimits/csi.go`. Pods of a StatefulSet name their
-//! claims by ordinal, so all of a set are one entry of [`ClaimUsers`], not one per pod; who asks looks for the pod of
-//! that ordinal.
+//! Follows `usedPVCSet` (`backend/cache/snapshot.go`) and `nodevolumelimits/csi.go`. All pods of a StatefulSet are one
+//! entry of [`ClaimUsers`], not one per pod; who asks looks for the pod of that ordinal.
 use super::cache::ClaimKey;
 use super::counts::NONE;
+use crate::api::claim_stems::ClaimStems;
 use crate::api::names::{Name, Sym};
 use crate::api::objects::{Attachment, Pod, PodSpecId};
 use crate::api::pod_spec::ClaimName;
@@ -18,8 +18,8 @@ use rustc_hash::FxHashMap;
 pub(super) struct ClaimUsers {
     /// Number of pods that name a claim outright.
     fixed: FxHashMap<ClaimKey, u32>,
-    /// By namespace and stem of the claims: stems of the pods that use them, with the number of such pods.
-    per_ordinal: FxHashMap<(Sym, Sym), Vec<(Sym, u32)>>,
+    /// Pods that name their claims by ordinal.
+    per_ordinal: ClaimStems,
 }
 
 impl ClaimUsers {
@@ -34,15 +34,7 @@ impl ClaimUsers {
                         self.fixed.remove(&(namespace, name));
                     }
                 }
-                ClaimName::PerOrdinal(stem) => {
-                    let stems = self.per_ordinal.entry((namespace, stem)).or_default();
-                    match stems.iter_mut().find(|entry| entry.0 == pod.stem()) {
-                        Some((_, pods)) => *pods = if on { *pods + 1 } else { pods.saturating_sub(1) },
-                        None if on => stems.push((pod.stem(), 1)),
-                        None => {}
-                    }
-                    stems.retain(|(_, pods)| *pods > 0);
-                }
+                ClaimName::PerOrdinal(stem) => self.per_ordinal.change(namespace, stem, pod, on),
             }
         }
     }
@@ -58,10 +50,8 @@ impl ClaimUsers {
             return true;
         }
         let (namespace, name) = claim;
-        let Some(ordinal) = name.ordinal() else { return false };
-        let stems = self.per_ordinal.get(&(namespace, name.stem()));
-        stems.into_iter().flatten().any(|(stem, _)| {
-            let pod = store.pods.id(namespace, Name::numbered(*stem, ordinal));
+        self.per_ordinal.pods_of(namespace, name).any(|pod| {
+            let pod = store.pods.id(namespace, pod);
             pod.map(&placed).is_some_and(|(node, spec)| {
                 let uses = |claim: ClaimName| matches!(claim, ClaimName::PerOrdinal(of) if of == name.stem());
                 node != NONE && store.pod_spec(spec).claims.iter().any(|used| uses(used.claim))

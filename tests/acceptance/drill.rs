@@ -11,15 +11,8 @@ use stsim::network::answer::RecordType;
 use stsim::network::dns::Zone;
 use stsim::run::{Ended, Outcome, Play, Watch};
 use stsim::scenario::Scenario;
-use stsim::scenario::read::{Loader, read};
+use stsim::scenario::read::{NoFiles, read};
 use stsim::trace::record::Recorder;
-
-struct NoFiles;
-impl Loader for NoFiles {
-    fn load(&mut self, relative: &str) -> Result<(String, Vec<u8>), String> {
-        Err(format!("no file {relative}"))
-    }
-}
 
 fn scenario(text: &str) -> &'static Scenario {
     match read("acceptance.yaml", text.as_bytes(), &mut NoFiles) {
@@ -299,6 +292,24 @@ impl Drill {
         let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
         kubectl::start(&words, None, stsim::scenario::yaml::documents, &mut self.play.cluster).output
     }
+}
+
+/// A finalizer that nobody takes away by himself.
+pub(crate) const HOLD: &str = "example.com/hold";
+
+/// Gives an object that finalizer: once deleted it stays, terminating.
+pub(crate) fn hold(drill: &mut Drill, object: &str) {
+    drill.patch(object, &json!({"metadata": {"finalizers": [HOLD]}}));
+}
+
+/// Takes its finalizers off an object.
+pub(crate) fn let_go(drill: &mut Drill, object: &str) {
+    drill.patch(object, &json!({"metadata": {"finalizers": null}}));
+}
+
+/// The uid of an object that is there.
+pub(crate) fn uid(drill: &mut Drill, object: &str) -> Value {
+    drill.field(object, "/metadata/uid")
 }
 
 /// A StatefulSet `web` with this many replicas, one container `web:v1`, service `web`, no claims.

@@ -13,10 +13,6 @@ fn owned(name: &str, owners: &[Value]) -> Value {
     with(pod(name), "/metadata/ownerReferences", json!(owners))
 }
 
-fn uid(drill: &mut Drill, object: &str) -> Value {
-    drill.field(object, "/metadata/uid")
-}
-
 const KEEP: &str = "example.com/keep";
 
 #[test]
@@ -108,7 +104,7 @@ fn t_gc_005_foreground_deletion_waits_for_blocking_dependents_only() {
         drill.sleep("60s");
         assert_eq!(drill.find("pod/owner").is_some(), waits, "blockOwnerDeletion {blocks}");
         assert!(drill.field("pod/child", "/metadata/deletionTimestamp").is_string());
-        drill.patch("pod/child", &json!({"metadata": {"finalizers": null}}));
+        let_go(&mut drill, "pod/child");
         assert_eq!(drill.names("pods"), [""; 0]);
     }
 }
@@ -122,7 +118,7 @@ fn t_gc_006_a_finalizer_is_not_added_again_by_a_second_delete() {
     assert_eq!(drill.field("pod/a", "/metadata/finalizers"), json!([KEEP]));
     drill.kubectl("delete pod a --cascade=foreground --wait=false");
     assert_eq!(drill.field("pod/a", "/metadata/finalizers"), json!([KEEP]));
-    drill.patch("pod/a", &json!({"metadata": {"finalizers": null}}));
+    let_go(&mut drill, "pod/a");
     assert!(drill.find("pod/a").is_none());
 }
 

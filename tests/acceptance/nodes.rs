@@ -368,7 +368,7 @@ fn t_node_026_a_pod_that_was_never_bound_goes_at_once() {
     drill.apply(&with(kept, "/spec/nodeSelector", json!({"nowhere": "x"})));
     drill.during("60s", "- kubectl: delete pod b --wait=false");
     assert!(drill.field("pod/b", "/metadata/deletionTimestamp").is_string());
-    drill.patch("pod/b", &json!({"metadata": {"finalizers": null}}));
+    let_go(&mut drill, "pod/b");
     assert!(drill.find("pod/b").is_none());
 }
 

@@ -247,8 +247,3 @@ pub(crate) fn count(texts: &[String], prefix: &str) -> usize {
 pub(crate) fn with_image(set: Value, image: &str) -> Value {
     with(set, "/spec/template/spec/containers/0/image", json!(format!("web:{image}")))
 }
-
-/// The uid of an object that is there.
-pub(crate) fn uid(drill: &mut Drill, object: &str) -> Value {
-    drill.field(object, "/metadata/uid")
-}

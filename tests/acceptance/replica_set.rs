@@ -7,17 +7,7 @@ use stsim::api::store::Verb;
 
 /// A ReplicaSet `web` of this many pods with label `app: web`.
 fn replica_set(replicas: i64) -> Value {
-    json!({
-        "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web"},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": {"app": "web"}},
-            "template": {
-                "metadata": {"labels": {"app": "web"}},
-                "spec": {"containers": [{"name": "web", "image": "web:v1"}]},
-            },
-        },
-    })
+    with(with(deployment(replicas), "/kind", json!("ReplicaSet")), "/metadata", json!({"name": "web"}))
 }
 
 /// A pod that matches it, with this image, on this node.

@@ -2,12 +2,7 @@
 use crate::drill::*;
 use serde_json::{Value, json};
 
-const HOLD: &str = "example.com/hold";
 const NAMES: [&str; 3] = ["web-0", "web-1", "web-2"];
-
-fn uid(drill: &mut Drill, object: &str) -> Value {
-    drill.field(object, "/metadata/uid")
-}
 
 fn image(drill: &mut Drill, pod: &str) -> String {
     drill.field(&format!("pod/{pod}"), "/spec/containers/0/image").as_str().unwrap_or_default().to_owned()
@@ -219,13 +214,13 @@ fn held_below_the_partition(behavior: &str, ends: &str) {
     let mut drill = Drill::on(&format!("{behavior}{STEADY}"), &[manifest]);
     let before = uid(&mut drill, "pod/web-0");
     let current = status(&mut drill, "currentRevision");
-    drill.patch("pod/web-0", &json!({"metadata": {"finalizers": [HOLD]}}));
+    hold(&mut drill, "pod/web-0");
     drill.kubectl("set image sts/web web=web:v2");
     let update = status(&mut drill, "updateRevision");
     drill.kubectl("delete pod web-0 --wait=false");
     let held = drill.object("pod/web-0");
     assert_eq!((&held["metadata"]["uid"], &held["status"]["phase"]), (&before, &json!(ends)));
-    drill.patch("pod/web-0", &json!({"metadata": {"finalizers": null}}));
+    let_go(&mut drill, "pod/web-0");
     assert_ne!(uid(&mut drill, "pod/web-0"), before);
     assert_eq!(images(&mut drill), ["web:v1", "web:v2", "web:v2"]);
     assert_eq!(NAMES.map(|pod| revision(&mut drill, pod)), [current, update.clone(), update]);

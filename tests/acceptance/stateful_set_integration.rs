@@ -2,23 +2,12 @@
 use crate::drill::*;
 use serde_json::{Value, json};
 
-/// A finalizer that nobody takes away by himself.
-const HOLD: &str = "example.com/hold";
-
 /// spec.replicas, status.replicas and status.readyReplicas.
 fn replicas(drill: &mut Drill) -> (Value, Value, Value) {
     let set = drill.object("sts/web");
     let status = &set["status"];
     let ready = status.get("readyReplicas").cloned().unwrap_or_else(|| json!(0));
     (set["spec"]["replicas"].clone(), status["replicas"].clone(), ready)
-}
-
-fn hold(drill: &mut Drill, object: &str) {
-    drill.patch(object, &json!({"metadata": {"finalizers": [HOLD]}}));
-}
-
-fn let_go(drill: &mut Drill, object: &str) {
-    drill.patch(object, &json!({"metadata": {"finalizers": null}}));
 }
 
 /// The owners of an object, as `Kind/name`, sorted.

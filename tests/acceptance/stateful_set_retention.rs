@@ -11,10 +11,6 @@ fn retaining(replicas: i64, deleted: &str, scaled: &str) -> Value {
     with(set_with_claims(replicas), "/spec/persistentVolumeClaimRetentionPolicy", policy)
 }
 
-fn uid(drill: &mut Drill, object: &str) -> Value {
-    drill.field(object, "/metadata/uid")
-}
-
 /// The owners of an object: `Kind/name`, and `(plain)` behind those that do not control it.
 fn owners(drill: &mut Drill, object: &str) -> Vec<String> {
     let owners = drill.field(object, "/metadata/ownerReferences");
@@ -75,7 +71,7 @@ fn t_sts_107_claims_of_orphaned_and_misnamed_pods() {
         let expected: &[&str] = if deleted == "Delete" { &["StatefulSet/web"] } else { &[] };
         for n in [0, 1] {
             assert_eq!(owners(&mut drill, &format!("pvc/data-web-{n}")), expected, "{case}");
-            drill.patch(&format!("pod/web-{n}"), &json!({"metadata": {"finalizers": [HOLD]}}));
+            hold(&mut drill, &format!("pod/web-{n}"));
         }
         drill.kubectl("scale sts web --replicas=0");
         for n in [0, 1] {
@@ -85,7 +81,7 @@ fn t_sts_107_claims_of_orphaned_and_misnamed_pods() {
         }
         assert!(owners(&mut drill, "pvc/data-xweb-2").is_empty(), "{case}");
         for n in [1, 0] {
-            drill.patch(&format!("pod/web-{n}"), &json!({"metadata": {"finalizers": null}}));
+            let_go(&mut drill, &format!("pod/web-{n}"));
         }
         let left: &[&str] = if scaled == "Delete" { &[] } else { &["data-web-0", "data-web-1"] };
         assert_eq!(drill.names("pvc"), [left, &["data-xweb-2"]].concat(), "{case}");
@@ -98,7 +94,7 @@ fn t_sts_108_a_claim_that_still_names_the_old_pod_holds_up_scaling() {
     for deleted in ["Retain", "Delete"] {
         let mut drill = Drill::on(STEADY, &[retaining(3, deleted, "Delete")]);
         let old = uid(&mut drill, "pod/web-2");
-        drill.patch("pvc/data-web-2", &json!({"metadata": {"finalizers": [HOLD]}}));
+        hold(&mut drill, "pvc/data-web-2");
         drill.kubectl("scale sts web --replicas=2");
         assert_eq!(drill.names("pods"), ["web-0", "web-1"]);
         assert_eq!(owners(&mut drill, "pvc/data-web-2"), ["Pod/web-2"]);
@@ -112,7 +108,7 @@ fn t_sts_108_a_claim_that_still_names_the_old_pod_holds_up_scaling() {
         let failed = drill.messages("sts/web").into_iter().find(|said| said.contains("FailedCreate"));
         assert_eq!(failed, None);
         let claim = uid(&mut drill, "pvc/data-web-2");
-        drill.patch("pvc/data-web-2", &json!({"metadata": {"finalizers": null}}));
+        let_go(&mut drill, "pvc/data-web-2");
         // Nothing tells the set that the claim is gone (STS-32).
         touch(&mut drill);
         assert_eq!(drill.names("pods"), ["web-0", "web-1", "web-2"], "{deleted}");
@@ -141,7 +137,7 @@ fn t_sts_179_claims_go_with_a_scale_down() {
     let mut drill = Drill::on(STEADY, &[retaining(3, "Retain", "Delete"), keeper()]);
     let stranger = reference("StatefulSet", "keeper", &uid(&mut drill, "sts/keeper"), true);
     own(&mut drill, "pvc/data-web-2", &[stranger]);
-    drill.patch("pod/web-2", &json!({"metadata": {"finalizers": [HOLD]}}));
+    hold(&mut drill, "pod/web-2");
     drill.kubectl("scale sts web --replicas=1");
     assert_eq!(
         owners(&mut drill, "pvc/data-web-2"),
@@ -149,7 +145,7 @@ fn t_sts_179_claims_go_with_a_scale_down() {
         "its pod is not put beside that"
     );
     assert_eq!(owners(&mut drill, "pvc/data-web-1"), ["Pod/web-1"]);
-    drill.patch("pod/web-2", &json!({"metadata": {"finalizers": null}}));
+    let_go(&mut drill, "pod/web-2");
     assert_eq!(drill.names("pvc"), ["data-web-0", "data-web-2"], "that of web-2 is somebody else's");
     assert_eq!(owners(&mut drill, "pvc/data-web-2"), ["StatefulSet/keeper"]);
     let said = drill.messages("sts/web");

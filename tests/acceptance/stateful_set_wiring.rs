@@ -4,24 +4,10 @@ use crate::drill::*;
 use serde_json::{Value, json};
 use stsim::world::Actor;
 
-const HOLD: &str = "example.com/hold";
-
-fn hold(drill: &mut Drill, object: &str) {
-    drill.patch(object, &json!({"metadata": {"finalizers": [HOLD]}}));
-}
-
-fn let_go(drill: &mut Drill, object: &str) {
-    drill.patch(object, &json!({"metadata": {"finalizers": null}}));
-}
-
 fn status(drill: &mut Drill) -> [Value; 3] {
     let status = drill.field("sts/web", "/status");
     ["replicas", "readyReplicas", "updatedReplicas"]
         .map(|field| status.get(field).cloned().unwrap_or(json!(0)))
-}
-
-fn uid(drill: &mut Drill, object: &str) -> Value {
-    drill.field(object, "/metadata/uid")
 }
 
 /// The controller of an object, by uid.

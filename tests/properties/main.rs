@@ -11,15 +11,8 @@ use generate::{Case, case};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Settings, TestRunner};
 use stsim::run::{Blind, Outcome, Play};
-use stsim::scenario::read::{Loader, read};
+use stsim::scenario::read::{NoFiles, read};
 use stsim::trace::record::Recorder;
-
-struct NoFiles;
-impl Loader for NoFiles {
-    fn load(&mut self, relative: &str) -> Result<(String, Vec<u8>), String> {
-        Err(format!("no file {relative}"))
-    }
-}
 
 /// Plays a case; returns how it went, the change log as text, and how often each invariant was judged.
 fn play(case: &Case) -> (Outcome, String, Vec<u64>) {

@@ -40,6 +40,20 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// A claim that nothing has been done about yet.
+    pub fn new(meta: Meta, spec: ClaimSpecId) -> Claim {
+        Claim {
+            meta,
+            spec,
+            volume: Id::NONE,
+            selected_node: Id::NONE,
+            phase: ClaimPhase::Pending,
+            bind_completed: false,
+            bound_by_controller: false,
+            provisioner_set: false,
+        }
+    }
+
     /// Fully bound as the scheduler and the kubelet ask for it (SCHED-20): a volume, and bind-completed.
     pub fn is_fully_bound(&self) -> bool {
         !self.volume.is_none() && self.bind_completed

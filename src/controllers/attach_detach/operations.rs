@@ -147,15 +147,10 @@ impl AttachDetach {
     fn attached(&mut self, slot: u32, world: &mut World) {
         self.operation_done(slot);
         let Some(pair) = self.pairs.get_mut(slot) else { return };
-        let fresh = pair.actual == Actual::Detached;
-        pair.mounted |= fresh;
-        pair.actual = Actual::Attached;
         pair.reported = true;
         let key = pair.key();
         self.to_report.insert((key.1, key.0));
-        if fresh {
-            self.fresh.insert((key.1, key.0));
-        }
+        self.comes_to_node(slot, Actual::Attached);
         let name = world.store.volumes.last_known(key.0).map(|volume| volume.meta.name);
         for pod in self.pairs.pods(slot) {
             world.emit(pod, false, "SuccessfulAttachVolume", |world| {
@@ -166,6 +161,17 @@ impl AttachDetach {
         self.operation_ended(key.0, world);
     }
 
+    /// The volume may be on the node now; from then on it is taken for mounted until the node's next event (VOL-32).
+    fn comes_to_node(&mut self, slot: u32, actual: Actual) {
+        let Some(pair) = self.pairs.get_mut(slot) else { return };
+        let before = std::mem::replace(&mut pair.actual, actual);
+        if before == Actual::Detached {
+            pair.mounted = true;
+            let (volume, node) = pair.key();
+            self.fresh.insert((node, volume));
+        }
+    }
+
     /// No operation is under way about a pair any more, nor a back-off.
     fn operation_done(&mut self, slot: u32) {
         self.pairs.change_work(slot, |work| {
@@ -174,15 +180,10 @@ impl AttachDetach {
     }
 
     fn attach_failed(&mut self, slot: u32, why: &str, world: &mut World) {
-        let Some(pair) = self.pairs.get_mut(slot) else { return };
-        let fresh = pair.actual == Actual::Detached;
-        pair.mounted |= fresh;
-        mark!("VOL-36");
-        pair.actual = Actual::Uncertain;
+        let Some(pair) = self.pairs.get(slot) else { return };
         let key = pair.key();
-        if fresh {
-            self.fresh.insert((key.1, key.0));
-        }
+        mark!("VOL-36");
+        self.comes_to_node(slot, Actual::Uncertain);
         let name = world.store.volumes.last_known(key.0).map(|volume| volume.meta.name);
         for pod in self.pairs.pods(slot) {
             world.emit(pod, true, "FailedAttachVolume", |world| {

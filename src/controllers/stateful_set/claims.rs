@@ -169,7 +169,7 @@ pub(super) fn needs(frame: &Frame, cache: View<'_>, ordinal: Ordinal, pod: PodRe
 mod tests {
     use super::super::testing::{SetOptions, set};
     use super::*;
-    use crate::api::objects::{ClaimPhase, Meta, StatefulSetSpec};
+    use crate::api::objects::{Meta, StatefulSetSpec};
     use crate::config::Config;
     use crate::world::World;
     use Retention::{Delete, Retain};
@@ -301,21 +301,13 @@ mod tests {
                     &[Owner { kind: Kind::Pod, controller: true, block: true, name, uid: Uid(5) }]
                 }
             };
-            let claim = Claim {
-                meta: Meta {
-                    name: frame.claim_name(&mut world.store.names, template, Ordinal::of(0)),
-                    namespace: frame.namespace,
-                    owners: world.store.owners.intern(owners),
-                    ..Meta::default()
-                },
-                spec: object.spec.claims[template].spec,
-                volume: Id::NONE,
-                selected_node: Id::NONE,
-                phase: ClaimPhase::Pending,
-                bind_completed: false,
-                bound_by_controller: false,
-                provisioner_set: false,
+            let meta = Meta {
+                name: frame.claim_name(&mut world.store.names, template, Ordinal::of(0)),
+                namespace: frame.namespace,
+                owners: world.store.owners.intern(owners),
+                ..Meta::default()
             };
+            let claim = Claim::new(meta, object.spec.claims[template].spec);
             world.create(claim, crate::rule::Rule::NONE).unwrap();
         }
         (world, frame, pod)

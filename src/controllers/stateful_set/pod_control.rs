@@ -58,22 +58,14 @@ impl Underway {
             Some(admitted) => admitted,
             None => *self.claim_specs[index].insert(admit_claim_spec(&mut world.store, of.spec)),
         };
-        let claim = Claim {
-            meta: Meta {
-                name,
-                namespace: self.frame.namespace,
-                labels: of.labels,
-                annotations: of.annotations,
-                ..Meta::default()
-            },
-            spec: claim_spec,
-            volume: Id::NONE,
-            selected_node: Id::NONE,
-            phase: ClaimPhase::Pending,
-            bind_completed: false,
-            bound_by_controller: false,
-            provisioner_set: false,
+        let meta = Meta {
+            name,
+            namespace: self.frame.namespace,
+            labels: of.labels,
+            annotations: of.annotations,
+            ..Meta::default()
         };
+        let claim = Claim::new(meta, claim_spec);
         mark!("VOL-17");
         mark!("STS-19");
         let outcome = world.create(claim, rule);
