@@ -18,3 +18,5 @@ pub const MAX_NODES: usize = 100_000;
 pub const DEFAULT_UNTIL_SECONDS: u64 = 24 * 3600;
 /// Longest virtual time that may be asked for, seconds: 100 years.
 pub const MAX_UNTIL_SECONDS: u64 = 100 * 365 * 24 * 3600;
+/// Cells of a matrix.
+pub const MAX_CELLS: usize = 10_000;

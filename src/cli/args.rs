@@ -34,6 +34,9 @@ pub(super) struct Play {
     /// Virtual end of the run, such as 30m; overrides the scenario's
     #[arg(long, value_name = "DURATION")]
     pub until: Option<String>,
+    /// Another value for a parameter of the scenario; it then varies no more in its matrix
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
 }
 
 /// How `run` prints.

@@ -3,16 +3,31 @@ use crate::cli::{Exit, Refusal};
 use crate::kernel::{Duration, Time};
 use crate::limits;
 use crate::scenario::Scenario;
-use crate::scenario::read::{self, Loader};
+use crate::scenario::params::Cell;
+use crate::scenario::read::{Document, Loader, Unreadable};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
-/// Reads a scenario from a path, or from standard input for `-`.
+/// Reads a scenario from a path, or from standard input for `-`, with the defaults of its parameters.
 ///
 /// # Errors
 /// A refusal that says what is wrong, with places.
 pub(super) fn scenario(path: &str) -> Result<Scenario, Refusal> {
+    opened(path, &[])?.defaults()
+}
+
+/// A scenario file that was opened, its parameters still open.
+pub(super) struct Opened {
+    document: Document,
+    tree: Tree,
+}
+
+/// Opens a scenario file and gives its parameters the values of `--set`.
+///
+/// # Errors
+/// A refusal that says what is wrong, with places.
+pub(super) fn opened(path: &str, settings: &[String]) -> Result<Opened, Refusal> {
     let (shown, bytes, root) = if path == "-" {
         let bytes = limited(std::io::stdin().lock(), "standard input").map_err(Refusal::invalid)?;
         ("<stdin>".to_owned(), bytes, PathBuf::from("."))
@@ -20,11 +35,42 @@ pub(super) fn scenario(path: &str) -> Result<Scenario, Refusal> {
         let root = Path::new(path).parent().map_or_else(PathBuf::new, Path::to_path_buf);
         (path.to_owned(), read_file(Path::new(path)).map_err(Refusal::invalid)?, root)
     };
-    let mut loader = Tree { root };
-    read::read(&shown, &bytes, &mut loader).map_err(|unreadable| Refusal {
+    let mut document = Document::parse(&shown, &bytes).map_err(unreadable)?;
+    for text in settings {
+        document.set(text).map_err(unreadable)?;
+    }
+    Ok(Opened { document, tree: Tree { root } })
+}
+
+impl Opened {
+    /// The scenario with what its parameters are by default or were set to.
+    ///
+    /// # Errors
+    /// A refusal that says what is wrong, with places.
+    pub(super) fn defaults(&mut self) -> Result<Scenario, Refusal> {
+        let cell = self.document.params.defaults();
+        self.scenario(&cell)
+    }
+
+    /// The scenario of one cell of its matrix.
+    ///
+    /// # Errors
+    /// A refusal that says what is wrong, with places.
+    pub(super) fn scenario(&mut self, cell: &Cell) -> Result<Scenario, Refusal> {
+        self.document.scenario(cell, &mut self.tree).map_err(unreadable)
+    }
+
+    /// The cells of the matrix; None if nothing varies.
+    pub(super) fn cells(&self) -> Option<Vec<Cell>> {
+        self.document.params.vary().then(|| self.document.params.cells())
+    }
+}
+
+fn unreadable(unreadable: Box<Unreadable>) -> Refusal {
+    Refusal {
         text: unreadable.render(),
         exit: if unreadable.is_limit() { Exit::Undecided } else { Exit::Invalid },
-    })
+    }
 }
 
 /// Reads a duration given as an option.

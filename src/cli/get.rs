@@ -11,7 +11,7 @@ pub(super) fn get(options: &Get, out: &mut dyn Write) -> Done {
     let words = words(options);
     kubectl::check(&words)
         .map_err(|why| Refusal::invalid(format!("error: {}", why.replace('\n', "\n  = help: "))))?;
-    let scenario = files::scenario(&options.play.file)?;
+    let scenario = files::opened(&options.play.file, &options.play.set)?.defaults()?;
     let mut play = run::start(&scenario, &options.play)?;
     let outcome = match &options.at {
         Some(at) => play.play_until(files::time_option("--at", at)?, &mut Blind),

@@ -7,6 +7,7 @@ mod conform;
 mod coverage;
 mod files;
 mod get;
+mod matrix;
 mod run;
 
 use clap::Parser;

@@ -3,7 +3,7 @@ use crate::api::kind::Kind;
 use crate::api::names::Sym;
 use crate::api::text::escape;
 use crate::cli::args::{Format, Play as PlayOptions, Run};
-use crate::cli::{Done, Exit, Refusal, files};
+use crate::cli::{Done, Exit, Refusal, files, matrix};
 use crate::cluster::Cluster;
 use crate::kubectl::resource::ResourceKind;
 use crate::kubectl::run::{self as kubectl, Output};
@@ -17,7 +17,11 @@ use std::io::{self, Write};
 
 /// Plays a scenario and prints it.
 pub(super) fn run(options: &Run, out: &mut dyn Write) -> Done {
-    let scenario = files::scenario(&options.play.file)?;
+    let mut opened = files::opened(&options.play.file, &options.play.set)?;
+    if let Some(cells) = opened.cells() {
+        return matrix::run(&mut opened, &cells, options, out);
+    }
+    let scenario = opened.defaults()?;
     let mut play = start(&scenario, &options.play)?;
     let mut printer = Printer {
         out,
@@ -192,6 +196,22 @@ fn tables(cluster: &mut Cluster, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// Why a play says nothing about the cluster: the scenario is wrong, or we are.
+pub(super) fn unplayable(scenario: &Scenario, outcome: &Outcome, options: &Run) -> Option<Refusal> {
+    if let Some(failure) = outcome.failures.iter().find(|failure| failure.invalid) {
+        return Some(explain(scenario, failure));
+    }
+    let finding = outcome.findings.first()?;
+    let when = clock(finding.time);
+    let text = format!(
+        "bug: INV-{} is broken at {when} (seed {}): {}\nPlease report it with the scenario file.",
+        finding.invariant,
+        options.play.seed.unwrap_or(scenario.seed),
+        escape(&finding.message)
+    );
+    Some(Refusal { text, exit: Exit::Bug })
+}
+
 fn verdict(
     scenario: &Scenario,
     cluster: &Cluster,
@@ -200,20 +220,9 @@ fn verdict(
     out: &mut dyn Write,
 ) -> Done {
     let talk = options.output == Format::Timeline && !options.quiet;
-    if let Some(failure) = outcome.failures.iter().find(|failure| failure.invalid) {
+    if let Some(refusal) = unplayable(scenario, outcome, options) {
         out.flush()?;
-        return Err(explain(scenario, failure).into());
-    }
-    if let Some(finding) = outcome.findings.first() {
-        out.flush()?;
-        let when = clock(finding.time);
-        let text = format!(
-            "bug: INV-{} is broken at {when} (seed {}): {}\nPlease report it with the scenario file.",
-            finding.invariant,
-            options.play.seed.unwrap_or(scenario.seed),
-            escape(&finding.message)
-        );
-        return Err(Refusal { text, exit: Exit::Bug }.into());
+        return Err(refusal.into());
     }
     let now = clock(cluster.world.now());
     if talk {

@@ -6,6 +6,7 @@ pub mod aliases;
 pub mod diagnostic;
 pub mod manifest;
 mod node;
+pub mod params;
 pub mod parts;
 pub mod quiet;
 pub mod read;
@@ -23,7 +24,7 @@ use crate::world::Refusal;
 use diagnostic::Span;
 
 /// A file the scenario is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Source {
     /// Its path as the user knows it.
     pub path: String,

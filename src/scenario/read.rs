@@ -5,8 +5,9 @@ use crate::config::{Config, Gates, Latencies, Timers};
 use crate::kernel::Time;
 use crate::limits;
 use crate::scenario::diagnostic::Diagnostic;
+use crate::scenario::params::{Cell, Params, Substitution};
 use crate::scenario::parts::{Read, Reader};
-use crate::scenario::{Manifest, Node, NodeSpec, Scenario, Source, manifest, yaml};
+use crate::scenario::{Manifest, Node, NodeSpec, Scenario, Source, Value, manifest, yaml};
 
 /// Reads the files a scenario names.
 pub trait Loader {
@@ -36,6 +37,10 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
+    fn one(complaint: Diagnostic, sources: Vec<Source>) -> Box<Unreadable> {
+        Box::new(Unreadable { diagnostics: vec![complaint], sources })
+    }
+
     /// All complaints as text.
     pub fn render(&self) -> String {
         let source =
@@ -50,66 +55,129 @@ impl Unreadable {
     }
 }
 
-/// Reads a scenario from its first file.
+/// Reads a scenario from its first file, with the defaults of its parameters.
 ///
 /// # Errors
 /// Everything that is wrong with it, with places.
 pub fn read(path: &str, bytes: &[u8], loader: &mut dyn Loader) -> Result<Scenario, Box<Unreadable>> {
-    let mut sources = Vec::new();
-    read_into(path, bytes, loader, &mut sources)
-        .map(|scenario| Scenario { sources: std::mem::take(&mut sources), ..scenario })
-        .map_err(|diagnostics| Box::new(Unreadable { diagnostics, sources }))
+    let document = Document::parse(path, bytes)?;
+    document.scenario(&document.params.defaults(), loader)
 }
 
-fn read_into(
-    path: &str,
-    bytes: &[u8],
-    loader: &mut dyn Loader,
-    sources: &mut Vec<Source>,
-) -> Result<Scenario, Vec<Diagnostic>> {
-    let documents = parse(path, bytes, sources).map_err(|d| vec![d])?;
-    if documents.is_empty() {
-        return Err(vec![Diagnostic::whole_file(path, format!("{path} is empty"))]);
+/// The first file of a scenario as trees, before its parameters have values.
+#[derive(Clone, Debug)]
+pub struct Document {
+    source: Source,
+    /// The Scenario document without `params` and `matrix`.
+    own: Option<Node>,
+    inline: Vec<Node>,
+    /// The parameters, and which of them vary.
+    pub params: Params,
+}
+
+impl Document {
+    /// Parses the first file of a scenario and reads its parameters.
+    ///
+    /// # Errors
+    /// What is wrong so far.
+    pub fn parse(path: &str, bytes: &[u8]) -> Result<Document, Box<Unreadable>> {
+        let mut sources = Vec::new();
+        let mut document = Document::parse_into(path, bytes, &mut sources)
+            .map_err(|complaint| Unreadable::one(complaint, sources.clone()))?;
+        document.source = sources.swap_remove(0);
+        Ok(document)
     }
-    let mut scenario = blank(path);
-    let mut own: Option<Node> = None;
-    let mut manifests: Vec<(usize, Node)> = Vec::new();
-    for node in documents {
-        if is_scenario(&node) {
-            if own.is_some() {
-                return Err(vec![Diagnostic::new(path, node.span, "a second Scenario document")]);
-            }
-            own = Some(node);
-        } else {
-            manifests.push((0, node));
+
+    fn parse_into(path: &str, bytes: &[u8], sources: &mut Vec<Source>) -> Read<Document> {
+        let documents = parse(path, bytes, sources)?;
+        if documents.is_empty() {
+            return Err(Diagnostic::whole_file(path, format!("{path} is empty")));
         }
+        let mut own: Option<Node> = None;
+        let mut inline = Vec::new();
+        for node in documents {
+            if !is_scenario(&node) {
+                inline.push(node);
+            } else if own.is_some() {
+                return Err(Diagnostic::new(path, node.span, "a second Scenario document"));
+            } else {
+                own = Some(node);
+            }
+        }
+        let mut params = Params::default();
+        if let Some(Value::Mapping(entries)) = own.as_mut().map(|node| &mut node.value)
+            && let Some((_, spec)) = entries.iter_mut().find(|(key, _)| key.as_str() == Some("spec"))
+        {
+            params = Params::read(&Reader { file: path }, spec)?;
+            if let Value::Mapping(fields) = &mut spec.value {
+                fields.retain(|(key, _)| !matches!(key.as_str(), Some("params" | "matrix")));
+            }
+        }
+        Ok(Document { source: Source::default(), own, inline, params })
     }
-    if let Some(node) = own {
+
+    /// Gives a parameter another value: `name=value`.
+    ///
+    /// # Errors
+    /// No such parameter, or a value it cannot have.
+    pub fn set(&mut self, text: &str) -> Result<(), Box<Unreadable>> {
+        let set = self.params.set(&self.source.path, text);
+        set.map_err(|complaint| Unreadable::one(complaint, vec![self.source.clone()]))
+    }
+
+    /// The scenario with values for its parameters.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, with places.
+    pub fn scenario(&self, cell: &Cell, loader: &mut dyn Loader) -> Result<Scenario, Box<Unreadable>> {
+        let mut sources = vec![self.source.clone()];
+        self.read_into(cell, loader, &mut sources)
+            .map(|scenario| Scenario { sources: std::mem::take(&mut sources), ..scenario })
+            .map_err(|diagnostics| Box::new(Unreadable { diagnostics, sources }))
+    }
+
+    fn read_into(
+        &self,
+        cell: &Cell,
+        loader: &mut dyn Loader,
+        sources: &mut Vec<Source>,
+    ) -> Result<Scenario, Vec<Diagnostic>> {
+        let path = self.source.path.as_str();
         let reader = Reader { file: path };
-        let files = reader.scenario(&node, &mut scenario).map_err(|d| vec![d])?;
-        for (name, at) in files {
-            let (file, bytes) = loader.load(&name).map_err(|why| vec![reader.error(&at, why)])?;
-            let nodes = parse(&file, &bytes, sources).map_err(|d| vec![d])?;
-            let source = sources.len() - 1;
-            manifests.extend(nodes.into_iter().map(|node| (source, node)));
-        }
-    }
-    let mut complaints = Vec::new();
-    for (source, node) in manifests {
-        let file = sources[source].path.clone();
-        for node in items(node) {
-            match manifest::read(&file, &node) {
-                Ok(read) => {
-                    if let Some(complaint) = beyond_the_cap(&file, &node, &read.value) {
-                        complaints.push(complaint);
-                    }
-                    scenario.manifests.push(Manifest { source, node, value: read.value });
-                }
-                Err(all) => complaints.extend(all),
+        let mut scenario = blank(path);
+        let mut manifests: Vec<(usize, Node)> = self.inline.iter().map(|node| (0, node.clone())).collect();
+        if let Some(node) = &self.own {
+            let mut values = Substitution::new(cell);
+            let mut put = |node: &Node| values.of(&reader, node.clone()).map_err(|d| vec![d]);
+            let own = put(node)?;
+            for (_, manifest) in &mut manifests {
+                *manifest = put(manifest)?;
+            }
+            let files = reader.scenario(&own, &mut scenario).map_err(|d| vec![d])?;
+            for (name, at) in files {
+                let (file, bytes) = loader.load(&name).map_err(|why| vec![reader.error(&at, why)])?;
+                let nodes = parse(&file, &bytes, sources).map_err(|d| vec![d])?;
+                let source = sources.len() - 1;
+                manifests.extend(nodes.into_iter().map(|node| (source, node)));
             }
         }
+        let mut complaints = Vec::new();
+        for (source, node) in manifests {
+            let file = sources[source].path.clone();
+            for node in items(node) {
+                match manifest::read(&file, &node) {
+                    Ok(read) => {
+                        if let Some(complaint) = beyond_the_cap(&file, &node, &read.value) {
+                            complaints.push(complaint);
+                        }
+                        scenario.manifests.push(Manifest { source, node, value: read.value });
+                    }
+                    Err(all) => complaints.extend(all),
+                }
+            }
+        }
+        if complaints.is_empty() { Ok(scenario) } else { Err(complaints) }
     }
-    if complaints.is_empty() { Ok(scenario) } else { Err(complaints) }
 }
 
 fn parse(path: &str, bytes: &[u8], sources: &mut Vec<Source>) -> Read<Vec<Node>> {
@@ -171,7 +239,7 @@ fn blank(path: &str) -> Scenario {
 }
 
 /// Fields of the language that this version does not carry out.
-const LATER: [&str; 7] = ["databases", "faults", "expect", "params", "matrix", "runs", "thresholds"];
+const LATER: [&str; 5] = ["databases", "faults", "expect", "runs", "thresholds"];
 
 impl Reader<'_> {
     /// Reads the Scenario document; the files named in `manifests:` are returned with the places of their names.

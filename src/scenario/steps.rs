@@ -4,7 +4,7 @@ use crate::behavior::Glob;
 use crate::event::Process;
 use crate::kernel::Time;
 use crate::scenario::parts::{Read, Reader};
-use crate::scenario::{Action, Fails, Node, Place, Start, Step, Target, Verb};
+use crate::scenario::{Action, Fails, Node, Place, Start, Step, Target, Value, Verb};
 use crate::world::{Reason, Refusal, Request};
 
 /// What a step can do.
@@ -130,7 +130,7 @@ impl Reader<'_> {
                 let stdin = node.get("stdin").map(|text| self.text(text, at)).transpose()?.map(str::to_owned);
                 Action::Kubectl { words: self.words(value, at)?, stdin }
             }
-            "apply" => Action::Apply(self.text(value, at)?.to_owned()),
+            "apply" => Action::Apply(self.manifests(value, at)?),
             "sleep" => Action::Sleep(self.duration(value, at)?),
             "stop" => Action::Stop(self.component(value)?),
             "start" => Action::Start(self.component(value)?),
@@ -221,9 +221,25 @@ impl Reader<'_> {
         })
     }
 
+    /// The text of manifests: YAML as text, or written into the scenario as a mapping or a list of mappings.
+    fn manifests(&self, value: &Node, at: &str) -> Read<String> {
+        let documents = match &value.value {
+            Value::Mapping(_) => std::slice::from_ref(value),
+            Value::Sequence(items) => items,
+            _ => return Ok(self.text(value, at)?.to_owned()),
+        };
+        let texts: Vec<_> = documents.iter().map(|node| node.to_json().to_string()).collect();
+        Ok(texts.join("\n---\n"))
+    }
+
     fn words(&self, value: &Node, at: &str) -> Read<Vec<String>> {
         if let Some(items) = value.as_sequence() {
-            return items.iter().map(|item| Ok(self.text(item, at)?.to_owned())).collect();
+            // A number or a boolean is a word as it is written in a flag: `--replicas`, `5`.
+            let word = |item: &Node| match item.value {
+                Value::Bool(_) | Value::Integer(_) => Ok(item.key_text()),
+                _ => Ok(self.text(item, at)?.to_owned()),
+            };
+            return items.iter().map(word).collect();
         }
         let line = self.text(value, at)?;
         shlex::split(line).filter(|words| !words.is_empty()).ok_or_else(|| {
