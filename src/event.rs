@@ -241,6 +241,8 @@ pub enum KubeletEvent {
     Unstaged(Id<Node>, Id<Volume>, u32),
     /// The kubelet is back after a crash, reboot or partition, and has its watches again (POD-50).
     Reconnected(Id<Node>, u32),
+    /// A connection to the API server that lost packets in one direction is given up (DEF-9).
+    ConnectionLost(Id<Node>),
     /// A machine that was told to shut down is off (POD-45).
     PowerOff(Id<Node>, u32),
 }

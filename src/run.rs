@@ -5,15 +5,17 @@
 //! travels in time.
 use crate::cluster::{Cluster, Stepped};
 use crate::config::Config;
-use crate::event::{Event, Process};
-use crate::fault::Victims;
+use crate::event::Event;
+use crate::fault::Effect;
 use crate::invariants::Finding;
 use crate::kernel::{Duration, Time};
 use crate::kubectl::run::{self as kubectl, Output, Progress, Running};
 use crate::limits;
-use crate::scenario::{Action, Fails, Scenario, Start, Step, Verb, yaml};
+use crate::scenario::{Action, Fails, Scenario, Start, Step, yaml};
 use crate::trace::record::Recorder;
-use crate::world::{Draw, Limit};
+use crate::world::Limit;
+
+mod faults;
 
 /// Sees a run as it goes on. Every method may be left as it is.
 pub trait Watch {
@@ -89,7 +91,9 @@ pub struct Play<'s> {
     failures: Vec<Failure>,
     background: Vec<Background>,
     /// Repairs to come of faults with `for:`.
-    repairs: Vec<(Verb, Victims)>,
+    repairs: Vec<Effect>,
+    /// Named faults that are active.
+    active: Vec<(String, Effect)>,
     /// Pods of ReplicaSets in order of creation, for `{{web-rs-1-#1}}` in commands.
     seen_records: usize,
     names: crate::scenario::aliases::Aliases,
@@ -125,6 +129,9 @@ impl<'s> Play<'s> {
             cluster.world.events.turn_on();
         }
         cluster.check();
+        for name in scenario.fault_names() {
+            cluster.world.faults.declare(name);
+        }
         let wrong = |message| Failure { step: None, time: Time::ZERO, message, invalid: true };
         cluster.bootstrap().map_err(|status| wrong(status.message))?;
         for node in &scenario.nodes {
@@ -139,6 +146,7 @@ impl<'s> Play<'s> {
             failures: Vec::new(),
             background: Vec::new(),
             repairs: Vec::new(),
+            active: Vec::new(),
             seen_records: 0,
             names: Default::default(),
         })
@@ -224,6 +232,7 @@ impl<'s> Play<'s> {
         {
             self.repair(number);
         }
+        self.review_faults();
         self.names.learn(&self.cluster, &mut self.seen_records);
         watch.happened(&self.cluster);
         self.look_at_background(watch);
@@ -336,10 +345,9 @@ impl<'s> Play<'s> {
                 self.command(n, step, &words, Some(&text), watch)
             }
             Action::Sleep(duration) => self.run_to(self.cluster.world.now() + *duration, watch),
-            Action::Fault { verb, target, lasts } => {
-                match self.cluster.victims(target) {
-                    Ok(victims) => self.inject(*verb, victims, *lasts),
-                    Err(message) => self.fail(n, message, true),
+            Action::Fault(fault) => {
+                if let Err(message) = self.strike(fault, step.name.as_deref()) {
+                    self.fail(n, message, true);
                 }
                 watch.happened(&self.cluster);
                 Ok(())
@@ -355,57 +363,6 @@ impl<'s> Play<'s> {
                 self.cluster.world.config.behavior = behavior.clone();
                 Ok(())
             }
-            Action::Stop(process) => {
-                self.cluster.stop(*process);
-                Ok(())
-            }
-            Action::Start(process) => self.start(*process, watch),
-            Action::Restart(process) => {
-                self.cluster.stop(*process);
-                self.start(*process, watch)
-            }
-            Action::Refuse(refusal) => {
-                match refusal {
-                    Some(refusal) => self.cluster.world.refusals.push(refusal.clone()),
-                    None => self.cluster.world.refusals.clear(),
-                }
-                Ok(())
-            }
-            Action::Lag(process, by) => {
-                self.cluster.world.set_extra_lag(*process, *by);
-                Ok(())
-            }
-        }
-    }
-
-    fn start(&mut self, process: Process, watch: &mut dyn Watch) -> Result<(), Ended> {
-        self.cluster.start(process);
-        watch.happened(&self.cluster);
-        Ok(())
-    }
-
-    fn inject(&mut self, verb: Verb, victims: Victims, lasts: Option<Duration>) {
-        self.cluster.inject(verb, &victims);
-        let back = match verb {
-            Verb::Crash | Verb::Reboot | Verb::Shutdown => Verb::Recover,
-            Verb::Partition => Verb::Heal,
-            Verb::Hang => Verb::Unhang,
-            Verb::Unready => Verb::Ready,
-            _ => return,
-        };
-        let world = &self.cluster.world;
-        let reboot = || world.draw(world.config.latency.reboot, Draw::Start, 0, self.repairs.len() as u64);
-        let lasts = lasts.or_else(|| (verb == Verb::Reboot).then(reboot));
-        if let Some(lasts) = lasts {
-            let number = u32::try_from(self.repairs.len()).unwrap_or(LOOK - 1);
-            self.repairs.push((back, victims));
-            self.cluster.world.after(lasts, Event::Runner(number));
-        }
-    }
-
-    fn repair(&mut self, number: u32) {
-        if let Some((verb, victims)) = self.repairs.get(number as usize).cloned() {
-            self.cluster.inject(verb, &victims);
         }
     }
 

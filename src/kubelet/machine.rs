@@ -14,7 +14,7 @@ use crate::api::objects::{EndReason, Node, NodeReady, Pod, Revision, Seconds, Vo
 use crate::event::{Event, KubeletEvent, NodesEvent};
 use crate::kernel::{Duration, Id, Time};
 use crate::rule::{Rule, mark};
-use crate::world::{Actor, Draw, Lease, World};
+use crate::world::{Actor, Direction, Draw, Lease, Side, World};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -36,8 +36,10 @@ pub(super) struct Machine {
     pub(super) present: bool,
     /// It has power and its kubelet runs.
     pub(super) up: bool,
-    /// The network between it and the API server is cut.
-    cut: bool,
+    /// What it sends does not reach the API server.
+    mute: bool,
+    /// What the API server sends does not reach it.
+    deaf: bool,
     /// The network is whole, but the kubelet has not its watches again.
     reconnecting: bool,
     /// It has started, and looks after its pods in a moment.
@@ -77,12 +79,17 @@ pub(super) struct Machine {
 impl Machine {
     /// The kubelet runs, and what it writes reaches the API server.
     pub(super) fn reaches(&self) -> bool {
-        self.up && !self.cut
+        self.up && !self.mute
     }
 
     /// The kubelet runs and has its watches: it sees what the API server says.
     pub(super) fn linked(&self) -> bool {
-        self.reaches() && !self.reconnecting
+        self.up && !self.deaf && !self.reconnecting
+    }
+
+    /// The network between it and the API server is cut, in one direction at least.
+    fn cut(&self) -> bool {
+        self.mute || self.deaf
     }
 
     /// Numbers the unmounts.
@@ -190,30 +197,68 @@ impl Kubelets {
 
     /// The node is cut off from the API server; containers run on (POD-49).
     pub fn partition_node(&mut self, node: Id<Node>, world: &mut World) {
-        if self.machine(node).is_none_or(|machine| machine.cut) {
+        self.cut_node(node, Direction::Both, world);
+    }
+
+    /// The links between the node and the API server have changed: what they are now counts. Nothing happens if the
+    /// node is as well or badly connected as before.
+    pub fn relink(&mut self, node: Id<Node>, world: &mut World) {
+        let links = &world.links;
+        let (sends, hears) = (links.sends(node, Side::ControlPlane), links.hears(node, Side::ControlPlane));
+        match (sends, hears) {
+            (true, true) => self.heal_node(node, world),
+            (false, true) => self.cut_node(node, Direction::To, world),
+            (true, false) => self.cut_node(node, Direction::From, world),
+            (false, false) => self.cut_node(node, Direction::Both, world),
+        }
+    }
+
+    /// No connection can be made where packets are lost in one direction. One that was there half works: the kubelet
+    /// writes and hears nothing, or hears and writes nothing, until it gives the connection up (DEF-9). Its lease is
+    /// not renewed in either case: a renewal follows the answer to the one before.
+    fn cut_node(&mut self, node: Id<Node>, direction: Direction, world: &mut World) {
+        let Some(machine) = self.machine(node) else { return };
+        let now = world.now();
+        let (was_mute, was_cut) = (machine.mute, machine.cut());
+        let given_up = was_cut && now >= machine.cut_since + CONNECTION_TIMEOUT;
+        let mute = given_up || direction != Direction::From;
+        let deaf = given_up || direction != Direction::To;
+        if (mute, deaf) == (machine.mute, machine.deaf) {
             return;
         }
         if world.leases.get(node.index()).is_some_and(|lease| lease.renewing) {
             self.set_lease(node, false, world);
         }
-        let now = world.now();
         let machine = &mut self.machines[node.index()];
-        machine.cut = true;
-        machine.cut_since = now;
+        (machine.mute, machine.deaf) = (mute, deaf);
+        if !was_cut {
+            machine.cut_since = now;
+        }
         mark!("POD-49");
-        if machine.up {
+        if machine.up && mute && !was_mute {
             (machine.booting, machine.reconnecting) = (false, false);
             machine.epoch += 1;
             machine.tick = false;
+        }
+        if !was_cut && !(mute && deaf) {
+            world.after(CONNECTION_TIMEOUT, Event::Kubelet(KubeletEvent::ConnectionLost(node)));
+        }
+    }
+
+    /// A connection that half works is given up, if it is still cut.
+    pub(super) fn connection_lost(&mut self, node: Id<Node>, world: &mut World) {
+        let since = self.machine(node).filter(|machine| machine.cut()).map(|machine| machine.cut_since);
+        if since.is_some_and(|since| world.now() >= since + CONNECTION_TIMEOUT) {
+            self.cut_node(node, Direction::Both, world);
         }
     }
 
     /// The node reaches the API server again.
     pub fn heal_node(&mut self, node: Id<Node>, world: &mut World) {
-        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.present && m.cut) else {
+        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.present && m.cut()) else {
             return;
         };
-        machine.cut = false;
+        (machine.mute, machine.deaf) = (false, false);
         if !machine.up {
             return;
         }
@@ -255,7 +300,7 @@ impl Kubelets {
         let machine = &mut self.machines[node.index()];
         machine.up = true;
         machine.used = Used::default();
-        if machine.cut {
+        if machine.cut() {
             return;
         }
         self.set_lease(node, true, world);

@@ -35,7 +35,7 @@ use crate::kernel::{Duration, Id};
 use crate::rule::mark;
 use crate::world::World;
 use machine::Machine;
-use worker::{Stage, Step, What, Workers};
+use worker::{Flags, Stage, Step, What, Workers};
 
 /// All kubelets.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +60,7 @@ impl Kubelets {
             KubeletEvent::StatusTick(node, epoch) => self.status_tick(node, epoch, world),
             KubeletEvent::Unstaged(node, volume, epoch) => self.unstaged(node, volume, epoch, world),
             KubeletEvent::Reconnected(node, epoch) => self.reconnected(node, epoch, world),
+            KubeletEvent::ConnectionLost(node) => self.connection_lost(node, world),
             KubeletEvent::PowerOff(node, epoch) => self.power_off(node, epoch, world),
         }
     }
@@ -86,6 +87,22 @@ impl Kubelets {
     /// True if the machine has power and its kubelet sees what the API server says.
     pub fn is_node_linked(&self, node: Id<Node>) -> bool {
         self.machine(node).is_some_and(Machine::linked)
+    }
+
+    /// True if the machine is off, or on its way down in good order.
+    pub fn is_node_down(&self, node: Id<Node>) -> bool {
+        self.machine(node).is_some_and(|machine| !machine.up || machine.shutting)
+    }
+
+    /// True if a process of the pod hangs: it lives and answers no probe.
+    pub fn is_hung(&self, pod: Id<Pod>) -> bool {
+        let Some(slot) = self.workers.latest(pod) else { return false };
+        self.workers.runs(slot).iter().any(|run| run.is(worker::Run::RUNS) && run.is(worker::Run::HUNG))
+    }
+
+    /// True if the pod is kept unready, whatever its probes say.
+    pub fn is_unready(&self, pod: Id<Pod>) -> bool {
+        self.workers.latest(pod).is_some_and(|slot| self.workers[slot].is(Flags::FORCED_UNREADY))
     }
 
     /// The volumes whose devices are mounted on a node, sorted.

@@ -4,6 +4,7 @@
 //! with file, line, column and the nearest known name.
 pub mod aliases;
 pub mod diagnostic;
+pub mod faults;
 pub mod manifest;
 mod node;
 pub mod params;
@@ -15,12 +16,11 @@ pub mod steps;
 mod tree;
 pub mod yaml;
 
+pub use faults::{Deed, Fault, Target, Verb};
 pub use node::{Node, Value};
 
 use crate::config::Config;
-use crate::event::Process;
-use crate::kernel::{Duration, Latency, Time};
-use crate::world::Refusal;
+use crate::kernel::{Duration, Time};
 use diagnostic::Span;
 
 /// A file the scenario is made of.
@@ -86,50 +86,6 @@ pub enum Start {
     After(Duration),
 }
 
-/// What a fault or a repair is aimed at.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Target {
-    /// A pod by name or glob.
-    Pod(String),
-    /// A node by name or glob.
-    Node(String),
-    /// All nodes of a zone.
-    Zone(String),
-    /// The node a pod runs on.
-    NodeOf(String),
-    /// All nodes of the zone a pod runs in.
-    ZoneOf(String),
-}
-
-/// What is done to a target.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verb {
-    /// Power loss of a node or zone; exit 137 of a pod.
-    Crash,
-    /// A crashed node comes back.
-    Recover,
-    /// Cut off from the control plane.
-    Partition,
-    /// The cut ends.
-    Heal,
-    /// Crash, and back by itself after the time a reboot takes.
-    Reboot,
-    /// A node shuts down in good order, if it is configured to; else its power goes.
-    Shutdown,
-    /// The kubelet of a node restarts; containers run on.
-    RestartKubelet,
-    /// A pod is evicted by its kubelet.
-    Fail,
-    /// The processes of a pod live and answer no probe.
-    Hang,
-    /// They answer again.
-    Unhang,
-    /// Readiness of a pod goes and stays away.
-    Unready,
-    /// Readiness of a pod comes and stays.
-    Ready,
-}
-
 /// What a step does.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Action {
@@ -144,29 +100,12 @@ pub enum Action {
     Apply(String),
     /// Nothing, for a while.
     Sleep(Duration),
-    /// A fault or its repair; with `for:` it is repaired after that long.
-    Fault {
-        /// What is done.
-        verb: Verb,
-        /// To what.
-        target: Target,
-        /// For how long; None: until something repairs it.
-        lasts: Option<Duration>,
-    },
+    /// A fault, or what undoes one.
+    Fault(Fault),
     /// A machine joins.
     AddNode(NodeSpec),
     /// New rules for containers and volumes.
     Behavior(crate::behavior::Behavior),
-    /// A process stops.
-    Stop(Process),
-    /// A process starts.
-    Start(Process),
-    /// A process stops and starts.
-    Restart(Process),
-    /// The watch of a process runs behind by this much from now on.
-    Lag(Process, Latency),
-    /// The API server refuses such writes from now on; None: it refuses none any more.
-    Refuse(Option<Refusal>),
 }
 
 /// What a step expects of its command.
@@ -193,6 +132,8 @@ pub struct Step {
     pub fails: Fails,
     /// A blocking command is given up after this long.
     pub timeout: Option<Duration>,
+    /// The name by which conditions ask whether its fault is active.
+    pub name: Option<String>,
     /// The next step does not wait for its end.
     pub background: bool,
     /// One line for the timeline: `kubectl scale sts/web --replicas=5`.
@@ -222,4 +163,11 @@ pub struct Scenario {
     pub steps: Vec<Step>,
     /// Manifests, in order of application.
     pub manifests: Vec<Manifest>,
+}
+
+impl Scenario {
+    /// The names of faults and other steps.
+    pub fn fault_names(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| step.name.as_deref())
+    }
 }

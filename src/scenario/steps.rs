@@ -1,40 +1,13 @@
 //! Reading steps: exactly one verb each, with its options.
-use crate::api::kind::Kind;
-use crate::behavior::Glob;
-use crate::event::Process;
 use crate::kernel::Time;
+use crate::scenario::faults::{Deed, VERBS};
 use crate::scenario::parts::{Read, Reader};
-use crate::scenario::{Action, Fails, Node, Place, Start, Step, Target, Value, Verb};
-use crate::world::{Reason, Refusal, Request};
+use crate::scenario::{Action, Fails, Fault, Node, Place, Start, Step, Value};
 
-/// What a step can do.
-const VERBS: [&str; 20] = [
-    "kubectl",
-    "apply",
-    "sleep",
-    "crash",
-    "recover",
-    "partition",
-    "heal",
-    "reboot",
-    "shutdown",
-    "fail",
-    "hang",
-    "unready",
-    "ready",
-    "stop",
-    "start",
-    "restart",
-    "lag",
-    "refuse",
-    "addNode",
-    "behavior",
-];
-/// What a step can say besides its verb.
-const OPTIONS: [&str; 9] = ["at", "after", "settle", "timeout", "fails", "background", "stdin", "for", "by"];
+/// What a step can say whatever its verb.
+const OPTIONS: [&str; 4] = ["at", "after", "settle", "name"];
 /// Verbs and options of the language that this version does not carry out.
-const LATER: [&str; 10] =
-    ["when", "expect", "name", "slow", "stick", "unstick", "lose", "terminate", "from", "every"];
+const LATER: [&str; 8] = ["when", "expect", "slow", "stick", "unstick", "lose", "terminate", "every"];
 
 impl Reader<'_> {
     /// The `steps` list.
@@ -73,22 +46,18 @@ impl Reader<'_> {
             if LATER.contains(&name.as_str()) {
                 return Err(self.error(key, format!("`{name}` in a step is not supported by this version")));
             }
-            if VERBS.contains(&name.as_str()) {
+            if VERBS.iter().any(|(verb, _)| *verb == name) {
                 if let Some((first, _)) = &verb {
                     let message = format!("a step has one verb, this one has two: `{first}` and `{name}`");
                     return Err(self.error(key, message));
                 }
                 verb = Some((name, value));
-            } else if !OPTIONS.contains(&name.as_str()) {
-                return Err(self
-                    .error(key, format!("unknown step `{name}`"))
-                    .with_nearest(&name, VERBS.into_iter().chain(OPTIONS)));
             }
         }
+        self.known_options(entries, verb.as_ref().map(|(verb, _)| verb.as_str()))?;
         let Some((verb, value)) = verb else {
-            return Err(self
-                .error(node, "a step needs one verb")
-                .with_help(format!("verbs are {}", VERBS.join(", "))));
+            let verbs = VERBS.map(|(verb, _)| verb).join(", ");
+            return Err(self.error(node, "a step needs one verb").with_help(format!("verbs are {verbs}")));
         };
         let action = self.action(&verb, value, node, &at)?;
         let title = title(&verb, value, &action);
@@ -98,9 +67,36 @@ impl Reader<'_> {
             action,
             fails: self.fails(node, &at)?,
             timeout: node.get("timeout").map(|value| self.duration(value, &at)).transpose()?,
+            name: node.get("name").map(|value| self.text(value, &at)).transpose()?.map(str::to_owned),
             background: node.get("background").map_or(Ok(false), |value| self.boolean(value, &at))?,
             title,
         })
+    }
+
+    /// Whatever is not the verb is an option that this verb takes.
+    fn known_options(&self, entries: &[(Node, Node)], verb: Option<&str>) -> Read<()> {
+        let own = VERBS.iter().find(|(name, _)| Some(*name) == verb).map_or(&[][..], |(_, options)| *options);
+        let others = || VERBS.iter().flat_map(|(_, options)| options.iter().copied());
+        for (key, _) in entries {
+            let name = key.key_text();
+            let known = verb == Some(name.as_str()) || OPTIONS.contains(&name.as_str());
+            if known || own.contains(&name.as_str()) {
+                continue;
+            }
+            return Err(match verb {
+                Some(verb) if others().any(|option| option == name) => {
+                    let mut takes: Vec<_> =
+                        OPTIONS.iter().chain(own).map(|name| format!("`{name}:`")).collect();
+                    let last = takes.pop().unwrap_or_default();
+                    self.error(key, format!("`{verb}` takes no `{name}:`"))
+                        .with_help(format!("it takes {} and {last}", takes.join(", ")))
+                }
+                _ => self
+                    .error(key, format!("unknown step `{name}`"))
+                    .with_nearest(&name, VERBS.iter().map(|(verb, _)| *verb).chain(OPTIONS).chain(others())),
+            });
+        }
+        Ok(())
     }
 
     fn start(&self, node: &Node, at: &str) -> Read<Start> {
@@ -132,21 +128,6 @@ impl Reader<'_> {
             }
             "apply" => Action::Apply(self.manifests(value, at)?),
             "sleep" => Action::Sleep(self.duration(value, at)?),
-            "stop" => Action::Stop(self.component(value)?),
-            "start" => Action::Start(self.component(value)?),
-            "restart" => match value.as_str().and_then(|text| text.strip_prefix("kubelet/")) {
-                Some(node) if !node.is_empty() => {
-                    let target = Target::Node(node.to_owned());
-                    Action::Fault { verb: Verb::RestartKubelet, target, lasts: None }
-                }
-                _ => Action::Restart(self.component(value)?),
-            },
-            "lag" => {
-                let Some(by) = node.get("by") else {
-                    return Err(self.error(value, format!("{at}: lag needs `by:`, a duration")));
-                };
-                Action::Lag(self.component(value)?, self.latency(by, at)?)
-            }
             "addNode" => {
                 let mut nodes = self.nodes(value, &format!("{at}: addNode"))?;
                 match (nodes.pop(), nodes.is_empty()) {
@@ -154,70 +135,8 @@ impl Reader<'_> {
                     _ => return Err(self.error(value, format!("{at}: addNode adds one node"))),
                 }
             }
-            "refuse" => Action::Refuse(self.refusal(value, &format!("{at}: refuse"))?),
             "behavior" => Action::Behavior(self.behavior(value, &format!("{at}: behavior"))?),
-            fault => {
-                let verb = fault_verb(fault);
-                let target = self.target(value)?;
-                self.aimable(value, fault, verb, &target)?;
-                let lasts = node.get("for").map(|value| self.duration(value, at)).transpose()?;
-                Action::Fault { verb, target, lasts }
-            }
-        })
-    }
-
-    /// `refuse: nothing`, or which writes and why.
-    fn refusal(&self, node: &Node, at: &str) -> Read<Option<Refusal>> {
-        if node.as_str() == Some("nothing") {
-            return Ok(None);
-        }
-        let (mut writes, mut of, mut error) = (None, None, Reason::InternalError);
-        let (mut skip, mut times) = (0, None);
-        let number = |value| self.number(value, at, 0, i128::from(u32::MAX));
-        for (name, _, value) in self.fields(node, at, &["writes", "of", "skip", "times", "error"])? {
-            match name.as_str() {
-                "writes" => writes = Some(self.one_of(value, at, &Request::ALL)?),
-                "of" => of = Some(self.refused_objects(value, at)?),
-                "skip" => skip = u32::try_from(number(value)?).unwrap_or(0),
-                "times" => times = Some(u32::try_from(number(value)?).unwrap_or(0)),
-                _ => error = self.one_of(value, at, &Reason::ALL)?,
-            }
-        }
-        let (Some(request), Some((kind, name))) = (writes, of) else {
-            return Err(self
-                .error(node, format!("{at}: it needs `writes:` and `of:`"))
-                .with_help("such as `{writes: create, of: pod/web-1}`"));
-        };
-        Ok(Some(Refusal { request, kind, name, skip, times, reason: error }))
-    }
-
-    /// The value that one of these names stands for.
-    fn one_of<T: Copy>(&self, node: &Node, at: &str, known: &[(&str, T)]) -> Read<T> {
-        let text = self.text(node, at)?;
-        known.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
-            self.error(node, format!("{at}: unknown value `{text}`"))
-                .with_nearest(text, known.iter().map(|(name, _)| *name))
-        })
-    }
-
-    /// What the StatefulSet controller writes: `pod/web-*`, `pvc/data-web-0`, `sts/web`, `controllerrevision/*`.
-    fn refused_objects(&self, node: &Node, at: &str) -> Read<(Kind, Glob)> {
-        let known = [
-            ("pod", Kind::Pod),
-            ("pvc", Kind::Claim),
-            ("sts", Kind::StatefulSet),
-            ("controllerrevision", Kind::Revision),
-        ];
-        let text = self.text(node, at)?;
-        let parts = text.split_once('/').filter(|(_, name)| !name.is_empty());
-        let found = parts.and_then(|(kind, name)| {
-            let (_, kind) = known.iter().find(|(word, _)| *word == kind)?;
-            Some((*kind, Glob(name.to_owned())))
-        });
-        found.ok_or_else(|| {
-            self.error(node, format!("{at}: `{text}` is nothing that the StatefulSet controller writes")).with_help(
-                "pod/NAME, pvc/NAME, sts/NAME or controllerrevision/NAME; `*` and `?` stand for characters",
-            )
+            _ => Action::Fault(self.fault(verb, value, node, at)?),
         })
     }
 
@@ -249,74 +168,6 @@ impl Reader<'_> {
             )
         })
     }
-
-    fn component(&self, node: &Node) -> Read<Process> {
-        let text = self.text(node, "component")?;
-        Process::ALL.into_iter().find(|process| process.as_str() == text).ok_or_else(|| {
-            self.error(node, format!("unknown component `{text}`"))
-                .with_nearest(text, Process::ALL.into_iter().map(Process::as_str))
-        })
-    }
-
-    /// `kind/name`, a glob, or a role.
-    pub fn target(&self, node: &Node) -> Read<Target> {
-        let text = self.text(node, "target")?;
-        let role = |word: &str| {
-            let inner = text.strip_prefix(word)?.strip_prefix('(')?.strip_suffix(')')?;
-            inner.strip_prefix("pod/").map(str::to_owned)
-        };
-        if let Some(pod) = role("node-of") {
-            return Ok(Target::NodeOf(pod));
-        }
-        if let Some(pod) = role("zone-of") {
-            return Ok(Target::ZoneOf(pod));
-        }
-        match text.split_once('/') {
-            Some(("pod" | "pods", name)) if !name.is_empty() => Ok(Target::Pod(name.to_owned())),
-            Some(("node" | "nodes", name)) if !name.is_empty() => Ok(Target::Node(name.to_owned())),
-            Some(("zone", name)) if !name.is_empty() => Ok(Target::Zone(name.to_owned())),
-            _ => Err(self.error(
-                node,
-                format!(
-                    "`{text}` is no target: expected kind/name, a glob, or a role such as node-of(pod/web-0)"
-                ),
-            )),
-        }
-    }
-
-    fn aimable(&self, node: &Node, word: &str, verb: Verb, target: &Target) -> Read<()> {
-        let pod = matches!(target, Target::Pod(_));
-        let fits = match verb {
-            Verb::Crash => true,
-            Verb::Fail | Verb::Hang | Verb::Unhang | Verb::Unready | Verb::Ready => pod,
-            Verb::Recover
-            | Verb::Partition
-            | Verb::Heal
-            | Verb::Reboot
-            | Verb::Shutdown
-            | Verb::RestartKubelet => !pod,
-        };
-        if fits {
-            return Ok(());
-        }
-        let needed = if pod { "a node or a zone" } else { "a pod" };
-        Err(self.error(node, format!("`{word}` needs {needed} as its target")))
-    }
-}
-
-fn fault_verb(word: &str) -> Verb {
-    match word {
-        "crash" => Verb::Crash,
-        "recover" => Verb::Recover,
-        "partition" => Verb::Partition,
-        "heal" => Verb::Heal,
-        "reboot" => Verb::Reboot,
-        "shutdown" => Verb::Shutdown,
-        "fail" => Verb::Fail,
-        "hang" => Verb::Hang,
-        "unready" => Verb::Unready,
-        _ => Verb::Ready,
-    }
 }
 
 fn title(verb: &str, value: &Node, action: &Action) -> String {
@@ -328,11 +179,15 @@ fn title(verb: &str, value: &Node, action: &Action) -> String {
         Action::Apply(_) => "kubectl apply -f -".into(),
         Action::AddNode(node) => format!("addNode {}", node.name),
         Action::Behavior(_) => "behavior".into(),
-        Action::Refuse(Some(_)) => {
+        Action::Fault(Fault { deed: Deed::Refuse(Some(_)), .. }) => {
             let field = |name| value.get(name).and_then(Node::as_str).unwrap_or_default();
             format!("refuse {} {}", field("writes"), field("of"))
         }
-        _ => format!("{verb} {}", value.as_str().unwrap_or_default()),
+        _ => {
+            let all = value.as_sequence().unwrap_or(std::slice::from_ref(value));
+            let targets: Vec<_> = all.iter().filter_map(Node::as_str).collect();
+            format!("{verb} {}", targets.join(", "))
+        }
     }
 }
 

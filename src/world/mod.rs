@@ -22,8 +22,12 @@ use crate::rule::{Rule, mark, marks};
 use crate::trace::notes::Noted;
 use crate::trace::record::Recorder;
 
+mod faults;
+mod links;
 mod mounts;
 mod refusals;
+pub use faults::{Faults, Record};
+pub use links::{Cut, CutId, Direction, Links, Side, Sides};
 pub use mounts::Mounts;
 pub use refusals::{Reason, Refusal, Request};
 
@@ -127,6 +131,10 @@ pub struct World {
     pub leases: Vec<Lease>,
     /// What is really mounted where.
     pub mounts: Mounts,
+    /// Who can talk to whom (fault `partition:`).
+    pub links: Links,
+    /// Which named faults are active.
+    pub faults: Faults,
     /// Writes that the API server refuses (fault `refuse:`).
     pub refusals: Vec<Refusal>,
     /// Events that may be handled before the run ends with a limit; [`limits::MAX_EVENTS`] unless set otherwise.
@@ -170,6 +178,8 @@ impl World {
             cause: Revision(0),
             leases: Vec::new(),
             mounts: Mounts::default(),
+            links: Links::default(),
+            faults: Faults::default(),
             refusals: Vec::new(),
             max_events: limits::MAX_EVENTS,
             exceeded: None,
@@ -381,6 +391,11 @@ impl World {
     /// Sets an additional lag of a process' watch.
     pub fn set_extra_lag(&mut self, process: Process, extra: Latency) {
         self.watchers[process as usize].extra = extra;
+    }
+
+    /// The additional lag of a process' watch.
+    pub fn extra_lag(&self, process: Process) -> Latency {
+        self.watchers[process as usize].extra
     }
 
     /// The process is gone; what it knew is lost.

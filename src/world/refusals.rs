@@ -81,6 +81,14 @@ pub struct Refusal {
     pub reason: Reason,
 }
 
+impl Refusal {
+    /// The same but for what is left of it.
+    pub fn is_like(&self, other: &Refusal) -> bool {
+        let key = |refusal: &Refusal| (refusal.request, refusal.kind, refusal.reason);
+        key(self) == key(other) && self.name == other.name
+    }
+}
+
 impl World {
     /// Whether the API server takes a write of the StatefulSet controller.
     ///

@@ -1,0 +1,125 @@
+//! What a target names at the moment at which a fault is due.
+use crate::api::names::Sym;
+use crate::api::objects::{Node, Pod};
+use crate::behavior::Glob;
+use crate::cluster::Cluster;
+use crate::kernel::Id;
+use crate::scenario::Target;
+
+/// What a fault hits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Victims {
+    /// These pods.
+    Pods(Vec<Id<Pod>>),
+    /// These nodes.
+    Nodes(Vec<Id<Node>>),
+}
+
+impl Cluster {
+    /// Everything that targets name now: pods, if the first of them names pods.
+    ///
+    /// # Errors
+    /// A sentence naming what there is, if one of them names nothing.
+    pub fn all_victims(&self, targets: &[Target]) -> Result<Victims, String> {
+        let (mut pods, mut nodes) = (Vec::new(), Vec::new());
+        for target in targets {
+            match self.victims(target)? {
+                Victims::Pods(hit) => {
+                    pods.extend(hit.into_iter().filter(|pod| !pods.contains(pod)).collect::<Vec<_>>())
+                }
+                Victims::Nodes(hit) => {
+                    nodes.extend(hit.into_iter().filter(|node| !nodes.contains(node)).collect::<Vec<_>>())
+                }
+            }
+        }
+        Ok(if pods.is_empty() { Victims::Nodes(nodes) } else { Victims::Pods(pods) })
+    }
+
+    /// The nodes that targets name now.
+    ///
+    /// # Errors
+    /// As [`Cluster::all_victims`].
+    pub fn nodes_of(&self, targets: &[Target]) -> Result<Vec<Id<Node>>, String> {
+        match self.all_victims(targets)? {
+            Victims::Nodes(nodes) => Ok(nodes),
+            Victims::Pods(_) => Err("a node or a zone is needed, and these are pods".into()),
+        }
+    }
+
+    /// Everything a target names now.
+    ///
+    /// # Errors
+    /// A sentence naming what there is, if it names nothing.
+    pub fn victims(&self, target: &Target) -> Result<Victims, String> {
+        let store = &self.world.store;
+        match target {
+            Target::Pod(pattern) => {
+                let glob = Glob(pattern.clone());
+                let hit: Vec<_> = store
+                    .pods
+                    .iter()
+                    .filter(|(_, pod)| glob.matches(&store.name_of(pod.meta.name)))
+                    .map(|(id, _)| id)
+                    .collect();
+                if hit.is_empty() { Err(self.nothing_called("pod", pattern)) } else { Ok(Victims::Pods(hit)) }
+            }
+            Target::Node(pattern) => {
+                let glob = Glob(pattern.clone());
+                let hit = self.nodes_where(|name, _| glob.matches(name));
+                if hit.is_empty() {
+                    Err(self.nothing_called("node", pattern))
+                } else {
+                    Ok(Victims::Nodes(hit))
+                }
+            }
+            Target::Zone(zone) => {
+                let hit = self.nodes_where(|_, node| store.names.text(node.zone) == zone);
+                if hit.is_empty() {
+                    Err(format!("there is no node in zone `{zone}`"))
+                } else {
+                    Ok(Victims::Nodes(hit))
+                }
+            }
+            Target::NodeOf(pod) => Ok(Victims::Nodes(vec![self.node_of(pod)?])),
+            Target::ZoneOf(pod) => {
+                let zone = store.nodes.get(self.node_of(pod)?).map(|node| node.zone);
+                Ok(Victims::Nodes(self.nodes_where(|_, node| Some(node.zone) == zone)))
+            }
+        }
+    }
+
+    fn nodes_where(&self, fits: impl Fn(&str, &Node) -> bool) -> Vec<Id<Node>> {
+        let store = &self.world.store;
+        let named = store.nodes.iter().filter(|(_, node)| fits(&store.name_of(node.meta.name), node));
+        named.map(|(id, _)| id).collect()
+    }
+
+    fn node_of(&self, pod: &str) -> Result<Id<Node>, String> {
+        let store = &self.world.store;
+        let found = store.names.known_name(pod).and_then(|name| store.pods.find(Sym::DEFAULT, name));
+        match found {
+            Some((_, pod)) if pod.is_bound() => Ok(pod.node),
+            Some(_) => Err(format!("pod `{pod}` has no node")),
+            None => Err(self.nothing_called("pod", pod)),
+        }
+    }
+
+    fn nothing_called(&self, kind: &str, name: &str) -> String {
+        let store = &self.world.store;
+        let mut names: Vec<String> = if kind == "node" {
+            store.nodes.iter().map(|(_, node)| store.name_of(node.meta.name)).collect()
+        } else {
+            store.pods.iter().map(|(_, pod)| store.name_of(pod.meta.name)).collect()
+        };
+        names.sort();
+        let total = names.len();
+        names.truncate(8);
+        let more =
+            if total > names.len() { format!(" and {} more", total - names.len()) } else { String::new() };
+        if names.is_empty() {
+            format!("there is no {kind} `{name}`; there is none at all")
+        } else {
+            format!("there is no {kind} `{name}`; the {kind}s are {}{more}", names.join(", "))
+        }
+    }
+}
