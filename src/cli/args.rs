@@ -21,6 +21,8 @@ pub(super) enum Command {
     Conform(Conform),
     /// List which rules of docs/semantics scenarios exercise
     Coverage(Coverage),
+    /// Print the JSON Schema of the scenario file, for editors
+    Schema,
 }
 
 /// Options that every command that plays a scenario has.

@@ -66,6 +66,7 @@ impl Opened {
     }
 }
 
+#[allow(clippy::boxed_local, reason = "readers return their complaints in a box")]
 fn unreadable(unreadable: Box<Unreadable>) -> Refusal {
     Refusal {
         text: unreadable.render(),

@@ -65,6 +65,12 @@ impl From<std::io::Error> for Trouble {
     }
 }
 
+/// Prints the JSON Schema of the scenario file.
+fn schema(out: &mut dyn Write) -> Done {
+    writeln!(out, "{:#}", crate::scenario::schema::schema())?;
+    Ok(Exit::Held)
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let arguments = match args::Arguments::try_parse() {
@@ -80,6 +86,7 @@ pub fn main() -> ExitCode {
         args::Command::Get(options) => get::get(options, &mut out),
         args::Command::Conform(options) => conform::conform(options, &mut out),
         args::Command::Coverage(options) => coverage::coverage(options, &mut out),
+        args::Command::Schema => schema(&mut out),
     };
     let done = done.and_then(|exit| Ok(out.flush().map(|()| exit)?));
     match done {

@@ -7,8 +7,8 @@ use crate::api::kind::Kind;
 use crate::behavior::Glob;
 use crate::event::Process;
 use crate::kernel::{Duration, Latency};
-use crate::scenario::Node;
 use crate::scenario::parts::{Read, Reader};
+use crate::scenario::{Node, language};
 use crate::world::{Direction, Reason, Refusal, Request, Side, Sides};
 
 /// What a step can do, and the options that each verb takes besides those of every step.
@@ -204,7 +204,7 @@ impl Reader<'_> {
         let (mut writes, mut of, mut error) = (None, None, Reason::InternalError);
         let (mut skip, mut times) = (0, None);
         let number = |value| self.number(value, at, 0, i128::from(u32::MAX));
-        for (name, _, value) in self.fields(node, at, &["writes", "of", "skip", "times", "error"])? {
+        for (name, _, value) in self.fields(node, at, &language::REFUSE)? {
             match name.as_str() {
                 "writes" => writes = Some(self.one_of(value, at, &Request::ALL)?),
                 "of" => of = Some(self.refused_objects(value, at)?),

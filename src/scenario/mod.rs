@@ -5,6 +5,7 @@
 pub mod aliases;
 pub mod diagnostic;
 pub mod faults;
+pub mod language;
 pub mod manifest;
 mod node;
 pub mod params;
@@ -12,7 +13,9 @@ pub mod parts;
 pub mod quiet;
 pub mod read;
 mod scalar;
+pub mod schema;
 pub mod steps;
+pub mod table;
 mod tree;
 pub mod yaml;
 

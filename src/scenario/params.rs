@@ -11,7 +11,7 @@ use crate::limits;
 use crate::scenario::diagnostic::{Diagnostic, Span};
 use crate::scenario::parts::{Read, Reader};
 use crate::scenario::yaml::{self, MAX_NODES};
-use crate::scenario::{Node, Value};
+use crate::scenario::{Node, Value, language};
 use std::collections::BTreeMap;
 
 /// How a reference begins.
@@ -208,7 +208,7 @@ fn declared(reader: &Reader<'_>, key: &Node, value: &Node) -> Read<Param> {
     let mut param = Param { name, span: key.span, default: value.clone(), choices: Choices::Any };
     if value.as_mapping().is_some() {
         let mut default = None;
-        for (field, _, value) in reader.fields(value, &at, &["default", "about", "oneOf"])? {
+        for (field, _, value) in reader.fields(value, &at, &language::PARAM)? {
             match field.as_str() {
                 "default" => default = Some(value.clone()),
                 "about" => drop(reader.text(value, &at)?),

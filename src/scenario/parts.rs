@@ -5,6 +5,8 @@ use crate::behavior::{Behavior, Exit, Glob, PodRule, VolumeRule};
 use crate::kernel::{Duration, Latency};
 use crate::limits;
 use crate::scenario::diagnostic::Diagnostic;
+use crate::scenario::language;
+use crate::scenario::table::Known;
 use crate::scenario::{Node, NodeSpec};
 
 /// Reads nodes of one file; makes diagnostics that name it.
@@ -28,11 +30,12 @@ impl Reader<'_> {
         &self,
         node: &'n Node,
         at: &str,
-        known: &[&str],
+        known: &(impl Known + ?Sized),
     ) -> Read<Vec<(String, &'n Node, &'n Node)>> {
         let Some(entries) = node.as_mapping() else {
             return Err(self.error(node, format!("{at}: expected a mapping, found {}", node.kind())));
         };
+        let known = known.known();
         let mut fields = Vec::with_capacity(entries.len());
         for (key, value) in entries {
             let name = key.key_text();
@@ -102,7 +105,7 @@ impl Reader<'_> {
             return Ok(Latency::Constant(self.duration(node, at)?));
         }
         let mut quantiles = [None, None];
-        for (name, _, value) in self.fields(node, at, &["p50", "p99", "uniform"])? {
+        for (name, _, value) in self.fields(node, at, &language::DISTRIBUTION)? {
             if name == "uniform" {
                 let bounds = self.items(value, at)?;
                 let [low, high] = bounds else {
@@ -142,8 +145,6 @@ impl Reader<'_> {
 
     /// One entry of `cluster.nodes`: one node, or `count` of them.
     pub fn nodes(&self, node: &Node, at: &str) -> Read<Vec<NodeSpec>> {
-        let known =
-            ["name", "zone", "zones", "count", "cpu", "memory", "pods", "volumes", "labels", "taints"];
         let mut spec = NodeSpec {
             name: String::new(),
             zone: String::new(),
@@ -155,7 +156,7 @@ impl Reader<'_> {
             taints: Vec::new(),
         };
         let (mut count, mut zones) = (None, Vec::new());
-        for (name, _, value) in self.fields(node, at, &known)? {
+        for (name, _, value) in self.fields(node, at, &language::NODE)? {
             match name.as_str() {
                 "name" => self.text(value, at)?.clone_into(&mut spec.name),
                 "zone" => self.text(value, at)?.clone_into(&mut spec.zone),
@@ -212,7 +213,7 @@ impl Reader<'_> {
                 let (k, v) = rest.split_once('=').unwrap_or((rest, ""));
                 (key, value, effect) = (k.to_owned(), v.to_owned(), word.to_owned());
             } else {
-                for (name, _, field) in self.fields(item, at, &["key", "value", "effect"])? {
+                for (name, _, field) in self.fields(item, at, &language::TAINT)? {
                     let text = self.text(field, at)?.to_owned();
                     match name.as_str() {
                         "key" => key = text,
@@ -249,24 +250,8 @@ impl Reader<'_> {
     }
 
     fn pod_rule(&self, node: &Node, at: &str) -> Read<PodRule> {
-        let known = [
-            "image",
-            "container",
-            "pod",
-            "node",
-            "volume",
-            "start",
-            "up",
-            "ready",
-            "stop",
-            "exit",
-            "postStart",
-            "preStop",
-            "pull",
-            "readyWhen",
-        ];
         let mut rule = PodRule::default();
-        for (name, key, value) in self.fields(node, at, &known)? {
+        for (name, key, value) in self.fields(node, at, &language::POD_RULE)? {
             match name.as_str() {
                 "image" => rule.image = Some(self.glob(value, at)?),
                 "container" => rule.container = Some(self.glob(value, at)?),
@@ -290,7 +275,7 @@ impl Reader<'_> {
     fn exit(&self, node: &Node, at: &str) -> Read<Exit> {
         let mut exit = Exit { after: Latency::Constant(Duration::ZERO), code: 1, times: None, oom: false };
         let (at, mut code) = (format!("{at}.exit"), None);
-        for (name, _, value) in self.fields(node, &at, &["after", "code", "times", "reason"])? {
+        for (name, _, value) in self.fields(node, &at, &language::EXIT)? {
             match name.as_str() {
                 "after" => exit.after = self.latency(value, &at)?,
                 "code" => code = Some(u8::try_from(self.number(value, &at, 0, 255)?).unwrap_or(1)),
@@ -309,7 +294,7 @@ impl Reader<'_> {
 
     fn volume_rule(&self, node: &Node, at: &str) -> Read<VolumeRule> {
         let mut rule = VolumeRule::default();
-        for (name, _, value) in self.fields(node, at, &["volume", "attach", "detach", "provision"])? {
+        for (name, _, value) in self.fields(node, at, &language::VOLUME_RULE)? {
             match name.as_str() {
                 "volume" => rule.volume = Some(self.glob(value, at)?),
                 "attach" => rule.attach = Some(self.latency(value, at)?),

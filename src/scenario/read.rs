@@ -7,7 +7,7 @@ use crate::limits;
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::params::{Cell, Params, Substitution};
 use crate::scenario::parts::{Read, Reader};
-use crate::scenario::{Manifest, Node, NodeSpec, Scenario, Source, Value, manifest, yaml};
+use crate::scenario::{Manifest, Node, NodeSpec, Scenario, Source, Value, language, manifest, yaml};
 
 /// Reads the files a scenario names.
 pub trait Loader {
@@ -252,7 +252,7 @@ impl Reader<'_> {
                 .with_help("this version reads stsim/v1alpha1"));
         }
         let mut files = Vec::new();
-        for (name, _, value) in self.fields(node, "Scenario", &["apiVersion", "kind", "metadata", "spec"])? {
+        for (name, _, value) in self.fields(node, "Scenario", &language::SCENARIO)? {
             match name.as_str() {
                 "metadata" => self.metadata(value, scenario)?,
                 "spec" => files = self.spec(value, scenario)?,
@@ -267,7 +267,7 @@ impl Reader<'_> {
 
     fn metadata(&self, node: &Node, scenario: &mut Scenario) -> Read<()> {
         let at = "Scenario.metadata";
-        for (name, _, value) in self.fields(node, at, &["name", "annotations", "labels"])? {
+        for (name, _, value) in self.fields(node, at, &language::METADATA)? {
             match name.as_str() {
                 "name" => self.text(value, at)?.clone_into(&mut scenario.name),
                 "annotations" => {
@@ -282,14 +282,13 @@ impl Reader<'_> {
     }
 
     fn spec(&self, node: &Node, scenario: &mut Scenario) -> Read<Vec<(String, Node)>> {
-        let known = ["seed", "until", "featureGates", "manifests", "cluster", "behavior", "steps"];
         let mut files = Vec::new();
         let at = "Scenario.spec";
         if let Some((key, _)) = LATER.iter().find_map(|name| node.entry(name)) {
             let name = key.key_text();
             return Err(self.error(key, format!("`{name}` in {at} is not supported by this version")));
         }
-        for (name, _, value) in self.fields(node, at, &known)? {
+        for (name, _, value) in self.fields(node, at, &language::SPEC)? {
             match name.as_str() {
                 "seed" => {
                     let seed = self.number(value, at, 0, i128::from(u64::MAX))?;
@@ -316,11 +315,10 @@ impl Reader<'_> {
 
     fn cluster(&self, node: &Node, scenario: &mut Scenario) -> Read<()> {
         let at = "Scenario.spec.cluster";
-        let known = ["nodes", "timers", "latency", "featureGates", "settleWindow"];
         if let Some((key, _)) = node.entry("dns") {
             return Err(self.error(key, format!("`dns` in {at} is not supported by this version")));
         }
-        for (name, _, value) in self.fields(node, at, &known)? {
+        for (name, _, value) in self.fields(node, at, &language::CLUSTER)? {
             match name.as_str() {
                 "nodes" => {
                     scenario.nodes.clear();

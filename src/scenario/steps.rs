@@ -5,7 +5,7 @@ use crate::scenario::parts::{Read, Reader};
 use crate::scenario::{Action, Fails, Fault, Node, Place, Start, Step, Value};
 
 /// What a step can say whatever its verb.
-const OPTIONS: [&str; 4] = ["at", "after", "settle", "name"];
+pub const OPTIONS: [&str; 4] = ["at", "after", "settle", "name"];
 /// Verbs and options of the language that this version does not carry out.
 const LATER: [&str; 8] = ["when", "expect", "slow", "stick", "unstick", "lose", "terminate", "every"];
 

@@ -1,0 +1,276 @@
+//! The tables of the scenario file: every mapping, every field, with its shape and what an editor says about it.
+//!
+//! A new field is a line here and an arm in the reader; `stsim schema` follows by itself.
+use super::table::Shape::{
+    Any, Boolean, Duration, Either, Latency, List, Manifest, Map, MapOf, Named, NoMapping, Of, OneOf,
+    Quantity, Step, Text, Whole, Word,
+};
+use super::table::{Shape, Table, field};
+use crate::config::{Gates, Latencies, Timers};
+use crate::event::Process;
+use crate::world::{Direction, Reason, Request, Side};
+
+/// The document.
+pub static SCENARIO: Table = Table {
+    required: &["apiVersion", "kind"],
+    ..Table::new(
+        "scenario",
+        &[
+            field("apiVersion", OneOf(&["stsim/v1alpha1"]), "Version of the format"),
+            field("kind", OneOf(&["Scenario"]), "What this document is"),
+            field("metadata", Of(&METADATA), "Name and annotations"),
+            field("spec", Of(&SPEC), "The cluster, and what happens to it"),
+        ],
+    )
+};
+
+/// `metadata`.
+pub static METADATA: Table = Table::new(
+    "metadata",
+    &[
+        field("name", Text, "Name of the scenario"),
+        field(
+            "annotations",
+            Map(&Text),
+            "`about` is the one line that says what the reader should learn, the rest is yours",
+        ),
+        field("labels", Map(&Text), "Yours"),
+    ],
+);
+
+/// `spec`.
+pub static SPEC: Table = Table::new(
+    "spec",
+    &[
+        field("seed", Whole, "Seed of the run, 0 if not given; --seed overrides it"),
+        field(
+            "until",
+            Duration,
+            "Virtual end; if not given, when the cluster has settled after the last step",
+        ),
+        field("featureGates", MapOf(Gates::NAMES, &Boolean), "Kubernetes feature gates"),
+        field(
+            "manifests",
+            List(&Text),
+            "Files of manifests, relative to this one and never outside its directory",
+        ),
+        field("cluster", Of(&CLUSTER), "Machines, timers and latencies"),
+        field(
+            "behavior",
+            List(&BEHAVIOR),
+            "What containers and volumes do, since none really run; the first match wins",
+        ),
+        field("steps", List(&Step), "What happens, strictly one after the other"),
+        field(
+            "params",
+            Map(&Either(&[Of(&PARAM), NoMapping])),
+            "Parameters: a default, or a mapping of default, about and oneOf; `${{ params.NAME }}` stands for the value",
+        ),
+        field(
+            "matrix",
+            Map(&List(&Any)),
+            "Values of parameters; every combination is played, and a table printed",
+        ),
+    ],
+);
+
+/// An entry of `params` in its long form.
+pub static PARAM: Table = Table {
+    required: &["default"],
+    ..Table::new(
+        "param",
+        &[
+            field("default", Any, "The value if none is set; its type is the parameter's"),
+            field("about", Text, "What the parameter is for"),
+            field(
+                "oneOf",
+                Either(&[List(&Any), Map(&Any)]),
+                "The values it can have, or a mapping from names to what they stand for",
+            ),
+        ],
+    )
+};
+
+/// `cluster`.
+pub static CLUSTER: Table = Table::new(
+    "cluster",
+    &[
+        field("nodes", List(&Of(&NODE)), "Machines; three in three zones if not given"),
+        field("timers", MapOf(Timers::NAMES, &Duration), "Intervals and deadlines of the control plane"),
+        field("latency", MapOf(Latencies::NAMES, &Latency), "How long things take"),
+        field("featureGates", MapOf(Gates::NAMES, &Boolean), "Kubernetes feature gates"),
+        field(
+            "settleWindow",
+            Duration,
+            "Call the cluster settled when nothing watched has changed for this long, as the recorded corpus does",
+        ),
+    ],
+);
+
+/// A latency that is drawn.
+pub static DISTRIBUTION: Table = Table::new(
+    "distribution",
+    &[
+        field("p50", Duration, "Median of a log-normal distribution"),
+        field("p99", Duration, "Its 99th percentile"),
+        field("uniform", List(&Duration), "Two durations: anything between them, all alike"),
+    ],
+);
+
+/// A machine, or `count` of them.
+pub static NODE: Table = Table {
+    required: &["name"],
+    ..Table::new(
+        "node",
+        &[
+            field("name", Text, "Name; with `count` a dash and a number follow"),
+            field("zone", Text, "Zone; the region is the zone without its last letter"),
+            field("zones", List(&Text), "Zones, dealt round robin to `count` machines"),
+            field("count", Whole, "That many machines"),
+            field("cpu", Quantity, "Allocatable cpu"),
+            field("memory", Quantity, "Allocatable memory"),
+            field("pods", Whole, "Allocatable pods"),
+            field("volumes", Whole, "Volumes that can be attached"),
+            field("labels", Map(&Text), "Further labels"),
+            field("taints", List(&Either(&[Text, Of(&TAINT)])), "Taints: key=value:Effect"),
+        ],
+    )
+};
+
+/// A taint in its long form.
+pub static TAINT: Table = Table::new(
+    "taint",
+    &[
+        field("key", Text, "Its key"),
+        field("value", Text, "Its value"),
+        field("effect", OneOf(&["NoSchedule", "PreferNoSchedule", "NoExecute"]), "What it does"),
+    ],
+);
+
+/// An entry of `behavior`.
+pub static BEHAVIOR: Shape = Either(&[Of(&POD_RULE), Of(&VOLUME_RULE)]);
+
+/// A rule for containers.
+pub static POD_RULE: Table = Table::new(
+    "podRule",
+    &[
+        field("image", Text, "Containers of this image, exact or with `*` and `?`"),
+        field("container", Text, "Containers of this name or glob"),
+        field("pod", Text, "Pods of this name or glob"),
+        field("node", Text, "Pods on nodes of this name or glob"),
+        field("start", Latency, "How long a container takes to start"),
+        field("up", Latency, "How long after the start it answers its startup probe"),
+        field("ready", Latency, "How long after the start it is ready"),
+        field("stop", Latency, "How long it takes to stop after SIGTERM"),
+        field("exit", Of(&EXIT), "It ends by itself"),
+        field("postStart", Latency, "How long its postStart hook takes"),
+        field("preStop", Latency, "How long its preStop hook takes"),
+        field("pull", OneOf(&["fails"]), "Its image cannot be pulled"),
+    ],
+);
+
+/// How a container ends by itself.
+pub static EXIT: Table = Table::new(
+    "exit",
+    &[
+        field("after", Latency, "How long after its start"),
+        field("code", Whole, "Exit code, 0 to 255"),
+        field("times", Whole, "So often, then it runs on"),
+        field("reason", OneOf(&["OOMKilled"]), "Why, if not by itself"),
+    ],
+);
+
+/// A rule for volumes.
+pub static VOLUME_RULE: Table = Table {
+    required: &["volume"],
+    ..Table::new(
+        "volumeRule",
+        &[
+            field("volume", Text, "Volumes of claims of this name or glob"),
+            field("attach", Latency, "How long attaching takes"),
+            field("detach", Latency, "How long detaching takes"),
+            field("provision", Latency, "How long making the disk takes"),
+        ],
+    )
+};
+
+/// Verbs and options of steps. Which options a verb takes is written where verbs are read ([`VERBS`]).
+///
+/// [`VERBS`]: super::faults::VERBS
+pub static STEP: Table = Table::new(
+    "stepFields",
+    &[
+        field("at", Duration, "It starts at this virtual time"),
+        field("after", Duration, "It starts this long after the step before it has ended"),
+        field("settle", Boolean, "false: it starts at once, not when the cluster has settled"),
+        field("name", Text, "What others call this step or fault"),
+        field("timeout", Duration, "A blocking command is given up after this long"),
+        field("fails", Either(&[Boolean, Text]), "The command is meant to fail, or to fail and say this"),
+        field("background", Boolean, "The next step does not wait for the end of the command"),
+        field("stdin", Text, "Standard input of the command"),
+        field("for", Duration, "It is undone after this long"),
+        field("by", Latency, "How far the watch runs behind"),
+        field(
+            "from",
+            Either(&[SIDE, List(&SIDE)]),
+            "From which sides nodes are cut off; control-plane if not given",
+        ),
+        field(
+            "direction",
+            Named(|| Direction::ALL.iter().map(|(name, _)| *name).collect()),
+            "Which packets are lost",
+        ),
+        field("kubectl", Either(&[Text, List(&Word)]), "A kubectl command line, or its words"),
+        field("apply", Either(&[Text, Manifest, List(&Manifest)]), "kubectl apply -f - of these manifests"),
+        field("sleep", Duration, "Nothing, for a while"),
+        field("crash", TARGETS, "Power loss of nodes or zones; a container of a pod exits 137"),
+        field("recover", TARGETS, "Crashed nodes come back, and find no containers"),
+        field("partition", TARGETS, "Nodes are cut off, containers run on"),
+        field("heal", TARGETS, "The network of nodes is whole again"),
+        field("reboot", TARGETS, "Nodes go down and come back"),
+        field("shutdown", TARGETS, "Nodes shut down in good order"),
+        field("fail", TARGETS, "Pods are evicted by their kubelet"),
+        field("hang", TARGETS, "The processes of pods live and answer no probe"),
+        field("unready", TARGETS, "Readiness of pods goes"),
+        field("ready", TARGETS, "Readiness of pods comes"),
+        field("stop", COMPONENTS, "Components stop"),
+        field("start", COMPONENTS, "Components start"),
+        field("restart", Either(&[Text, List(&COMPONENT)]), "Components, or kubelet/NODE, stop and start"),
+        field("lag", COMPONENT, "The watch of a component runs behind, `by:`"),
+        field(
+            "refuse",
+            Either(&[OneOf(&["nothing"]), Of(&REFUSE)]),
+            "The API server refuses writes of the StatefulSet controller",
+        ),
+        field("addNode", Of(&NODE), "A machine joins"),
+        field("behavior", List(&BEHAVIOR), "New rules for containers and volumes, in place of the old ones"),
+    ],
+);
+
+/// What faults are aimed at: `pod/NAME`, `node/NAME`, globs, `zone/NAME`, `node-of(pod/NAME)`, `zone-of(pod/NAME)`.
+const TARGETS: Shape = Either(&[Text, List(&Text)]);
+/// From where nodes are cut off.
+const SIDE: Shape = Named(|| Side::ALL.iter().map(|(name, _)| *name).collect());
+/// A component by its name.
+const COMPONENT: Shape = Named(|| Process::ALL.into_iter().map(Process::as_str).collect());
+/// One or several.
+const COMPONENTS: Shape = Either(&[COMPONENT, List(&COMPONENT)]);
+
+/// `refuse`.
+pub static REFUSE: Table = Table {
+    required: &["writes", "of"],
+    ..Table::new(
+        "refuse",
+        &[
+            field("writes", Named(|| Request::ALL.iter().map(|(name, _)| *name).collect()), "Which writes"),
+            field("of", Text, "Of which objects: pod/NAME, pvc/NAME, sts/NAME or controllerrevision/NAME"),
+            field("skip", Whole, "That many pass first"),
+            field("times", Whole, "That many are refused; if not given, all"),
+            field(
+                "error",
+                Named(|| Reason::ALL.iter().map(|(name, _)| *name).collect()),
+                "With which reason",
+            ),
+        ],
+    )
+};
