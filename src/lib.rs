@@ -18,6 +18,7 @@ pub mod conform;
 pub mod controllers;
 pub mod decision;
 pub mod event;
+pub mod expect;
 pub mod fault;
 pub mod invariants;
 pub mod kernel;

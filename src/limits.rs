@@ -20,3 +20,5 @@ pub const DEFAULT_UNTIL_SECONDS: u64 = 24 * 3600;
 pub const MAX_UNTIL_SECONDS: u64 = 100 * 365 * 24 * 3600;
 /// Cells of a matrix.
 pub const MAX_CELLS: usize = 10_000;
+/// Steps of one evaluation of an expression: macros in macros multiply.
+pub const MAX_EXPRESSION_STEPS: u64 = 10_000_000;

@@ -21,7 +21,7 @@ const LAYERS: &[(u32, &[&str])] = &[
     (GROUND, &["api", "behavior", "config", "decision", "event", "trace::notes", "trace::record", "world"]),
     (2, &["controllers", "scheduler", "kubelet", "storage", "network"]),
     (3, &["invariants", "cluster"]),
-    (4, &["fault", "kubectl", "scenario"]),
+    (4, &["expect", "fault", "kubectl", "scenario"]),
     (5, &["run", "trace"]),
     (6, &["report", "conform"]),
     (7, &["cli", "main"]),
@@ -34,6 +34,7 @@ const GROUND: u32 = 1;
 const ALSO: &[(&str, &str)] = &[
     ("cluster", "invariants"), // it runs the checks on each change
     ("fault", "scenario"),     // a fault is a step
+    ("scenario", "expect"),    // it has conditions in it
     ("scenario", "kubectl"),   // a step is a command line
     ("conform", "report"),     // it prints causal chains
     ("main", "cli"),           // it is one line

@@ -37,6 +37,7 @@ pub struct ApiEvent {
 pub struct EventLog {
     on: bool,
     events: Vec<ApiEvent>,
+    added: u64,
 }
 
 impl EventLog {
@@ -52,6 +53,7 @@ impl EventLog {
 
     /// Adds an event; an identical one only counts up (STS-112).
     pub fn add(&mut self, event: ApiEvent) {
+        self.added += 1;
         let same = self.events.iter_mut().rev().take(256).find(|e| {
             e.kind == event.kind
                 && e.uid == event.uid
@@ -68,6 +70,11 @@ impl EventLog {
             }
             None => self.events.push(event),
         }
+    }
+
+    /// How many have been added, repeated ones included.
+    pub fn added(&self) -> u64 {
+        self.added
     }
 
     /// All events.

@@ -375,6 +375,8 @@ pub struct Store {
     log: VecDeque<Change>,
     /// Number of the first entry of `log`.
     log_base: u64,
+    /// Number of changes so far, by kind.
+    changes: [u64; Kind::ALL.len()],
     revision: u32,
     uid: u32,
     disks: u32,
@@ -541,7 +543,13 @@ impl Store {
 
     /// Appends to the change log.
     pub(crate) fn append(&mut self, change: Change) {
+        self.changes[change.kind as usize] += 1;
         self.log.push_back(change);
+    }
+
+    /// How often objects of a kind have changed so far.
+    pub fn changes_of(&self, kind: Kind) -> u64 {
+        self.changes[kind as usize]
     }
 
     /// Position just past the newest log entry.

@@ -135,6 +135,7 @@ impl Kubelets {
         if !self.is_node_alive(node) {
             return;
         }
+        self.changes += 1;
         if world.leases.get(node.index()).is_some_and(|lease| lease.renewing) {
             self.set_lease(node, false, world);
         }
@@ -166,6 +167,7 @@ impl Kubelets {
     /// The machine of a pod has lost power: none of its containers runs any more, and those that ran will be found with
     /// exit code 255 (POD-51).
     fn lose_containers(&mut self, slot: u32, world: &World) {
+        self.changes += 1;
         let (now, recorded) = (world.now(), recorded(world));
         for run in self.workers.runs_mut(slot) {
             if run.is(Run::RUNS) {
@@ -297,6 +299,7 @@ impl Kubelets {
 
     /// The kubelet starts and looks at what the API says: its pods are admitted again and get new sandboxes (POD-51).
     fn boot(&mut self, node: Id<Node>, world: &mut World) {
+        self.changes += 1;
         let machine = &mut self.machines[node.index()];
         machine.up = true;
         machine.used = Used::default();

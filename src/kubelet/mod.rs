@@ -45,6 +45,8 @@ pub struct Kubelets {
     machines: Vec<Machine>,
     /// How many pod addresses have been given out.
     addresses: u32,
+    /// See [`Kubelets::changes`].
+    changes: u64,
 }
 
 impl Kubelets {
@@ -77,6 +79,19 @@ impl Kubelets {
             let worker = &self.workers[*slot];
             (worker.node, worker.pod, worker.uid)
         })
+    }
+
+    /// Containers that really run of all incarnations of a pod: node and incarnation, the latest first.
+    pub fn running_of(&self, pod: Id<Pod>) -> impl Iterator<Item = (Id<Node>, Uid)> {
+        self.workers.of(pod).filter(|slot| self.workers.any_runs(*slot)).map(|slot| {
+            let worker = &self.workers[slot];
+            (worker.node, worker.uid)
+        })
+    }
+
+    /// Grows whenever a container starts or ends, or a machine gets or loses power.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// True if the machine has power, whether or not it reaches the API server.

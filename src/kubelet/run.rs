@@ -20,6 +20,7 @@ pub(super) const KILLED: u8 = 137;
 impl Kubelets {
     /// The process of a container runs; its postStart hook is next.
     pub(super) fn started(&mut self, slot: u32, index: usize, world: &mut World) {
+        self.changes += 1;
         let now = world.now();
         let run = self.workers.run_mut(slot, index);
         if run.is(Run::RAN) {
@@ -119,6 +120,7 @@ impl Kubelets {
 
     /// A container has exited. The kubelet notices at its next look at the runtime (POD-20), or at once if it was itself.
     pub(super) fn exits(&mut self, slot: u32, index: usize, world: &mut World) {
+        self.changes += 1;
         let now = world.now();
         let reset = world.config.timers.crash_backoff_reset;
         let run = self.workers.run_mut(slot, index);

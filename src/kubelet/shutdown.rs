@@ -144,6 +144,7 @@ impl Kubelets {
 
     /// All containers of a pod that restarts have stopped.
     pub(super) fn all_stopped(&mut self, slot: u32, world: &mut World) {
+        self.changes += 1;
         self.halt(slot, world);
         for run in self.workers.runs_mut(slot) {
             if run.is(Run::RUNS) {

@@ -174,6 +174,7 @@ impl Kubelets {
 
     /// No container of the pod runs any more, for good.
     pub(super) fn stopped(&mut self, slot: u32, world: &mut World) {
+        self.changes += 1;
         self.no_longer_waits(slot);
         self.count(slot, false, world);
         self.enter(slot, Stage::Stopped, world);
@@ -235,6 +236,7 @@ impl Kubelets {
 
     /// Forgets a worker.
     pub(super) fn drop_worker(&mut self, slot: u32, world: &mut World) {
+        self.changes += 1;
         self.no_longer_waits(slot);
         self.count(slot, false, world);
         self.enter(slot, Stage::Finished, world);

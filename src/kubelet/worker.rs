@@ -413,6 +413,12 @@ impl Workers {
         self.latest.get(pod.index()).copied().filter(|slot| *slot != NONE)
     }
 
+    /// All workers of this name, the one of the latest incarnation first.
+    pub(super) fn of(&self, pod: Id<Pod>) -> impl Iterator<Item = u32> {
+        let same = (pod.as_u32(), Uid(0))..=(pod.as_u32(), Uid(u32::MAX));
+        self.latest(pod).into_iter().chain(self.displaced.range(same).rev().map(|(_, slot)| *slot))
+    }
+
     /// The number an event carries: of the worker, or of one of its containers.
     pub(super) fn token(&self, slot: u32, index: Option<usize>, what: What) -> u32 {
         let generation = match index {

@@ -94,6 +94,8 @@ struct Disks {
     made: Vec<Packed>,
     /// Those that were there before.
     foreign: BTreeMap<u32, Disk>,
+    /// See [`Ebs::changes`].
+    changes: u64,
 }
 
 impl Disks {
@@ -105,6 +107,7 @@ impl Disks {
     }
 
     fn insert(&mut self, number: u32, disk: Disk) {
+        self.changes += 1;
         if Store::is_foreign_disk(number) {
             self.foreign.insert(number, disk);
             return;
@@ -116,6 +119,7 @@ impl Disks {
     }
 
     fn remove(&mut self, disk: u32) {
+        self.changes += 1;
         if Store::is_foreign_disk(disk) {
             self.foreign.remove(&disk);
         } else if let Some(place) = self.made.get_mut(disk as usize) {
@@ -153,6 +157,11 @@ impl Ebs {
     /// All disks, by number.
     pub fn disks(&self) -> impl Iterator<Item = (u32, Disk)> {
         self.disks.iter()
+    }
+
+    /// Grows whenever a disk comes, goes or moves.
+    pub fn changes(&self) -> u64 {
+        self.disks.changes
     }
 
     /// Number of disks on a machine, attaching and detaching ones included (INV-46).

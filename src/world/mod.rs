@@ -56,6 +56,8 @@ struct Watcher {
     extra: Latency,
     /// Deliveries never overtake one another.
     last: Time,
+    /// Changes shown so far; a new list of everything counts as one.
+    shown: u64,
 }
 
 /// What a delete asks for.
@@ -163,6 +165,7 @@ impl World {
             armed: false,
             extra: Latency::Constant(Duration::ZERO),
             last: Time::ZERO,
+            shown: 0,
         };
         let mut watchers: [Watcher; Process::ALL.len()] = std::array::from_fn(|_| watcher.clone());
         if let Some((process, lag)) = config.slow_watch {
@@ -378,6 +381,11 @@ impl World {
         self.watchers[process as usize].at
     }
 
+    /// How many changes this process' watch has shown it so far.
+    pub fn shown(&self, process: Process) -> u64 {
+        self.watchers[process as usize].shown
+    }
+
     /// True if the process runs.
     pub fn is_running(&self, process: Process) -> bool {
         self.watchers[process as usize].running
@@ -414,6 +422,7 @@ impl World {
         watcher.armed = false;
         watcher.next = end;
         watcher.at = revision;
+        watcher.shown += 1;
     }
 
     /// Takes the next change that this process' watch has due now; the process' view moves to it.
@@ -435,6 +444,7 @@ impl World {
         watcher.next += 1;
         watcher.at = change.revision;
         watcher.last = now;
+        watcher.shown += 1;
         self.cause = change.revision;
         Some(change)
     }

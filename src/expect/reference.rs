@@ -1,0 +1,54 @@
+//! The tables of `docs/expressions.md`, from the tables that are checked and evaluated.
+use super::calls::example;
+use super::facts::fields;
+use super::roots::ROOTS;
+use super::types::Class;
+use std::fmt::Write as _;
+
+/// All functions that lead into the cluster, and the fields of all types, as Markdown.
+pub fn reference() -> String {
+    let mut page = String::from("| function | gives | what |\n| --- | --- | --- |\n");
+    for root in ROOTS {
+        let others = root.names.iter().skip(1).map(|name| format!(", `{name}`")).collect::<String>();
+        let _ = writeln!(page, "| `{}`{others} | `{}` | {} |", example(root), root.leads.ty(), root.about);
+    }
+    for class in Class::ALL {
+        let _ = write!(page, "\n### {}\n\n| field | type | what |\n| --- | --- | --- |\n", class.name());
+        let is_api_object = class.kind().is_some();
+        for field in fields(class).filter(|field| !is_api_object || !is_common(field.path)) {
+            let _ = writeln!(page, "| `{}` | `{}` | {} |", field.path, field.ty, field.about);
+        }
+    }
+    page.push_str("\n### Every API object\n\n| field | type | what |\n| --- | --- | --- |\n");
+    for field in fields(Class::Pod).filter(|field| is_common(field.path)) {
+        let _ = writeln!(page, "| `{}` | `{}` | {} |", field.path, field.ty, field.about);
+    }
+    page
+}
+
+/// A field that all API objects have.
+fn is_common(path: &str) -> bool {
+    super::facts::common().any(|field| field.path == path)
+}
+
+impl Class {
+    /// Whether values of this type come from a function or a field at all.
+    #[cfg(test)]
+    fn is_reached(self) -> bool {
+        let is = |ty: super::types::Ty| ty.base == super::types::Base::Object(self);
+        ROOTS.iter().any(|root| is(root.leads.ty()))
+            || Class::ALL.into_iter().any(|class| fields(class).any(|field| is(field.ty)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_can_be_reached() {
+        for class in Class::ALL {
+            assert!(class.is_reached(), "{}", class.name());
+        }
+    }
+}
