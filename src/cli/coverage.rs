@@ -86,13 +86,21 @@ fn below(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), Refusal> {
 /// to be refused has a `NAME.expected` beside it, and refusing it is what it exercises.
 fn play(path: &Path, recorded: bool) -> Result<Marks, Refusal> {
     marks::collect();
-    let played =
-        files::scenario(&path.to_string_lossy()).and_then(|scenario| play_scenario(scenario, recorded));
+    let played = play_cells(path, recorded);
     let marks = marks::collected();
     if !path.with_extension("expected").exists() {
         played?;
     }
     Ok(marks)
+}
+
+/// Every cell of a matrix is a play.
+fn play_cells(path: &Path, recorded: bool) -> Result<(), Refusal> {
+    let mut opened = files::opened(&path.to_string_lossy(), &[])?;
+    match opened.cells() {
+        None => play_scenario(opened.defaults()?, recorded),
+        Some(cells) => cells.iter().try_for_each(|cell| play_scenario(opened.scenario(cell)?, recorded)),
+    }
 }
 
 fn play_scenario(mut scenario: Scenario, recorded: bool) -> Result<(), Refusal> {

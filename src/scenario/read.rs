@@ -167,9 +167,8 @@ impl Document {
             for node in items(node) {
                 match manifest::read(&file, &node) {
                     Ok(read) => {
-                        if let Some(complaint) = beyond_the_cap(&file, &node, &read.value) {
-                            complaints.push(complaint);
-                        }
+                        complaints.extend(beyond_the_cap(&file, &node, &read.value));
+                        complaints.extend(affinity_of_volume(&file, &node, &read.value));
                         scenario.manifests.push(Manifest { source, node, value: read.value });
                     }
                     Err(all) => complaints.extend(all),
@@ -209,6 +208,20 @@ fn beyond_the_cap(file: &str, node: &Node, value: &serde_json::Value) -> Option<
     let at = node.get("spec")?.get("replicas")?;
     let message = format!("limit exceeded: {replicas} replicas, more than {} objects", limits::MAX_REPLICAS);
     Some(Diagnostic::new(file, at.span, message).as_limit())
+}
+
+/// A volume is bound to its zone or to nothing (VOL-52); another node affinity would silently mean nothing.
+fn affinity_of_volume(file: &str, node: &Node, value: &serde_json::Value) -> Option<Diagnostic> {
+    let terms = value.get("spec")?.get("nodeAffinity")?.get("required")?.get("nodeSelectorTerms")?;
+    let keys = terms.as_array()?.iter().flat_map(|term| term.get("matchExpressions")?.as_array()).flatten();
+    let other = keys
+        .filter_map(|expression| expression.get("key")?.as_str())
+        .find(|key| !matches!(*key, crate::api::store::ZONE_LABEL | "topology.ebs.csi.aws.com/zone"))?;
+    let at = node.get("spec")?.entry("nodeAffinity").map_or(node.span, |(key, _)| key.span);
+    let message = format!("a volume whose node affinity is by `{other}` is not supported by this version");
+    let help = "give every machine a zone of its own and use topology.kubernetes.io/zone";
+    (value.get("kind")?.as_str() == Some("PersistentVolume"))
+        .then(|| Diagnostic::new(file, at, message).with_help(help))
 }
 
 fn blank(path: &str) -> Scenario {
