@@ -12,6 +12,8 @@ pub const MAX_EVENTS_AT_ONE_INSTANT: u32 = 100_000;
 pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 /// Files of one scenario.
 pub const MAX_FILES: usize = 256;
+/// Expectations of a scenario, and of a step.
+pub const MAX_EXPECTATIONS: usize = 1000;
 /// Nodes of a cluster.
 pub const MAX_NODES: usize = 100_000;
 /// Virtual end of a run that does not name one, seconds.

@@ -6,12 +6,15 @@
 use crate::cluster::{Cluster, Stepped};
 use crate::config::Config;
 use crate::event::Event;
+use crate::expect::form::Form;
+use crate::expect::monitors::Monitors;
+use crate::expect::verdict::{Judged, Verdict};
 use crate::fault::Effect;
-use crate::invariants::Finding;
+use crate::invariants::{Breach, Finding};
 use crate::kernel::{Duration, Time};
 use crate::kubectl::run::{self as kubectl, Output, Progress, Running};
 use crate::limits;
-use crate::scenario::{Action, Fails, Scenario, Start, Step, yaml};
+use crate::scenario::{Action, Expectation, Fails, Scenario, Start, Step, yaml};
 use crate::trace::record::Recorder;
 use crate::world::Limit;
 
@@ -69,6 +72,17 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// Invariants that were broken: bugs of the simulator.
     pub findings: Vec<Finding>,
+    /// Invariants of the world that were broken by a licence although the scenario does not say so.
+    pub breaches: Vec<Breach>,
+    /// What came of each expectation, in the order in which they began.
+    pub verdicts: Vec<Judged>,
+}
+
+impl Outcome {
+    /// True if some verdict is of this kind.
+    pub fn any(&self, is: impl Fn(&Verdict) -> bool) -> bool {
+        self.verdicts.iter().any(|judged| is(&judged.verdict))
+    }
 }
 
 /// A command that was started in the background.
@@ -94,6 +108,9 @@ pub struct Play<'s> {
     repairs: Vec<Effect>,
     /// Named faults that are active.
     active: Vec<(String, Effect)>,
+    monitors: Monitors,
+    /// All steps have been carried out.
+    steps_done: bool,
     /// Pods of ReplicaSets in order of creation, for `{{web-rs-1-#1}}` in commands.
     seen_records: usize,
     names: crate::scenario::aliases::Aliases,
@@ -147,6 +164,8 @@ impl<'s> Play<'s> {
             background: Vec::new(),
             repairs: Vec::new(),
             active: Vec::new(),
+            monitors: Monitors::default(),
+            steps_done: false,
             seen_records: 0,
             names: Default::default(),
         })
@@ -160,8 +179,27 @@ impl<'s> Play<'s> {
     /// Plays to the end.
     pub fn play(&mut self, watch: &mut dyn Watch) -> Outcome {
         let ended = self.play_on(watch).unwrap_or_else(|ended| ended);
-        let findings = self.cluster.checker.findings().to_vec();
-        Outcome { ended, failures: std::mem::take(&mut self.failures), findings }
+        let until = ended == Ended::Until && self.scenario.until.is_some();
+        if ended == Ended::Settled || until && self.steps_done {
+            self.monitors.close(&self.cluster);
+        }
+        Outcome {
+            ended,
+            failures: std::mem::take(&mut self.failures),
+            findings: self.cluster.checker.findings().to_vec(),
+            breaches: self.breaches(),
+            verdicts: self.monitors.verdicts(&self.cluster),
+        }
+    }
+
+    /// The breaches that the scenario does not speak of.
+    fn breaches(&self) -> Vec<Breach> {
+        let meant = |breach: &Breach| {
+            self.scenario.expect.iter().any(|expectation| {
+                matches!(&expectation.form, Form::Violates(known) if known.invariant == breach.invariant)
+            })
+        };
+        self.cluster.checker.breaches().iter().filter(|breach| !meant(breach)).cloned().collect()
     }
 
     /// Goes on with the manifests and steps of another scenario on the same cluster: a session, step by step.
@@ -197,20 +235,53 @@ impl<'s> Play<'s> {
         if self.scenario.settle_window.is_some() {
             self.settle(watch)?;
         }
-        self.apply_manifests(watch)?;
         let scenario = self.scenario;
+        self.steps_done = false;
+        self.expect(None, &scenario.expect);
+        self.apply_manifests(watch)?;
         for (n, step) in scenario.steps.iter().enumerate() {
             self.wait_for(n, step, watch)?;
+            if let Some(before) = n.checked_sub(1) {
+                self.monitors.close_step(before, &self.cluster);
+            }
             watch.step(&self.cluster, Some(step));
+            self.expect(Some(n), &step.expect);
             self.perform(n, step, watch)?;
         }
+        self.steps_done = true;
         self.settle(watch)?;
         self.finish_background(watch)?;
         if scenario.until.is_some() && scenario.settle_window.is_none() {
             self.run_to(self.until, watch)?;
             return Ok(Ended::Until);
         }
+        self.await_deadlines(watch)?;
         Ok(Ended::Settled)
+    }
+
+    /// Expectations begin.
+    fn expect(&mut self, step: Option<usize>, expectations: &[Expectation]) {
+        for (index, expectation) in expectations.iter().enumerate() {
+            self.monitors.begin(step, index, &expectation.form, &self.cluster);
+        }
+    }
+
+    /// The cluster has settled, but periodic work may still bring what is waited for: goes on until it has come or
+    /// every deadline has passed.
+    fn await_deadlines(&mut self, watch: &mut dyn Watch) -> Result<(), Ended> {
+        self.monitors.settle(&self.cluster);
+        while let Some(deadline) = self.monitors.deadline() {
+            self.run_to(deadline, watch)?;
+            self.monitors.passed(deadline + Duration::from_nanos(1), &self.cluster);
+            self.settle(watch)?;
+        }
+        Ok(())
+    }
+
+    /// Something may have changed: shows it to who watches.
+    fn changed(&mut self, watch: &mut dyn Watch) {
+        self.monitors.look(&self.cluster);
+        watch.happened(&self.cluster);
     }
 
     // ---- Time ------------------------------------------------------------------------------------------------------
@@ -226,6 +297,9 @@ impl<'s> Play<'s> {
         if next.is_some_and(|time| time > self.until) {
             return Err(Ended::Until);
         }
+        if let Some(next) = next {
+            self.monitors.passed(next, &self.cluster);
+        }
         let stepped = self.cluster.step();
         if let Stepped::Runner(number) = stepped
             && number != LOOK
@@ -234,7 +308,7 @@ impl<'s> Play<'s> {
         }
         self.review_faults();
         self.names.learn(&self.cluster, &mut self.seen_records);
-        watch.happened(&self.cluster);
+        self.changed(watch);
         self.look_at_background(watch);
         match self.cluster.world.exceeded {
             Some(limit) => Err(Ended::Limit(limit)),
@@ -320,7 +394,7 @@ impl<'s> Play<'s> {
         }
         let all: Vec<_> = scenario.manifests.iter().map(|manifest| manifest.value.clone()).collect();
         let mut command = kubectl::apply_all(&all, &mut self.cluster);
-        watch.happened(&self.cluster);
+        self.changed(watch);
         self.carry_out(&mut command, None, watch)?;
         let output = command.output;
         watch.output(&self.cluster, None, &output);
@@ -349,14 +423,14 @@ impl<'s> Play<'s> {
                 if let Err(message) = self.strike(fault, step.name.as_deref()) {
                     self.fail(n, message, true);
                 }
-                watch.happened(&self.cluster);
+                self.changed(watch);
                 Ok(())
             }
             Action::AddNode(spec) => {
                 if let Err(message) = self.cluster.add_node(spec, false) {
                     self.fail(n, message, true);
                 }
-                watch.happened(&self.cluster);
+                self.changed(watch);
                 Ok(())
             }
             Action::Behavior(behavior) => {
@@ -377,7 +451,7 @@ impl<'s> Play<'s> {
         watch: &mut dyn Watch,
     ) -> Result<(), Ended> {
         let mut command = kubectl::start(words, stdin, yaml::documents, &mut self.cluster);
-        watch.happened(&self.cluster);
+        self.changed(watch);
         if step.background {
             self.background.push(Background { step: n, command, looks_at: None });
             self.look_at_background(watch);
@@ -411,7 +485,7 @@ impl<'s> Play<'s> {
     ) -> Result<bool, Ended> {
         let mut looks_at = None;
         while let Progress::Waiting(wake) = command.poll(&mut self.cluster) {
-            watch.happened(&self.cluster);
+            self.changed(watch);
             if give_up.is_some_and(|time| self.cluster.world.now() >= time) {
                 command.output.exit = 1;
                 command.output.stderr.push_str("error: given up after the timeout of the step\n");
@@ -427,7 +501,7 @@ impl<'s> Play<'s> {
     }
 
     fn ended(&mut self, n: usize, step: &Step, output: &Output, watch: &mut dyn Watch) {
-        watch.happened(&self.cluster);
+        self.changed(watch);
         watch.output(&self.cluster, Some(step), output);
         let text = output.stderr.trim_end();
         match &step.fails {

@@ -36,6 +36,7 @@ const ALSO: &[(&str, &str)] = &[
     ("fault", "scenario"),     // a fault is a step
     ("scenario", "expect"),    // it has conditions in it
     ("scenario", "kubectl"),   // a step is a command line
+    ("scenario", "expect"),    // it reads what is expected
     ("conform", "report"),     // it prints causal chains
     ("main", "cli"),           // it is one line
 ];

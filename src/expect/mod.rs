@@ -5,13 +5,22 @@
 //! is wrong with it before anything runs, and makes of it a small tree over the facts of [`facts`] that is evaluated in
 //! some ten nanoseconds a part. What a condition depends on is known ([`Reads`]), so that it is looked at only when
 //! something of that has changed.
+//!
+//! A [`form::Form`] is one expectation of a scenario as it was written. While a run goes on, [`monitors::Monitors`] keep
+//! for each of them a [`monitor::Monitor`], which knows what has been seen so far and nothing of the cluster; every
+//! change that can alter an expectation is shown to it, none is polled for. At the end each has a [`verdict::Verdict`].
 mod ast;
 mod calls;
 mod check;
 mod eval;
 mod explain;
 mod facts;
+pub mod form;
 mod lexer;
+pub mod moment;
+pub mod monitor;
+pub mod monitors;
+pub mod object;
 mod parse;
 mod reads;
 mod reference;
@@ -20,6 +29,7 @@ mod roots;
 mod tests;
 mod tree;
 mod types;
+pub mod verdict;
 mod wrong;
 
 pub use reads::Reads;

@@ -5,6 +5,10 @@
 //! write. The *world*, what really runs and is attached, is judged where it changes. A finding is a bug of the
 //! simulator, not of the simulated cluster. Sentences and ids: `docs/semantics/invariants.md`.
 //!
+//! What really runs and is attached can also break though nobody reasoned wrongly: a person removed a pod whose processes
+//! live on. That is a [`Breach`], by a licence, and no bug: the simulated cluster really does it. A scenario that teaches
+//! it says so (`expect: - violates:`); in any other run it is a failure.
+//!
 //! The checks are plain and recompute from the view; they are for tests and small clusters, and cost one branch when
 //! they are off.
 mod decisions;
@@ -35,6 +39,33 @@ pub struct Finding {
     pub message: String,
 }
 
+/// An invariant that a breach can be of.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Breakable {
+    /// Its name in scenarios.
+    pub name: &'static str,
+    /// `INV-<number>`.
+    pub invariant: u8,
+}
+
+/// The invariants of the world that can break by a licence.
+pub static BREAKABLE: [Breakable; 1] = [Breakable { name: "at-most-one", invariant: 2 }];
+
+/// An invariant of the world that was broken by a licence: something to teach, not a bug.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Breach {
+    /// `INV-<number>`.
+    pub invariant: u8,
+    /// What made it possible: `L-FORCE`, as the reference names them.
+    pub licence: &'static str,
+    /// When.
+    pub time: Time,
+    /// The last write before it.
+    pub revision: Revision,
+    /// What was seen.
+    pub message: String,
+}
+
 /// Clusters with more pods than this are not judged: the checks recompute from the view.
 pub const MOST_PODS: usize = 1_000;
 
@@ -47,6 +78,9 @@ pub struct Checker {
     on: bool,
     position: u64,
     findings: Vec<Finding>,
+    breaches: Vec<Breach>,
+    /// Some change was not judged, because there were too many pods.
+    skipped: bool,
     /// How often each invariant was judged with a premise that was met: one that never was proves nothing.
     judged: Vec<u64>,
     /// Highest uid seen (INV-1).
@@ -72,6 +106,16 @@ impl Checker {
         &self.findings
     }
 
+    /// What was broken by a licence, first things first.
+    pub fn breaches(&self) -> &[Breach] {
+        &self.breaches
+    }
+
+    /// True if everything that happened was judged.
+    pub fn judged_all(&self) -> bool {
+        self.on && !self.skipped
+    }
+
     /// How often an invariant was judged with a premise that was met.
     pub fn judged(&self, invariant: u8) -> u64 {
         self.judged.get(invariant as usize).copied().unwrap_or(0)
@@ -81,6 +125,7 @@ impl Checker {
     pub fn look(&mut self, world: &mut World, kubelets: &Kubelets, csi: &Csi) {
         if world.store.pods.len() > MOST_PODS {
             world.take_moments();
+            self.skipped = true;
             self.position = world.store.log_end();
             return;
         }
@@ -172,6 +217,16 @@ impl Judge<'_> {
         if !holds && self.checker.findings.len() < KEPT {
             let (time, revision) = (self.world.now(), self.at);
             self.checker.findings.push(Finding { invariant, time, revision, message: message() });
+        }
+    }
+
+    /// Notes that an invariant of the world is broken by a licence. Each invariant is noted once per message.
+    fn broken_by(&mut self, invariant: u8, licence: &'static str, message: String) {
+        let breaches = &mut self.checker.breaches;
+        let known = breaches.iter().any(|breach| breach.message == message);
+        if !known && breaches.len() < KEPT {
+            let (time, revision) = (self.world.now(), self.world.store.revision());
+            breaches.push(Breach { invariant, licence, time, revision, message });
         }
     }
 

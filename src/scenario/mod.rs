@@ -4,6 +4,7 @@
 //! with file, line, column and the nearest known name.
 pub mod aliases;
 pub mod diagnostic;
+mod expect;
 pub mod faults;
 pub mod language;
 pub mod manifest;
@@ -122,6 +123,19 @@ pub enum Fails {
     Saying(String),
 }
 
+/// What is expected of a run, or of a step.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    /// Where its form is written.
+    pub place: Place,
+    /// Its name, or the form in one line.
+    pub title: String,
+    /// What the reader should learn from it; may be empty.
+    pub about: String,
+    /// What has to hold.
+    pub form: crate::expect::form::Form,
+}
+
 /// One step.
 #[derive(Clone, Debug)]
 pub struct Step {
@@ -139,6 +153,8 @@ pub struct Step {
     pub name: Option<String>,
     /// The next step does not wait for its end.
     pub background: bool,
+    /// What is expected from its start until the next one.
+    pub expect: Vec<Expectation>,
     /// One line for the timeline: `kubectl scale sts/web --replicas=5`.
     pub title: String,
 }
@@ -164,6 +180,8 @@ pub struct Scenario {
     pub config: Config,
     /// Steps, in order.
     pub steps: Vec<Step>,
+    /// What is expected of the whole run.
+    pub expect: Vec<Expectation>,
     /// Manifests, in order of application.
     pub manifests: Vec<Manifest>,
 }

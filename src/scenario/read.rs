@@ -247,12 +247,13 @@ fn blank(path: &str) -> Scenario {
         nodes: vec![node("node-a", "us-east-1a"), node("node-b", "us-east-1b"), node("node-c", "us-east-1c")],
         config: Config::realistic(),
         steps: Vec::new(),
+        expect: Vec::new(),
         manifests: Vec::new(),
     }
 }
 
 /// Fields of the language that this version does not carry out.
-const LATER: [&str; 5] = ["databases", "faults", "expect", "runs", "thresholds"];
+const LATER: [&str; 4] = ["databases", "faults", "runs", "thresholds"];
 
 impl Reader<'_> {
     /// Reads the Scenario document; the files named in `manifests:` are returned with the places of their names.
@@ -319,6 +320,7 @@ impl Reader<'_> {
                     }
                 }
                 "cluster" => self.cluster(value, scenario)?,
+                "expect" => scenario.expect = self.expectations(value, 0, None)?,
                 "behavior" => scenario.config.behavior = self.behavior(value, "Scenario.spec.behavior")?,
                 _ => scenario.steps = self.steps(value, 0)?,
             }
@@ -412,7 +414,7 @@ mod tests {
             ("  steps:\n  - stop: kube-sheduler\n", "did you mean `kube-scheduler`?"),
             ("  steps:\n  - sleep: 20s\n  - at: 10s\n    crash: node/a\n", "which is past"),
             ("  steps:\n  - sleep: 20s\n    crash: node/a\n", "this one has two: `sleep` and `crash`"),
-            ("  expect: []\n", "`expect` in Scenario.spec is not supported"),
+            ("  databases: []\n", "`databases` in Scenario.spec is not supported"),
             ("  cluster: {timers: {maxWaitForUnmont: 1s}}\n", "did you mean `maxWaitForUnmount`?"),
         ] {
             let error = read_text(&format!("{HEAD}{rest}")).unwrap_err();

@@ -5,9 +5,9 @@ use crate::scenario::parts::{Read, Reader};
 use crate::scenario::{Action, Fails, Fault, Node, Place, Start, Step, Value};
 
 /// What a step can say whatever its verb.
-pub const OPTIONS: [&str; 4] = ["at", "after", "settle", "name"];
+pub const OPTIONS: [&str; 5] = ["at", "after", "settle", "name", "expect"];
 /// Verbs and options of the language that this version does not carry out.
-const LATER: [&str; 8] = ["when", "expect", "slow", "stick", "unstick", "lose", "terminate", "every"];
+const LATER: [&str; 7] = ["when", "slow", "stick", "unstick", "lose", "terminate", "every"];
 
 impl Reader<'_> {
     /// The `steps` list.
@@ -69,6 +69,10 @@ impl Reader<'_> {
             timeout: node.get("timeout").map(|value| self.duration(value, &at)).transpose()?,
             name: node.get("name").map(|value| self.text(value, &at)).transpose()?.map(str::to_owned),
             background: node.get("background").map_or(Ok(false), |value| self.boolean(value, &at))?,
+            expect: match node.get("expect") {
+                Some(value) => self.expectations(value, source, Some(n))?,
+                None => Vec::new(),
+            },
             title,
         })
     }
