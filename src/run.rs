@@ -309,7 +309,10 @@ impl<'s> Play<'s> {
         self.review_faults();
         self.names.learn(&self.cluster, &mut self.seen_records);
         self.changed(watch);
-        self.look_at_background(watch);
+        if !self.background.is_empty() {
+            self.look_at_background(watch);
+            self.monitors.look(&self.cluster);
+        }
         match self.cluster.world.exceeded {
             Some(limit) => Err(Ended::Limit(limit)),
             None => Ok(()),
@@ -497,6 +500,7 @@ impl<'s> Play<'s> {
             }
             self.step(watch)?;
         }
+        self.monitors.look(&self.cluster);
         Ok(true)
     }
 

@@ -4,7 +4,7 @@ use crate::cluster::Cluster;
 use crate::conform::observe::Segment;
 use crate::conform::trace::{Agreed, AgreedCommand, AgreedSegment};
 use crate::kubectl::run::Output;
-use crate::report::timeline;
+use crate::report::causes;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -30,15 +30,11 @@ impl Disagreement {
     /// With the causal chain of the write it is about.
     #[must_use]
     pub fn with_chain(mut self, cluster: &Cluster) -> Disagreement {
-        let recorder = &cluster.world.recorder;
-        let mut record = self.revision.and_then(|revision| recorder.of_write(revision));
-        if record.is_some() {
+        let chain = self.revision.map(|revision| causes::chain(revision, &cluster.world)).unwrap_or_default();
+        if !chain.is_empty() {
             self.details.push("because:".into());
         }
-        while let Some(link) = record {
-            self.details.push(timeline::line(link, &cluster.world));
-            record = recorder.because(link).filter(|cause| cause.revision < link.revision);
-        }
+        self.details.extend(chain);
         self
     }
 }

@@ -1,4 +1,9 @@
 //! What a user reads: the timeline, tables, records.
+pub mod annotations;
+pub mod causes;
 pub mod coverage;
 pub mod dns;
+pub mod junit;
 pub mod timeline;
+pub mod unready;
+pub mod verdicts;
