@@ -46,8 +46,12 @@ pub(super) struct Play {
 pub(super) enum Format {
     /// What happens as it happens, then tables
     Timeline,
-    /// The whole change log, one JSON object a line, each with its cause
+    /// The whole change log, one JSON object a line, each with its cause, then the verdicts
     Jsonl,
+    /// How it ended and the verdicts, one JSON object
+    Json,
+    /// The verdicts as JUnit's XML
+    Junit,
 }
 
 /// Options of `run`.
@@ -65,6 +69,12 @@ pub(super) struct Run {
     /// Print no timeline and no tables, only what failed
     #[arg(short, long)]
     pub quiet: bool,
+    /// An expectation that says nothing, because what it speaks of never comes, fails
+    #[arg(long)]
+    pub strict: bool,
+    /// Print what failed as annotations of a GitHub workflow too, on standard error
+    #[arg(long)]
+    pub annotations: bool,
 }
 
 /// Options of `get`.

@@ -4,9 +4,11 @@
 use crate::api::text::escape;
 use crate::cli::args::{Format, Run};
 use crate::cli::files::Opened;
-use crate::cli::{Done, Exit, Refusal, Trouble, run};
+use crate::cli::{Done, Exit, Refusal, Trouble, run, verdict};
+use crate::report::junit;
 use crate::report::timeline::clock;
-use crate::run::{Blind, Ended, Failure};
+use crate::report::verdicts::{self, Item};
+use crate::run::Blind;
 use crate::scenario::params::Cell;
 use std::io::Write;
 
@@ -15,7 +17,8 @@ struct Row {
     cell: Cell,
     exit: Exit,
     end: String,
-    failures: Vec<Failure>,
+    /// What is no pass.
+    failures: Vec<Item>,
 }
 
 /// Plays every cell and prints one row, or one JSON object, for each. Exits as the worst of them.
@@ -30,12 +33,23 @@ pub(super) fn run(opened: &mut Opened, cells: &[Cell], options: &Run, out: &mut 
         about = line;
         rows.push(row);
     }
-    if options.output == Format::Timeline {
-        if !options.quiet {
-            heading(&about, out)?;
-            table(&rows, out)?;
+    match options.output {
+        Format::Timeline => {
+            if !options.quiet {
+                heading(&about, out)?;
+                table(&rows, out)?;
+            }
+            failures(&rows, out)?;
         }
-        failures(&rows, out)?;
+        Format::Jsonl => {}
+        Format::Json => {
+            let all: Vec<_> = rows.iter().map(object).collect();
+            writeln!(out, "{}", serde_json::to_string_pretty(&all).unwrap_or_default())?;
+        }
+        Format::Junit => {
+            let cases: Vec<_> = rows.iter().map(|row| case(row, &options.play.file)).collect();
+            write!(out, "{}", junit::document(&options.play.file, &cases))?;
+        }
     }
     Ok(rows.iter().map(|row| row.exit).max_by_key(|exit| badness(*exit)).unwrap_or(Exit::Held))
 }
@@ -49,13 +63,11 @@ fn play(opened: &mut Opened, cell: &Cell, options: &Run) -> Result<(Row, String)
         let text = format!("{}\n  in the cell {}", refusal.text, named(cell));
         return Err(Refusal { text, ..refusal }.into());
     }
-    let exit = match outcome.ended {
-        _ if !outcome.failures.is_empty() => Exit::Failed,
-        Ended::Limit(_) => Exit::Undecided,
-        _ => Exit::Held,
-    };
+    let exit = verdict::exit(&outcome, options.strict);
     let end = clock(play.cluster.world.now());
-    Ok((Row { cell: cell.clone(), exit, end, failures: outcome.failures }, scenario.about.clone()))
+    let mut failures = verdicts::items(&scenario, &play.cluster.world, &outcome);
+    failures.retain(|item| !item.is_pass());
+    Ok((Row { cell: cell.clone(), exit, end, failures }, scenario.about.clone()))
 }
 
 /// Which of two ends is worse: ours over the input's over the cluster's.
@@ -69,7 +81,7 @@ fn badness(exit: Exit) -> u8 {
     }
 }
 
-fn verdict(exit: Exit) -> &'static str {
+fn word(exit: Exit) -> &'static str {
     match exit {
         Exit::Held => "held",
         Exit::Failed => "FAILED",
@@ -90,19 +102,31 @@ fn named(cell: &Cell) -> String {
 
 fn object(row: &Row) -> serde_json::Value {
     let params: serde_json::Map<_, _> = row.cell.varied.iter().cloned().collect();
-    let failure = |failure: &Failure| {
+    let failure = |item: &Item| {
         serde_json::json!({
-            "step": failure.step.map(|n| n + 1),
-            "time": clock(failure.time),
-            "message": failure.message,
+            "verdict": item.word,
+            "what": item.what,
+            "time": item.time.map(clock),
+            "message": item.why,
         })
     };
     serde_json::json!({
         "params": params,
-        "verdict": verdict(row.exit).to_lowercase(),
+        "verdict": word(row.exit).to_lowercase(),
         "end": row.end,
         "failures": row.failures.iter().map(failure).collect::<Vec<_>>(),
     })
+}
+
+/// A cell as a case of a JUnit suite.
+fn case(row: &Row, file: &str) -> junit::Case {
+    let details: Vec<_> = row.failures.iter().map(|item| format!("{}: {}", item.what, item.why)).collect();
+    let result = match row.exit {
+        Exit::Held => junit::Result::Passed,
+        Exit::Undecided => junit::Result::Error(details.join("; ")),
+        _ => junit::Result::Failure(format!("{} failed", details.len()), details),
+    };
+    junit::Case { class: file.to_owned(), name: named(&row.cell), result }
 }
 
 fn heading(about: &str, out: &mut dyn Write) -> std::io::Result<()> {
@@ -117,7 +141,7 @@ fn table(rows: &[Row], out: &mut dyn Write) -> std::io::Result<()> {
     for row in rows {
         let mut line: Vec<_> =
             row.cell.varied.iter().map(|(_, value)| escape(&shown(value)).into_owned()).collect();
-        line.extend([verdict(row.exit).to_owned(), row.end.clone(), row.failures.len().to_string()]);
+        line.extend([word(row.exit).to_owned(), row.end.clone(), row.failures.len().to_string()]);
         lines.push(line);
     }
     let width = |column: usize| {
@@ -133,10 +157,10 @@ fn table(rows: &[Row], out: &mut dyn Write) -> std::io::Result<()> {
 
 fn failures(rows: &[Row], out: &mut dyn Write) -> std::io::Result<()> {
     for row in rows {
-        for failure in &row.failures {
-            let step = failure.step.map_or(0, |n| n + 1);
-            let (time, message) = (clock(failure.time), escape(&failure.message));
-            writeln!(out, "FAIL {}: step {step} at {time}: {message}", named(&row.cell))?;
+        for item in &row.failures {
+            let (word, named) = (if item.word == "fail" { "FAIL" } else { item.word }, named(&row.cell));
+            let time = item.time.map_or_else(String::new, |time| format!(" at {}", clock(time)));
+            writeln!(out, "{word} {named}: {}{time}: {}", escape(&item.what), escape(&item.why))?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The command line: the only place that touches arguments, files and the terminal.
 //!
-//! Results go to standard output, talk to standard error. Exit status: 0 held; 1 a step failed; 2 invalid input or
-//! usage; 3 a limit was reached; 70 our bug.
+//! Results go to standard output, talk to standard error. Exit status: 0 held; 1 a step, an expectation or an invariant
+//! of the world failed; 2 invalid input or usage; 3 undecided, or a limit was reached; 70 our bug.
 mod args;
 mod conform;
 mod coverage;
@@ -9,6 +9,7 @@ mod files;
 mod get;
 mod matrix;
 mod run;
+mod verdict;
 
 use clap::Parser;
 use std::io::Write;

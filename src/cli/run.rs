@@ -3,16 +3,15 @@ use crate::api::kind::Kind;
 use crate::api::names::Sym;
 use crate::api::text::escape;
 use crate::cli::args::{Format, Play as PlayOptions, Run};
-use crate::cli::{Done, Exit, Refusal, files, matrix};
+use crate::cli::{Done, Exit, Refusal, files, matrix, verdict};
 use crate::cluster::Cluster;
 use crate::kubectl::resource::ResourceKind;
 use crate::kubectl::run::{self as kubectl, Output};
 use crate::report::dns;
 use crate::report::timeline::{self, Filter, clock};
-use crate::run::{Ended, Failure, Outcome, Play, Watch};
+use crate::run::{Failure, Outcome, Play, Watch};
 use crate::scenario::{Scenario, Step, yaml};
 use crate::trace::record::Recorder;
-use crate::world::Limit;
 use std::io::{self, Write};
 
 /// Plays a scenario and prints it.
@@ -40,7 +39,7 @@ pub(super) fn run(options: &Run, out: &mut dyn Write) -> Done {
     if options.output == Format::Timeline && !options.quiet {
         tables(&mut play.cluster, out)?;
     }
-    verdict(&scenario, &play.cluster, &outcome, options, out)
+    verdict::verdict(&scenario, &play.cluster, &outcome, options, out)
 }
 
 /// Builds the cluster of a scenario as the options ask for it.
@@ -132,6 +131,7 @@ impl Printer<'_> {
         self.seen = match self.format {
             Format::Timeline => timeline::lines(&cluster.world, &self.filter, self.seen, &mut lines),
             Format::Jsonl => timeline::json_lines(&cluster.world, self.seen, &mut lines),
+            Format::Json | Format::Junit => return,
         };
         self.print(&lines);
     }
@@ -210,52 +210,4 @@ pub(super) fn unplayable(scenario: &Scenario, outcome: &Outcome, options: &Run) 
         escape(&finding.message)
     );
     Some(Refusal { text, exit: Exit::Bug })
-}
-
-fn verdict(
-    scenario: &Scenario,
-    cluster: &Cluster,
-    outcome: &Outcome,
-    options: &Run,
-    out: &mut dyn Write,
-) -> Done {
-    let talk = options.output == Format::Timeline && !options.quiet;
-    if let Some(refusal) = unplayable(scenario, outcome, options) {
-        out.flush()?;
-        return Err(refusal.into());
-    }
-    let now = clock(cluster.world.now());
-    if talk {
-        let events = cluster.world.handled();
-        let end = match outcome.ended {
-            Ended::Settled => format!("settled at {now}"),
-            Ended::Until | Ended::Moment => format!("stopped at {now}, the virtual end"),
-            Ended::Limit(_) => format!("stopped at {now} by a limit"),
-        };
-        writeln!(out, "\n{end}, after {events} events, {} steps", scenario.steps.len())?;
-    }
-    if let Ended::Limit(limit) = outcome.ended {
-        out.flush()?;
-        let what = match limit {
-            Limit::Objects => "objects",
-            Limit::Events => "events",
-            Limit::EventsAtOneInstant => "events at one instant: a loop without delay",
-        };
-        return Err(Refusal {
-            text: format!("error: limit exceeded at {now}: {what}"),
-            exit: Exit::Undecided,
-        }
-        .into());
-    }
-    for failure in &outcome.failures {
-        let step = failure.step.map_or(0, |n| n + 1);
-        writeln!(out, "FAIL step {step} at {}: {}", clock(failure.time), escape(&failure.message))?;
-    }
-    if !outcome.failures.is_empty() {
-        return Ok(Exit::Failed);
-    }
-    if talk {
-        writeln!(out, "all steps held")?;
-    }
-    Ok(Exit::Held)
 }

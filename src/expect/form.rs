@@ -48,8 +48,9 @@ impl Statement {
     pub(super) fn is_touched(&self, cluster: &Cluster, mut changes: std::ops::Range<u64>) -> bool {
         let store = &cluster.world.store;
         match self {
-            Statement::Object(pattern) => changes
-                .any(|position| store.log_entry(position).is_some_and(|change| change.kind == pattern.kind())),
+            Statement::Object(pattern) => changes.any(|position| {
+                store.log_entry(position).is_some_and(|change| change.kind == pattern.kind())
+            }),
         }
     }
 

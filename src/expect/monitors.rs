@@ -212,7 +212,8 @@ impl Running {
     fn rule(&mut self, ruling: Ruling, cluster: &Cluster) {
         let now = cluster.world.now();
         let (statement, answer) = self.form.statements();
-        let explain = |statement: Option<&Statement>| statement.map_or_else(String::new, |s| s.explain(cluster));
+        let explain =
+            |statement: Option<&Statement>| statement.map_or_else(String::new, |s| s.explain(cluster));
         let moment = |n: usize| match &self.form {
             Form::Order(moments) => moments.get(n).map_or("", |moment| moment.text.as_str()),
             _ => "",

@@ -163,7 +163,7 @@ mod tests {
         });
         let service = json!({
             "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
-            "spec": {"clusterIP": "None", "selector": {"app": "web"}, "ports": [{"port": 80}, {"port": 81, "name": "b"}]},
+            "spec": {"clusterIP": "None", "selector": {"app": "web"}, "ports": [{"port": 80, "name": "a"}, {"port": 81, "name": "b"}]},
         });
         for object in [map, service] {
             let name = object["kind"].to_string();
@@ -186,7 +186,7 @@ mod tests {
         }
         for (spec, difference) in [
             (json!({"clusterIP": "None"}), None),
-            (json!({"ports": [{"port": 80}, {"port": 81}]}), Some("")),
+            (json!({"ports": [{"port": 80}, {"port": 81}]}), None),
             (json!({"ports": [{"port": 80}]}), Some(".spec.ports has 2 items, not 1")),
             (json!({"ports": [{}, {"port": 82}]}), Some(".spec.ports[1].port is 81, not 82")),
             (json!({"selector": ["app"]}), Some(".spec.selector is {\"app\":\"web\"}, not [\"app\"]")),
@@ -195,7 +195,8 @@ mod tests {
             let found = Pattern::read(&wanted).expect("a pattern").difference(&world);
             assert_eq!(found.as_deref().unwrap_or_default(), difference.unwrap_or_default(), "{wanted}");
         }
-        let nobody = Pattern::read(&json!({"kind": "Pod", "metadata": {"name": "web-0"}})).expect("a pattern");
+        let nobody =
+            Pattern::read(&json!({"kind": "Pod", "metadata": {"name": "web-0"}})).expect("a pattern");
         assert_eq!(nobody.difference(&world).as_deref(), Some("there is no such object"));
         assert_eq!(nobody.subject(), "Pod web-0");
     }
@@ -204,8 +205,16 @@ mod tests {
     fn patterns_are_read_strictly() {
         for (value, message, help) in [
             (json!({"metadata": {"name": "web"}}), "needs a kind", "StatefulSet"),
-            (json!({"kind": "StatefullSet", "metadata": {"name": "web"}}), "no kind", "did you mean `StatefulSet`?"),
-            (json!({"kind": "Pod", "apiVersion": "apps/v1", "metadata": {"name": "a"}}), "of this apiVersion", ""),
+            (
+                json!({"kind": "StatefullSet", "metadata": {"name": "web"}}),
+                "no kind",
+                "did you mean `StatefulSet`?",
+            ),
+            (
+                json!({"kind": "Pod", "apiVersion": "apps/v1", "metadata": {"name": "a"}}),
+                "of this apiVersion",
+                "",
+            ),
             (json!({"kind": "Pod"}), "needs metadata.name", ""),
         ] {
             let wrong = Pattern::read(&value).expect_err("no pattern");

@@ -60,7 +60,7 @@ pub struct Breach {
     pub licence: &'static str,
     /// When.
     pub time: Time,
-    /// The last write before it.
+    /// The write that led to it.
     pub revision: Revision,
     /// What was seen.
     pub message: String,
@@ -225,7 +225,7 @@ impl Judge<'_> {
         let breaches = &mut self.checker.breaches;
         let known = breaches.iter().any(|breach| breach.message == message);
         if !known && breaches.len() < KEPT {
-            let (time, revision) = (self.world.now(), self.world.store.revision());
+            let (time, revision) = (self.world.now(), self.world.cause);
             breaches.push(Breach { invariant, licence, time, revision, message });
         }
     }

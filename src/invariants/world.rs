@@ -59,13 +59,19 @@ fn judge_twins(judge: &mut Judge<'_>, now: &[(Id<Node>, Id<Pod>, Uid)]) {
     let mut twins = Vec::new();
     for (pod, sets) in of_pod.iter().filter(|(_, sets)| sets.len() > 1) {
         let licence = sets.iter().find_map(|(_, uid)| judge.checker.world.orphans.get(&(*pod, uid.0)));
-        let name = store.pods.last_known(Id::from_index(*pod as usize)).map(|pod| store.name_of(pod.meta.name));
+        let name =
+            store.pods.last_known(Id::from_index(*pod as usize)).map(|pod| store.name_of(pod.meta.name));
         let on: Vec<_> = sets
             .iter()
-            .map(|(node, _)| store.nodes.last_known(*node).map_or_else(String::new, |n| store.name_of(n.meta.name)))
+            .map(|(node, _)| {
+                store.nodes.last_known(*node).map_or_else(String::new, |n| store.name_of(n.meta.name))
+            })
             .collect();
         let name = name.unwrap_or_default();
-        twins.push((*licence.unwrap_or(&"L-FORCE"), format!("{} processes run as {name}, on {}", on.len(), on.join(" and "))));
+        twins.push((
+            *licence.unwrap_or(&"L-FORCE"),
+            format!("{} processes run as {name}, on {}", on.len(), on.join(" and ")),
+        ));
     }
     for (licence, message) in twins {
         judge.broken_by(2, licence, message);

@@ -132,9 +132,7 @@ impl Reader<'_> {
 
     /// Each option belongs to some forms only, and only one says when.
     fn only_with(&self, word: &str, node: &Node) -> Read<()> {
-        for (option, forms) in
-            [("within", &["object"][..]), ("by", &["object"]), ("finally", &["object"])]
-        {
+        for (option, forms) in [("within", &["object"][..]), ("by", &["object"]), ("finally", &["object"])] {
             if let Some((key, _)) = node.entry(option)
                 && !forms.contains(&word)
             {
