@@ -5,13 +5,12 @@ use crate::expect::object::Pattern;
 use crate::invariants::BREAKABLE;
 use crate::kernel::Time;
 use crate::limits;
+use crate::scenario::language::EXPECTATION;
 use crate::scenario::parts::{Read, Reader};
 use crate::scenario::{Expectation, Node, Place};
 
 /// The forms an expectation can have.
 const FORMS: [&str; 3] = ["order", "object", "violates"];
-/// What an expectation can say besides its form.
-const OPTIONS: [&str; 5] = ["name", "about", "within", "by", "finally"];
 
 impl Reader<'_> {
     /// An `expect` list: of a step if it has a number, else of the run.
@@ -42,10 +41,10 @@ impl Reader<'_> {
                     return Err(self.error(key, message));
                 }
                 form = Some((name, key, value));
-            } else if !OPTIONS.contains(&name.as_str()) {
+            } else if !EXPECTATION.names().any(|known| known == name) {
                 return Err(self
                     .error(key, format!("unknown field `{name}` in {at}"))
-                    .with_nearest(&name, FORMS.into_iter().chain(OPTIONS)));
+                    .with_nearest(&name, EXPECTATION.names()));
             }
         }
         let Some((word, key, value)) = form else {

@@ -8,6 +8,7 @@ use super::table::Shape::{
 use super::table::{Shape, Table, field};
 use crate::config::{Gates, Latencies, Timers};
 use crate::event::Process;
+use crate::invariants::BREAKABLE;
 use crate::world::{Direction, Reason, Request, Side};
 
 /// The document.
@@ -61,6 +62,7 @@ pub static SPEC: Table = Table::new(
             "What containers and volumes do, since none really run; the first match wins",
         ),
         field("steps", List(&Step), "What happens, strictly one after the other"),
+        field("expect", List(&Of(&EXPECTATION)), "What has to hold; each has a verdict at the end"),
         field(
             "params",
             Map(&Either(&[Of(&PARAM), NoMapping])),
@@ -204,6 +206,7 @@ pub static STEP: Table = Table::new(
         field("after", Duration, "It starts this long after the step before it has ended"),
         field("settle", Boolean, "false: it starts at once, not when the cluster has settled"),
         field("name", Text, "What others call this step or fault"),
+        field("expect", List(&Of(&EXPECTATION)), "What has to hold from here until the next step begins"),
         field("timeout", Duration, "A blocking command is given up after this long"),
         field("fails", Either(&[Boolean, Text]), "The command is meant to fail, or to fail and say this"),
         field("background", Boolean, "The next step does not wait for the end of the command"),
@@ -244,6 +247,25 @@ pub static STEP: Table = Table::new(
         ),
         field("addNode", Of(&NODE), "A machine joins"),
         field("behavior", List(&BEHAVIOR), "New rules for containers and volumes, in place of the old ones"),
+    ],
+);
+
+/// An entry of `expect`: exactly one form, and options that it takes.
+pub static EXPECTATION: Table = Table::new(
+    "expectation",
+    &[
+        field("name", Text, "What the verdict is called; the form itself if not given"),
+        field("about", Text, "What the reader should learn from it"),
+        field("order", List(&Text), "Moments such as `web-0 ready` that come one after the other"),
+        field("object", Any, "Part of an object: kind, metadata.name, and the fields that matter"),
+        field(
+            "violates",
+            Named(|| BREAKABLE.iter().map(|breakable| breakable.name).collect()),
+            "An invariant of the world that this scenario is meant to break",
+        ),
+        field("within", Duration, "So long after the run, or the step, began"),
+        field("by", Duration, "Until this virtual time"),
+        field("finally", Boolean, "true beside `object`: at the end"),
     ],
 );
 
