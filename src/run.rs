@@ -6,6 +6,7 @@
 use crate::cluster::{Cluster, Stepped};
 use crate::config::Config;
 use crate::event::Event;
+use crate::expect::Reads;
 use crate::expect::form::Form;
 use crate::expect::monitors::Monitors;
 use crate::expect::verdict::{Judged, Verdict};
@@ -19,6 +20,7 @@ use crate::trace::record::Recorder;
 use crate::world::Limit;
 
 mod faults;
+mod when;
 
 /// Sees a run as it goes on. Every method may be left as it is.
 pub trait Watch {
@@ -142,7 +144,7 @@ impl<'s> Play<'s> {
     ) -> Result<Play<'s>, Failure> {
         let mut cluster = Cluster::new(seed, config);
         cluster.world.recorder = recorder;
-        if cluster.world.recorder.is_on() {
+        if cluster.world.recorder.is_on() || scenario.reads().has(Reads::EVENTS) {
             cluster.world.events.turn_on();
         }
         cluster.check();
@@ -240,7 +242,9 @@ impl<'s> Play<'s> {
         self.expect(None, &scenario.expect);
         self.apply_manifests(watch)?;
         for (n, step) in scenario.steps.iter().enumerate() {
-            self.wait_for(n, step, watch)?;
+            if !self.wait_for(n, step, watch)? {
+                continue;
+            }
             if let Some(before) = n.checked_sub(1) {
                 self.monitors.close_step(before, &self.cluster);
             }
@@ -371,20 +375,23 @@ impl<'s> Play<'s> {
         }
     }
 
-    fn wait_for(&mut self, n: usize, step: &Step, watch: &mut dyn Watch) -> Result<(), Ended> {
-        match step.start {
-            Start::Settled => self.settle(watch),
-            Start::AtOnce => Ok(()),
-            Start::After(delay) => self.run_to(self.cluster.world.now() + delay, watch),
+    /// Lets time pass until a step is to start. False: it never is.
+    fn wait_for(&mut self, n: usize, step: &Step, watch: &mut dyn Watch) -> Result<bool, Ended> {
+        match &step.start {
+            Start::Settled => self.settle(watch)?,
+            Start::AtOnce => {}
+            Start::After(delay) => self.run_to(self.cluster.world.now() + *delay, watch)?,
             Start::At(time) => {
                 let now = self.cluster.world.now();
-                if time < now {
+                if *time < now {
                     self.fail(n, format!("it was to start at {time}, and it is {now} already"), true);
-                    return Ok(());
+                } else {
+                    self.run_to(*time, watch)?;
                 }
-                self.run_to(time, watch)
             }
+            Start::When(condition) => return self.wait_until(n, condition, step.timeout, watch),
         }
+        Ok(true)
     }
 
     // ---- Steps -----------------------------------------------------------------------------------------------------

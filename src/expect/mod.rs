@@ -115,6 +115,8 @@ impl fmt::Debug for Condition {
     }
 }
 
+impl Eq for Condition {}
+
 impl PartialEq for Condition {
     /// The same text means the same.
     fn eq(&self, other: &Condition) -> bool {

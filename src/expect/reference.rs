@@ -45,6 +45,24 @@ impl Class {
 mod tests {
     use super::*;
 
+    /// `BLESS=1` writes the page.
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a test that writes the page it checks")]
+    fn the_page_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/expressions.md");
+        let page = std::fs::read_to_string(path).expect("the page");
+        let (before, rest) = page.split_once("<!-- generated -->\n").expect("a beginning");
+        let (_, after) = rest.split_once("<!-- end of generated -->").expect("an end");
+        let fresh = format!("{before}<!-- generated -->\n{}<!-- end of generated -->{after}", reference());
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(path, &fresh).expect("written");
+        }
+        assert!(
+            page == fresh,
+            "docs/expressions.md differs from the tables: BLESS=1 cargo test --lib expect::reference"
+        );
+    }
+
     #[test]
     fn every_type_can_be_reached() {
         for class in Class::ALL {

@@ -8,8 +8,11 @@
 //! Left out: diagnostics with several places; none of the readers needs one.
 
 use annotate_snippets::renderer::DecorStyle;
+use std::ops::Range;
+
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
+use super::inside;
 pub use crate::api::manifest::nearest;
 use crate::api::text::escape;
 
@@ -42,6 +45,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// A limit of the simulator was exceeded (exit status 3), the input may be valid (else exit status 2).
     pub limit: bool,
+    /// The text of the scalar at `span`, and which bytes of it are meant.
+    pub inside: Option<(String, Range<usize>)>,
 }
 
 impl Diagnostic {
@@ -53,12 +58,20 @@ impl Diagnostic {
             message: message.into(),
             help: None,
             limit: false,
+            inside: None,
         }
     }
 
     /// A complaint about the file as a whole (unreadable, empty, too large).
     pub fn whole_file(file: &str, message: impl Into<String>) -> Self {
-        Diagnostic { file: file.to_owned(), span: None, message: message.into(), help: None, limit: false }
+        Diagnostic {
+            file: file.to_owned(),
+            span: None,
+            message: message.into(),
+            help: None,
+            limit: false,
+            inside: None,
+        }
     }
 
     /// The same with a hint.
@@ -87,13 +100,27 @@ impl Diagnostic {
         self
     }
 
+    /// The same about a part of the scalar it is about: these bytes of its text.
+    #[must_use]
+    pub fn inside(mut self, text: &str, range: Range<usize>) -> Self {
+        self.inside = Some((text.to_owned(), range));
+        self
+    }
+
+    /// Where to point in the source: inside of the scalar if that can be told.
+    pub fn place(&self, source: &str) -> Option<Span> {
+        let span = self.span?;
+        let inside = self.inside.as_ref();
+        inside.and_then(|(text, range)| inside::place(source, span, text, range)).or(Some(span))
+    }
+
     /// The complaint as text of several lines, without colour and without a final line break. `source` is the text
     /// the span points into; a span outside of it loses the excerpt, not the position.
     pub fn render(&self, source: &str) -> String {
         let message = escape(&self.message);
         let file = escape(&self.file);
         let title = Level::ERROR.primary_title(message.as_ref());
-        let mut group = match self.span.map(|span| (span, excerpt(source, span))) {
+        let mut group = match self.place(source).map(|span| (span, excerpt(source, span))) {
             Some((_, Some((line_start, line, range)))) => title.element(
                 Snippet::source(line)
                     .line_start(line_start)

@@ -13,8 +13,8 @@ use crate::world::{Direction, Reason, Refusal, Request, Side, Sides};
 
 /// What a step can do, and the options that each verb takes besides those of every step.
 pub const VERBS: [(&str, &[&str]); 20] = [
-    ("kubectl", &["stdin", "fails", "timeout", "background"]),
-    ("apply", &["fails", "timeout", "background"]),
+    ("kubectl", &["stdin", "fails", "background"]),
+    ("apply", &["fails", "background"]),
     ("sleep", &[]),
     ("crash", &["for"]),
     ("recover", &[]),

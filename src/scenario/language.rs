@@ -204,10 +204,11 @@ pub static STEP: Table = Table::new(
     &[
         field("at", Duration, "It starts at this virtual time"),
         field("after", Duration, "It starts this long after the step before it has ended"),
+        field("when", Text, "It starts as soon as this condition (CEL) is true"),
         field("settle", Boolean, "false: it starts at once, not when the cluster has settled"),
         field("name", Text, "What others call this step or fault"),
         field("expect", List(&Of(&EXPECTATION)), "What has to hold from here until the next step begins"),
-        field("timeout", Duration, "A blocking command is given up after this long"),
+        field("timeout", Duration, "A blocking command, or waiting for `when`, is given up after this long"),
         field("fails", Either(&[Boolean, Text]), "The command is meant to fail, or to fail and say this"),
         field("background", Boolean, "The next step does not wait for the end of the command"),
         field("stdin", Text, "Standard input of the command"),

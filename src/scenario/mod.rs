@@ -3,9 +3,11 @@
 //! [`read::read`] turns files into a [`Scenario`]; nothing in it has run yet. Every field that is not known is an error
 //! with file, line, column and the nearest known name.
 pub mod aliases;
+mod condition;
 pub mod diagnostic;
 mod expect;
 pub mod faults;
+mod inside;
 pub mod language;
 pub mod manifest;
 mod node;
@@ -24,6 +26,8 @@ pub use faults::{Deed, Fault, Target, Verb};
 pub use node::{Node, Value};
 
 use crate::config::Config;
+use crate::expect::Condition;
+use crate::expect::Reads;
 use crate::kernel::{Duration, Time};
 use diagnostic::Span;
 
@@ -78,7 +82,7 @@ pub struct NodeSpec {
 }
 
 /// When a step starts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Start {
     /// When the cluster has settled.
     Settled,
@@ -88,6 +92,8 @@ pub enum Start {
     At(Time),
     /// That long after the step before it.
     After(Duration),
+    /// As soon as this is true.
+    When(Condition),
 }
 
 /// What a step does.
@@ -147,7 +153,7 @@ pub struct Step {
     pub action: Action,
     /// Whether its command is meant to fail.
     pub fails: Fails,
-    /// A blocking command is given up after this long.
+    /// A blocking command is given up after this long; and so is waiting for a condition to start on.
     pub timeout: Option<Duration>,
     /// The name by which conditions ask whether its fault is active.
     pub name: Option<String>,
@@ -190,5 +196,16 @@ impl Scenario {
     /// The names of faults and other steps.
     pub fn fault_names(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter_map(|step| step.name.as_deref())
+    }
+}
+
+impl Scenario {
+    /// What its conditions depend on.
+    pub fn reads(&self) -> Reads {
+        let conditions = self.steps.iter().filter_map(|step| match &step.start {
+            Start::When(condition) => Some(condition),
+            _ => None,
+        });
+        conditions.fold(Reads::NOTHING, |reads, condition| reads.and(condition.reads()))
     }
 }

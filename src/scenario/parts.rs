@@ -14,6 +14,8 @@ use crate::scenario::{Node, NodeSpec};
 pub struct Reader<'a> {
     /// The file.
     pub file: &'a str,
+    /// Names of faults that conditions may ask for; None: any.
+    pub faults: Option<&'a [String]>,
 }
 
 /// The result of reading something.

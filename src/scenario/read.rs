@@ -7,7 +7,9 @@ use crate::limits;
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::params::{Cell, Params, Substitution};
 use crate::scenario::parts::{Read, Reader};
-use crate::scenario::{Manifest, Node, NodeSpec, Scenario, Source, Value, language, manifest, yaml};
+use crate::scenario::{
+    Manifest, Node, NodeSpec, Scenario, Source, Value, condition, language, manifest, yaml,
+};
 
 /// Reads the files a scenario names.
 pub trait Loader {
@@ -108,7 +110,7 @@ impl Document {
         if let Some(Value::Mapping(entries)) = own.as_mut().map(|node| &mut node.value)
             && let Some((_, spec)) = entries.iter_mut().find(|(key, _)| key.as_str() == Some("spec"))
         {
-            params = Params::read(&Reader { file: path }, spec)?;
+            params = Params::read(&Reader { file: path, faults: None }, spec)?;
             if let Value::Mapping(fields) = &mut spec.value {
                 fields.retain(|(key, _)| !matches!(key.as_str(), Some("params" | "matrix")));
             }
@@ -143,7 +145,8 @@ impl Document {
         sources: &mut Vec<Source>,
     ) -> Result<Scenario, Vec<Diagnostic>> {
         let path = self.source.path.as_str();
-        let reader = Reader { file: path };
+        let names = self.own.as_ref().map(condition::names);
+        let reader = Reader { file: path, faults: names.as_deref() };
         let mut scenario = blank(path);
         let mut manifests: Vec<(usize, Node)> = self.inline.iter().map(|node| (0, node.clone())).collect();
         if let Some(node) = &self.own {

@@ -5,9 +5,9 @@ use crate::scenario::parts::{Read, Reader};
 use crate::scenario::{Action, Fails, Fault, Node, Place, Start, Step, Value};
 
 /// What a step can say whatever its verb.
-pub const OPTIONS: [&str; 5] = ["at", "after", "settle", "name", "expect"];
+pub const OPTIONS: [&str; 7] = ["at", "after", "when", "timeout", "settle", "name", "expect"];
 /// Verbs and options of the language that this version does not carry out.
-const LATER: [&str; 7] = ["when", "slow", "stick", "unstick", "lose", "terminate", "every"];
+const LATER: [&str; 6] = ["slow", "stick", "unstick", "lose", "terminate", "every"];
 
 impl Reader<'_> {
     /// The `steps` list.
@@ -59,6 +59,12 @@ impl Reader<'_> {
             let verbs = VERBS.map(|(verb, _)| verb).join(", ");
             return Err(self.error(node, "a step needs one verb").with_help(format!("verbs are {verbs}")));
         };
+        if let Some((key, _)) = node.entry("timeout")
+            && node.get("when").is_none()
+            && !["kubectl", "apply"].contains(&verb.as_str())
+        {
+            return Err(self.error(key, format!("`{verb}` takes no `timeout:` unless it waits with `when:`")));
+        }
         let action = self.action(&verb, value, node, &at)?;
         let title = title(&verb, value, &action);
         Ok(Step {
@@ -104,11 +110,19 @@ impl Reader<'_> {
     }
 
     fn start(&self, node: &Node, at: &str) -> Read<Start> {
+        let mut given = ["at", "after", "when"].into_iter().filter_map(|name| node.entry(name));
+        if let (Some((first, _)), Some((second, _))) = (given.next(), given.next()) {
+            let (first, name) = (first.key_text(), second.key_text());
+            return Err(self.error(second, format!("{at}: it starts `{first}:` or `{name}:`, not both")));
+        }
         if let Some(value) = node.get("at") {
             return Ok(Start::At(Time::ZERO + self.duration(value, at)?));
         }
         if let Some(value) = node.get("after") {
             return Ok(Start::After(self.duration(value, at)?));
+        }
+        if let Some(value) = node.get("when") {
+            return Ok(Start::When(self.condition(value, &format!("{at}: when"))?));
         }
         let settle = node.get("settle").map_or(Ok(true), |value| self.boolean(value, at))?;
         Ok(if settle { Start::Settled } else { Start::AtOnce })

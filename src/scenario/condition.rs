@@ -1,0 +1,38 @@
+//! Reading conditions: what is wrong with one is pointed at inside the YAML scalar it stands in.
+use crate::expect::{Condition, Scope, Wrong};
+use crate::scenario::Node;
+use crate::scenario::diagnostic::Diagnostic;
+use crate::scenario::parts::{Read, Reader};
+
+impl Reader<'_> {
+    /// A condition over the cluster.
+    pub fn condition(&self, node: &Node, at: &str) -> Read<Condition> {
+        self.condition_in(node, at, Scope { faults: self.faults, ..Scope::default() })
+    }
+
+    /// A condition over whatever there is in a scope.
+    pub fn condition_in(&self, node: &Node, at: &str, scope: Scope<'_>) -> Read<Condition> {
+        if let Some(value) = node.as_bool() {
+            let message = format!("{at}: expected a condition in quotes, found {value}");
+            return Err(self.error(node, message));
+        }
+        let text = self.text(node, at)?;
+        Condition::read(text, scope).map_err(|wrong| self.inside(node, text, at, wrong))
+    }
+
+    /// A complaint about a part of a text.
+    fn inside(&self, node: &Node, text: &str, at: &str, wrong: Wrong) -> Diagnostic {
+        let error = self.error(node, format!("{at}: {}", wrong.message)).inside(text, wrong.span);
+        match wrong.help {
+            Some(help) => error.with_help(help),
+            None => error,
+        }
+    }
+}
+
+/// Names of the steps and faults of a Scenario document, which conditions may ask for.
+pub(super) fn names(document: &Node) -> Vec<String> {
+    let spec = document.get("spec");
+    let lanes = ["steps", "faults"].into_iter().filter_map(|lane| spec?.get(lane)?.as_sequence());
+    lanes.flatten().filter_map(|step| step.get("name")?.as_str().map(str::to_owned)).collect()
+}
