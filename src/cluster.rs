@@ -10,6 +10,7 @@ use crate::event::{Event, Process};
 use crate::invariants::Checker;
 use crate::kernel::Time;
 use crate::kubelet::Kubelets;
+use crate::network::Network;
 use crate::scheduler::Scheduler;
 use crate::storage::Csi;
 use crate::world::{Actor, World};
@@ -31,6 +32,8 @@ pub struct Cluster {
     pub kubelets: Kubelets,
     /// The CSI driver, and the disks in the cloud.
     pub csi: Csi,
+    /// DNS and kube-proxy.
+    pub network: Network,
     /// Judges every change, if it is on.
     pub checker: Checker,
 }
@@ -50,6 +53,7 @@ impl Cluster {
     /// An empty cluster: all processes run, there is no node.
     pub fn new(seed: u64, config: Config) -> Cluster {
         Cluster {
+            network: Network::new(&config),
             world: World::new(seed, config),
             manager: ControllerManager::default(),
             scheduler: Scheduler::default(),
@@ -148,7 +152,8 @@ impl Cluster {
                 Process::ControllerManager => self.manager.observe(&change, &mut self.world),
                 Process::Scheduler => self.scheduler.observe(&change, &mut self.world),
                 Process::CsiController => self.csi.observe(&change, &mut self.world),
-                Process::CoreDns | Process::KubeProxy => {}
+                Process::KubeProxy => self.network.observe(&change, &self.world),
+                Process::CoreDns => {}
             }
         }
         self.world.delivered(process);
@@ -176,6 +181,7 @@ impl Cluster {
         if !self.world.is_running(process) {
             return;
         }
+        self.network.stop(process, &self.world);
         self.world.stop(process);
         match process {
             Process::ControllerManager => {
@@ -198,7 +204,7 @@ impl Cluster {
             Process::ControllerManager => self.manager.restart(&mut self.world),
             Process::Scheduler => self.scheduler.restart(&mut self.world),
             Process::CsiController => self.csi.restart(&mut self.world),
-            Process::CoreDns | Process::KubeProxy => {}
+            Process::CoreDns | Process::KubeProxy => self.network.restart(process, &self.world),
         }
     }
 }

@@ -222,8 +222,40 @@ pub enum NodeTies {
     First,
 }
 
+/// How DNS is set up in the cluster (DNS-12).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DnsPreset {
+    /// The EKS add-on: records live 5 s, and servers cache them.
+    #[default]
+    Eks,
+    /// kubeadm's Corefile: records live 30 s, servers cache none of the cluster's.
+    Kubeadm,
+    /// The Corefile that kubeadm had until 1.32: records live 30 s, and servers cache them.
+    Cache30,
+    /// kubeadm's, and NodeLocal DNSCache on each node.
+    NodeLocal,
+}
+
+impl DnsPreset {
+    /// All of them, with their names in scenarios.
+    pub const ALL: [(&'static str, DnsPreset); 4] = [
+        ("kubeadm", DnsPreset::Kubeadm),
+        ("cache30", DnsPreset::Cache30),
+        ("nodelocal", DnsPreset::NodeLocal),
+        ("eks", DnsPreset::Eks),
+    ];
+
+    /// How long its records live (DNS-9).
+    pub fn ttl(self) -> Duration {
+        match self {
+            DnsPreset::Eks => secs(5),
+            DnsPreset::Kubeadm | DnsPreset::Cache30 | DnsPreset::NodeLocal => secs(30),
+        }
+    }
+}
+
 /// Everything a run can be tuned by.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Periods and limits.
     pub timers: Timers,
@@ -231,6 +263,10 @@ pub struct Config {
     pub latency: Latencies,
     /// Feature gates.
     pub gates: Gates,
+    /// How DNS is set up; how long records live is a timer.
+    pub dns: DnsPreset,
+    /// How many replicas CoreDNS has.
+    pub dns_replicas: usize,
     /// How kubelets behave.
     pub kubelet: KubeletModel,
     /// Choice among nodes of equal score.
@@ -246,6 +282,25 @@ pub struct Config {
     pub slow_watch: Option<(crate::event::Process, Latency)>,
     /// What containers and volumes do.
     pub behavior: crate::behavior::Behavior,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            timers: Timers::default(),
+            latency: Latencies::default(),
+            gates: Gates::default(),
+            dns: DnsPreset::default(),
+            dns_replicas: 2,
+            kubelet: KubeletModel::default(),
+            node_ties: NodeTies::default(),
+            client_qps: 0,
+            client_burst: 0,
+            extra_api: [None; 5],
+            slow_watch: None,
+            behavior: crate::behavior::Behavior::default(),
+        }
+    }
 }
 
 impl Config {

@@ -20,6 +20,7 @@ use crate::trace::record::Recorder;
 use crate::world::Limit;
 
 mod faults;
+mod lookup;
 mod when;
 
 /// Sees a run as it goes on. Every method may be left as it is.
@@ -434,6 +435,13 @@ impl<'s> Play<'s> {
                     self.fail(n, message, true);
                 }
                 self.changed(watch);
+                Ok(())
+            }
+            Action::Lookup(lookup) => {
+                match self.look_up(lookup) {
+                    Ok(output) => watch.output(&self.cluster, Some(step), &output),
+                    Err(message) => self.fail(n, message, true),
+                }
                 Ok(())
             }
             Action::AddNode(spec) => {

@@ -153,7 +153,11 @@ impl Watch for Printer<'_> {
         }
         let title =
             step.map_or("kubectl apply -f <the manifests of this scenario>", |step| step.title.as_str());
-        let prompt = if title.starts_with("kubectl") { "$ " } else { "! " };
+        let prompt = match title.split(' ').next() {
+            Some("kubectl") => "$ ",
+            Some("lookup") => "? ",
+            _ => "! ",
+        };
         let line = format!("\n{:>12}  {prompt}{}", clock(cluster.world.now()), escape(title));
         self.print(&[line]);
     }

@@ -159,6 +159,7 @@ impl Cluster {
         self.world.actor = Actor::Kubelet;
         for node in nodes {
             self.kubelets.relink(*node, &mut self.world);
+            self.network.relink(*node, &self.world);
         }
     }
 
@@ -202,7 +203,7 @@ impl Cluster {
             Verb::Recover => self.kubelets.recover_node(node, world),
             Verb::Heal => {
                 world.links.heal(&[node]);
-                self.kubelets.relink(node, world);
+                self.relink(&[node]);
             }
             Verb::Fail | Verb::Hang | Verb::Unhang | Verb::Unready | Verb::Ready => {}
         }

@@ -14,7 +14,7 @@ use crate::api::objects::{EndReason, Node, NodeReady, Pod, Revision, Seconds, Vo
 use crate::event::{Event, KubeletEvent, NodesEvent};
 use crate::kernel::{Duration, Id, Time};
 use crate::rule::{Rule, mark};
-use crate::world::{Actor, Direction, Draw, Lease, Side, World};
+use crate::world::{Actor, CONNECTION_TIMEOUT, Direction, Draw, Lease, Side, World};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -24,11 +24,6 @@ const STATUS_LOOP: u64 = 2 << 32;
 const SYNC_LOOP: u64 = 3 << 32;
 /// The kubelet looks at its containers and syncs its pods on this grid (POD-20, POD-22).
 const SYNC_GRID: Duration = Duration::from_secs(1);
-/// A dead connection to the API server is noticed after this (DEF-9); until then it just resumes.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(45);
-/// Longest wait before a lost watch is tried again (DEF-45).
-const LONGEST_RECONNECT: Duration = Duration::from_secs(30);
-
 /// A machine and its kubelet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Machine {
@@ -273,7 +268,7 @@ impl Kubelets {
         self.machines[node.index()].reconnecting = true;
         // Writing needs no watch: Ready comes at the next tick (NODE-9).
         self.ask_for_tick(node, false, world);
-        let at = reconnects_at(node, since, world);
+        let at = world.watch_returns(u64::from(node.as_u32()) << 32, since);
         world.at(at, Event::Kubelet(KubeletEvent::Reconnected(node, epoch)));
     }
 
@@ -472,29 +467,4 @@ impl Kubelets {
         world.after(Duration::ZERO, Event::Nodes(NodesEvent::Lease(node)));
         world.cause = cause;
     }
-}
-
-/// When a kubelet whose network was cut at `since` and is whole now has its watches again: at the first try of its
-/// reflector from now on (POD-50).
-fn reconnects_at(node: Id<Node>, since: Time, world: &World) -> Time {
-    let now = world.now();
-    let mut at = since + CONNECTION_TIMEOUT;
-    if now < at {
-        return now;
-    }
-    let mut wait = world.config.timers.watch_reconnect;
-    let mut attempt = 0;
-    while at < now {
-        // Only the last tries matter: a long outage is not played through.
-        let behind = now - at;
-        if behind > LONGEST_RECONNECT.times(8) && wait == LONGEST_RECONNECT {
-            at = Time::from_nanos(now.as_nanos() - LONGEST_RECONNECT.times(2).as_nanos());
-        }
-        let key = u64::from(node.as_u32()) << 32 | attempt;
-        let extra = world.chooser.below(Draw::Jitter as u32, key, since.as_nanos(), wait.as_nanos() + 1);
-        at = at + wait + Duration::from_nanos(extra);
-        wait = wait.times(2).min(LONGEST_RECONNECT);
-        attempt += 1;
-    }
-    at
 }

@@ -3,7 +3,7 @@
 //! The order of addresses in an answer follows CoreDNS' plugin/loadbalance. Left out: classes, the SOA record itself
 //! (its minimum is [`Answer::ttl`] of a negative answer), truncation.
 use crate::api::objects::Ip;
-use crate::kernel::{Chooser, Duration};
+use crate::kernel::{Chooser, Duration, Time};
 use crate::rule::mark;
 use crate::world::Draw;
 
@@ -94,8 +94,69 @@ pub enum Rcode {
     NoError,
     /// The name does not exist (NXDOMAIN).
     NxDomain,
+    /// A server answered that it cannot know (SERVFAIL, DNS-15).
+    ServFail,
     /// No server answered.
     Timeout,
+}
+
+impl Rcode {
+    /// As `dig` writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Rcode::NoError => "NOERROR",
+            Rcode::NxDomain => "NXDOMAIN",
+            Rcode::ServFail => "SERVFAIL",
+            Rcode::Timeout => "timed out",
+        }
+    }
+}
+
+/// Who knew an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// The hosts file of the pod (DNS-6).
+    Hosts,
+    /// The client's own cache (DNS-14).
+    Client,
+    /// The cache on the client's node (NodeLocal DNSCache).
+    Node,
+    /// The cache of a CoreDNS replica.
+    Server,
+    /// CoreDNS, from what its watch shows; or nobody.
+    Records,
+}
+
+impl Source {
+    /// A few words for the timeline.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Source::Hosts => "the hosts file",
+            Source::Client => "the cache of the client",
+            Source::Node => "the cache of the node",
+            Source::Server => "the cache of a CoreDNS replica",
+            Source::Records => "CoreDNS",
+        }
+    }
+}
+
+/// An answer, and whom it came from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// The answer.
+    pub answer: Answer,
+    /// Who knew it.
+    pub source: Source,
+    /// Until when the same question gets the same answer from there, whatever happens; now, if no cache knew it.
+    pub until: Time,
+}
+
+impl Told {
+    /// No answer that says anything of the name.
+    pub fn failed(rcode: Rcode, now: Time) -> Told {
+        let answer = Answer { rcode, records: Vec::new(), ttl: Duration::ZERO };
+        Told { answer, source: Source::Records, until: now }
+    }
 }
 
 /// The answer to a query.
@@ -116,6 +177,11 @@ impl Answer {
             Data::A(ip) => Some(ip),
             _ => None,
         })
+    }
+
+    /// True if it says something of the name, rather than that nobody could be asked.
+    pub fn is_known(&self) -> bool {
+        matches!(self.rcode, Rcode::NoError | Rcode::NxDomain)
     }
 
     /// True if it has records.

@@ -5,7 +5,8 @@
 use crate::api::objects::{Ip, Pod};
 use crate::api::pod_spec::Hostname;
 use crate::api::store::Store;
-use crate::network::answer::{Answer, Rcode, RecordType};
+use crate::kernel::Time;
+use crate::network::answer::{Answer, Rcode, RecordType, Source, Told};
 use crate::network::dns::{DOMAIN, Zone};
 use crate::rule::mark;
 
@@ -17,6 +18,10 @@ const NDOTS: usize = 5;
 pub struct Lookup {
     /// The answer the application gets.
     pub answer: Answer,
+    /// Who knew that answer; of several that say no, the first.
+    pub source: Source,
+    /// Until when the same question gets this answer, whatever happens; the time of asking, if no cache knew it.
+    pub until: Time,
     /// Queries sent, absolute names in order, and how each went.
     pub asked: Vec<(String, Rcode)>,
 }
@@ -40,30 +45,36 @@ pub fn candidates(name: &str, namespace: &str) -> Vec<String> {
     names
 }
 
-/// Tries the candidates of a name one after another with `ask`, until one has records. If none has, the name exists
-/// without such data if any candidate does.
-pub fn search(name: &str, namespace: &str, mut ask: impl FnMut(&str) -> Answer) -> Lookup {
+/// Tries the candidates of a name one after another with `ask`, until one has records or nobody can be asked. If none
+/// has records, the name exists without such data if any candidate does.
+pub fn search(name: &str, namespace: &str, mut ask: impl FnMut(&str) -> Told) -> Lookup {
     let mut asked = Vec::new();
-    let mut best: Option<Answer> = None;
+    let mut best: Option<Told> = None;
     for candidate in candidates(name, namespace) {
-        let answer = ask(&candidate);
-        asked.push((candidate, answer.rcode));
-        if answer.is_positive() || answer.rcode == Rcode::Timeout {
-            return Lookup { answer, asked };
+        let told = ask(&candidate);
+        asked.push((candidate, told.answer.rcode));
+        if told.answer.is_positive() || !told.answer.is_known() {
+            best = Some(told);
+            break;
         }
-        if best.as_ref().is_none_or(|best| best.rcode == Rcode::NxDomain) {
-            best = Some(answer);
+        if best
+            .as_ref()
+            .is_none_or(|best| best.answer.rcode == Rcode::NxDomain && told.answer.rcode == Rcode::NoError)
+        {
+            best = Some(told);
         }
     }
-    let answer =
-        best.unwrap_or(Answer { rcode: Rcode::NxDomain, records: Vec::new(), ttl: Default::default() });
-    Lookup { answer, asked }
+    let Told { answer, source, until } = best.unwrap_or_else(|| Told::failed(Rcode::NxDomain, Time::ZERO));
+    Lookup { answer, source, until, asked }
 }
 
 impl Zone<'_> {
     /// Looks a name up as a pod of this namespace does, without any cache.
     pub fn resolve(&self, namespace: &str, name: &str, record_type: RecordType) -> Lookup {
-        search(name, namespace, |candidate| self.query(candidate, record_type))
+        search(name, namespace, |candidate| {
+            let answer = self.query(candidate, record_type);
+            Told { answer, source: Source::Records, until: Time::ZERO }
+        })
     }
 }
 

@@ -26,8 +26,7 @@ pub fn endpoints(
 
 /// The endpoints a new connection to the service's address may reach (SVC-10): the ready ones, or if there is none
 /// those that still serve while they terminate. None at all: the connection is refused at once.
-pub fn eligible(view: View<'_>, service: Id<Service>) -> Vec<Endpoint> {
-    let all: Vec<Endpoint> = endpoints(view, service).map(|(endpoint, _)| endpoint).collect();
+pub fn eligible_among(all: Vec<Endpoint>) -> Vec<Endpoint> {
     let pick = |test: fn(&Endpoint) -> bool| -> Vec<Endpoint> { all.iter().copied().filter(test).collect() };
     let ready = pick(|endpoint| endpoint.ready);
     mark!("SVC-10");
@@ -36,14 +35,12 @@ pub fn eligible(view: View<'_>, service: Id<Service>) -> Vec<Endpoint> {
 
 /// The endpoint that a new connection gets: all eligible ones are equally likely (SVC-9). `client` and `connection`
 /// say whose connection it is and the how-manieth. None: refused.
-pub fn choose(
-    view: View<'_>,
-    service: Id<Service>,
+pub fn choose_among(
+    eligible: Vec<Endpoint>,
     chooser: &Chooser,
     client: u64,
     connection: u64,
 ) -> Option<Endpoint> {
-    let eligible = eligible(view, service);
     let count = u64::try_from(eligible.len()).ok().filter(|count| *count > 0)?;
     mark!("SVC-9");
     let draw = chooser.below(Draw::Answer as u32, client, connection, count);
@@ -111,9 +108,10 @@ mod tests {
                         (*ready, *serving, *terminating);
                 });
             }
-            let found: Vec<_> = eligible(net.view(), web).iter().map(|e| e.ip.0 as usize).collect();
+            let all = || super::endpoints(net.view(), web).map(|(endpoint, _)| endpoint).collect();
+            let found: Vec<_> = eligible_among(all()).iter().map(|e| e.ip.0 as usize).collect();
             assert_eq!(found, expected, "{endpoints:?}");
-            let chosen = choose(net.view(), web, &net.world.chooser, 1, 1);
+            let chosen = choose_among(eligible_among(all()), &net.world.chooser, 1, 1);
             assert_eq!(chosen.is_some(), !expected.is_empty());
         }
     }
@@ -126,9 +124,11 @@ mod tests {
             let pod = net.pod(&format!("web-{number}"), "web");
             net.endpoint(web, pod, number, |_| {});
         }
+        let all: Vec<_> = endpoints(net.view(), web).map(|(endpoint, _)| endpoint).collect();
         let mut counts = [0; 4];
         for connection in 0..4000 {
-            let chosen = choose(net.view(), web, &net.world.chooser, 3, connection).expect("four are ready");
+            let chosen =
+                choose_among(all.clone(), &net.world.chooser, 3, connection).expect("four are ready");
             counts[chosen.ip.0 as usize] += 1;
         }
         assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");

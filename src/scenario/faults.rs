@@ -7,15 +7,17 @@ use crate::api::kind::Kind;
 use crate::behavior::Glob;
 use crate::event::Process;
 use crate::kernel::{Duration, Latency};
+use crate::network::resolver::Keeps;
 use crate::scenario::parts::{Read, Reader};
 use crate::scenario::{Node, language};
 use crate::world::{Direction, Reason, Refusal, Request, Side, Sides};
 
 /// What a step can do, and the options that each verb takes besides those of every step.
-pub const VERBS: [(&str, &[&str]); 20] = [
+pub const VERBS: &[(&str, &[&str])] = &[
     ("kubectl", &["stdin", "fails", "background"]),
     ("apply", &["fails", "background"]),
     ("sleep", &[]),
+    ("lookup", &["from", "cache"]),
     ("crash", &["for"]),
     ("recover", &[]),
     ("partition", &["for", "from", "direction"]),
@@ -101,6 +103,17 @@ pub enum Deed {
     Lag(Process, Latency),
     /// The API server refuses such writes; None: it refuses none any more.
     Refuse(Option<Refusal>),
+}
+
+/// A name that is looked up.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Lookup {
+    /// The name, as the application has it.
+    pub name: String,
+    /// The pod that asks; None: a client outside of the cluster.
+    pub from: Option<Target>,
+    /// What the process keeps of its answers from now on; None: as before.
+    pub cache: Option<Keeps>,
 }
 
 /// A fault, or what undoes one.
@@ -196,6 +209,27 @@ impl Reader<'_> {
             .try_fold(Sides::default(), |sides, item| Ok(sides.with(self.one_of(item, at, &Side::ALL)?)))
     }
 
+    /// A name that somebody looks up.
+    pub(super) fn lookup(&self, value: &Node, node: &Node, at: &str) -> Read<Lookup> {
+        let name = self.text(value, at)?.to_owned();
+        let Some(from) = node.get("from") else {
+            return Err(self
+                .error(value, format!("{at}: lookup needs `from:`, who asks"))
+                .with_help("`from: pod/web-0`, or `from: clients` for a client outside of the cluster"));
+        };
+        let from = if from.as_str() == Some("clients") { None } else { Some(self.pod_target(from)?) };
+        let keeps = |value| self.one_of(value, at, &Keeps::ALL);
+        Ok(Lookup { name, from, cache: node.get("cache").map(keeps).transpose()? })
+    }
+
+    fn pod_target(&self, node: &Node) -> Read<Target> {
+        let mut targets = self.aimed(node, "lookup", true)?;
+        match (targets.pop(), targets.is_empty()) {
+            (Some(only), true) => Ok(only),
+            _ => Err(self.error(node, "one pod looks a name up")),
+        }
+    }
+
     /// `refuse: nothing`, or which writes and why.
     fn refusal(&self, node: &Node, at: &str) -> Read<Option<Refusal>> {
         if node.as_str() == Some("nothing") {
@@ -222,7 +256,7 @@ impl Reader<'_> {
     }
 
     /// The value that one of these names stands for.
-    fn one_of<T: Copy>(&self, node: &Node, at: &str, known: &[(&str, T)]) -> Read<T> {
+    pub(super) fn one_of<T: Copy>(&self, node: &Node, at: &str, known: &[(&str, T)]) -> Read<T> {
         let text = self.text(node, at)?;
         known.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
             self.error(node, format!("{at}: unknown value `{text}`"))

@@ -6,9 +6,10 @@ use super::table::Shape::{
     Quantity, Step, Text, Whole, Word,
 };
 use super::table::{Shape, Table, field};
-use crate::config::{Gates, Latencies, Timers};
+use crate::config::{DnsPreset, Gates, Latencies, Timers};
 use crate::event::Process;
 use crate::invariants::BREAKABLE;
+use crate::network::resolver::Keeps;
 use crate::world::{Direction, Reason, Request, Side};
 
 /// The document.
@@ -106,8 +107,25 @@ pub static CLUSTER: Table = Table::new(
             Duration,
             "Call the cluster settled when nothing watched has changed for this long, as the recorded corpus does",
         ),
+        field(
+            "dns",
+            Either(&[PRESET, Of(&DNS)]),
+            "TTLs of records, and which caches keep them; eks if not given",
+        ),
     ],
 );
+
+/// `cluster.dns` in its long form.
+pub static DNS: Table = Table::new(
+    "dns",
+    &[
+        field("preset", PRESET, "Which Corefile"),
+        field("replicas", Whole, "How many replicas of CoreDNS, each with its own cache; 2 if not given"),
+    ],
+);
+
+/// How DNS is set up.
+const PRESET: Shape = Named(|| DnsPreset::ALL.iter().map(|(name, _)| *name).collect());
 
 /// A latency that is drawn.
 pub static DISTRIBUTION: Table = Table::new(
@@ -216,8 +234,8 @@ pub static STEP: Table = Table::new(
         field("by", Latency, "How far the watch runs behind"),
         field(
             "from",
-            Either(&[SIDE, List(&SIDE)]),
-            "From which sides nodes are cut off; control-plane if not given",
+            Either(&[Text, List(&SIDE)]),
+            "From which sides nodes are cut off, control-plane if not given; or who looks a name up",
         ),
         field(
             "direction",
@@ -227,6 +245,12 @@ pub static STEP: Table = Table::new(
         field("kubectl", Either(&[Text, List(&Word)]), "A kubectl command line, or its words"),
         field("apply", Either(&[Text, Manifest, List(&Manifest)]), "kubectl apply -f - of these manifests"),
         field("sleep", Duration, "Nothing, for a while"),
+        field("lookup", Text, "A name is looked up by a pod or by clients, `from:`"),
+        field(
+            "cache",
+            Named(|| Keeps::ALL.iter().map(|(name, _)| *name).collect()),
+            "What the process keeps of answers from now on",
+        ),
         field("crash", TARGETS, "Power loss of nodes or zones; a container of a pod exits 137"),
         field("recover", TARGETS, "Crashed nodes come back, and find no containers"),
         field("partition", TARGETS, "Nodes are cut off, containers run on"),

@@ -22,7 +22,7 @@ pub mod table;
 mod tree;
 pub mod yaml;
 
-pub use faults::{Deed, Fault, Target, Verb};
+pub use faults::{Deed, Fault, Lookup, Target, Verb};
 pub use node::{Node, Value};
 
 use crate::config::Config;
@@ -112,6 +112,8 @@ pub enum Action {
     Sleep(Duration),
     /// A fault, or what undoes one.
     Fault(Fault),
+    /// A name is looked up.
+    Lookup(Lookup),
     /// A machine joins.
     AddNode(NodeSpec),
     /// New rules for containers and volumes.

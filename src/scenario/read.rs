@@ -1,7 +1,7 @@
 //! From files to a [`Scenario`]: which documents there are, and the Scenario document's fields.
 //!
 //! Files are read through a [`Loader`], so that only the command line touches the disk.
-use crate::config::{Config, Gates, Latencies, Timers};
+use crate::config::{Config, DnsPreset, Gates, Latencies, Timers};
 use crate::kernel::Time;
 use crate::limits;
 use crate::scenario::diagnostic::Diagnostic;
@@ -333,9 +333,6 @@ impl Reader<'_> {
 
     fn cluster(&self, node: &Node, scenario: &mut Scenario) -> Read<()> {
         let at = "Scenario.spec.cluster";
-        if let Some((key, _)) = node.entry("dns") {
-            return Err(self.error(key, format!("`dns` in {at} is not supported by this version")));
-        }
         for (name, _, value) in self.fields(node, at, &language::CLUSTER)? {
             match name.as_str() {
                 "nodes" => {
@@ -349,7 +346,26 @@ impl Reader<'_> {
                 "timers" => self.timers(value, &mut scenario.config)?,
                 "latency" => self.latencies(value, &mut scenario.config)?,
                 "featureGates" => self.gates(value, &mut scenario.config.gates)?,
+                "dns" => self.dns(value, &format!("{at}.dns"), &mut scenario.config)?,
                 _ => scenario.settle_window = Some(self.duration(value, at)?),
+            }
+        }
+        if node.get("timers").is_none_or(|timers| timers.get("dnsTTL").is_none()) {
+            scenario.config.timers.dns_ttl = scenario.config.dns.ttl();
+        }
+        Ok(())
+    }
+
+    /// The preset, or more than that; a TTL among the timers counts more than that of the preset.
+    fn dns(&self, node: &Node, at: &str, config: &mut Config) -> Read<()> {
+        let Some(_) = node.as_mapping() else {
+            config.dns = self.one_of(node, at, &DnsPreset::ALL)?;
+            return Ok(());
+        };
+        for (name, _, value) in self.fields(node, at, &language::DNS)? {
+            match name.as_str() {
+                "preset" => config.dns = self.one_of(value, at, &DnsPreset::ALL)?,
+                _ => config.dns_replicas = usize::try_from(self.number(value, at, 1, 100)?).unwrap_or(1),
             }
         }
         Ok(())

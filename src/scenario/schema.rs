@@ -90,7 +90,7 @@ fn step(definitions: &mut Map<String, Value>) -> Value {
             .collect();
         json!({"type": "object", "required": [verb], "properties": properties, "additionalProperties": false})
     };
-    json!({"oneOf": VERBS.map(form)})
+    json!({"oneOf": VERBS.iter().copied().map(form).collect::<Vec<_>>()})
 }
 
 fn property(field: &Field, definitions: &mut Map<String, Value>) -> Value {

@@ -56,7 +56,7 @@ impl Reader<'_> {
         }
         self.known_options(entries, verb.as_ref().map(|(verb, _)| verb.as_str()))?;
         let Some((verb, value)) = verb else {
-            let verbs = VERBS.map(|(verb, _)| verb).join(", ");
+            let verbs = VERBS.iter().map(|(verb, _)| *verb).collect::<Vec<_>>().join(", ");
             return Err(self.error(node, "a step needs one verb").with_help(format!("verbs are {verbs}")));
         };
         if let Some((key, _)) = node.entry("timeout")
@@ -66,7 +66,7 @@ impl Reader<'_> {
             return Err(self.error(key, format!("`{verb}` takes no `timeout:` unless it waits with `when:`")));
         }
         let action = self.action(&verb, value, node, &at)?;
-        let title = title(&verb, value, &action);
+        let title = title(&verb, value, node, &action);
         Ok(Step {
             place: Place { source, span: value.span },
             start: self.start(node, &at)?,
@@ -146,6 +146,7 @@ impl Reader<'_> {
             }
             "apply" => Action::Apply(self.manifests(value, at)?),
             "sleep" => Action::Sleep(self.duration(value, at)?),
+            "lookup" => Action::Lookup(self.lookup(value, node, at)?),
             "addNode" => {
                 let mut nodes = self.nodes(value, &format!("{at}: addNode"))?;
                 match (nodes.pop(), nodes.is_empty()) {
@@ -188,13 +189,17 @@ impl Reader<'_> {
     }
 }
 
-fn title(verb: &str, value: &Node, action: &Action) -> String {
+fn title(verb: &str, value: &Node, node: &Node, action: &Action) -> String {
     match action {
         Action::Kubectl { words, .. } => {
             let quoted: Vec<_> = words.iter().map(|word| quote(word)).collect();
             format!("kubectl {}", quoted.join(" "))
         }
         Action::Apply(_) => "kubectl apply -f -".into(),
+        Action::Lookup(lookup) => {
+            let from = node.get("from").and_then(Node::as_str).unwrap_or_default();
+            format!("lookup {} from {from}", lookup.name)
+        }
         Action::AddNode(node) => format!("addNode {}", node.name),
         Action::Behavior(_) => "behavior".into(),
         Action::Fault(Fault { deed: Deed::Refuse(Some(_)), .. }) => {

@@ -6,7 +6,8 @@
 //! directions unless their names say otherwise. Cuts add up, and each is mended alone.
 //! Left out: delay, loss of some packets, cuts inside a node.
 use crate::api::objects::Node;
-use crate::kernel::Id;
+use crate::kernel::{Duration, Id, Time};
+use crate::world::{Draw, World};
 
 /// What a node talks to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -185,6 +186,38 @@ impl Links {
     /// What the node does with its disks comes to an end: neither reads nor writes hang.
     pub fn reaches_storage(&self, node: Id<Node>) -> bool {
         self.reaches(node, Side::Storage)
+    }
+}
+
+/// A dead connection to the API server is noticed after this (DEF-9); until then it just resumes.
+pub const CONNECTION_TIMEOUT: Duration = Duration::from_secs(45);
+/// Longest wait before a lost watch is tried again (DEF-45).
+const LONGEST_RECONNECT: Duration = Duration::from_secs(30);
+
+impl World {
+    /// When a client of the API server whose network was cut at `since` and is whole now has its watches again: at the
+    /// first try of its reflector from now on (POD-50). `key` says whose tries they are; its lower half is 0.
+    pub fn watch_returns(&self, key: u64, since: Time) -> Time {
+        let now = self.now();
+        let mut at = since + CONNECTION_TIMEOUT;
+        if now < at {
+            return now;
+        }
+        let mut wait = self.config.timers.watch_reconnect;
+        let mut attempt = 0;
+        while at < now {
+            // Only the last tries matter: a long outage is not played through.
+            let behind = now - at;
+            if behind > LONGEST_RECONNECT.times(8) && wait == LONGEST_RECONNECT {
+                at = Time::from_nanos(now.as_nanos() - LONGEST_RECONNECT.times(2).as_nanos());
+            }
+            let extra =
+                self.chooser.below(Draw::Jitter as u32, key | attempt, since.as_nanos(), wait.as_nanos() + 1);
+            at = at + wait + Duration::from_nanos(extra);
+            wait = wait.times(2).min(LONGEST_RECONNECT);
+            attempt += 1;
+        }
+        at
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Mounts {
     mounted: Vec<Vec<Id<Volume>>>,
     /// Detaches that wait for the machine to let go.
     awaited: BTreeSet<(Id<Node>, Id<Volume>)>,
+    /// By node, how often it has stopped.
+    stops: Vec<u32>,
 }
 
 impl Mounts {
@@ -61,6 +63,11 @@ impl World {
 
     /// A machine has lost power or was stopped: nothing is mounted there any more (VOL-57).
     pub fn machine_stopped(&mut self, node: Id<Node>) {
+        let stops = &mut self.mounts.stops;
+        if node.index() >= stops.len() {
+            stops.resize(node.index() + 1, 0);
+        }
+        stops[node.index()] += 1;
         let volumes: Vec<_> = self.mounts.of(node).collect();
         for volume in volumes {
             self.unmount(volume, node);
@@ -68,6 +75,11 @@ impl World {
         if let Some(volumes) = self.mounts.mounted.get_mut(node.index()) {
             volumes.shrink_to_fit();
         }
+    }
+
+    /// How often a machine has lost power or was stopped: what was in its memory before is gone.
+    pub fn machine_stops(&self, node: Id<Node>) -> u32 {
+        self.mounts.stops.get(node.index()).copied().unwrap_or(0)
     }
 
     /// The cloud waits for a machine to let go of a volume: `StorageEvent::Unmounted` comes when it has.

@@ -2,6 +2,7 @@
 use crate::drill::*;
 use crate::endpoints::{headless, pod};
 use serde_json::{Value, json};
+use stsim::config::DnsPreset;
 use stsim::network::answer::{Data, Rcode, RecordType};
 use stsim::network::dns::Zone;
 use stsim::network::lookup;
@@ -102,11 +103,11 @@ fn t_dns_004_changes_of_external_names_are_seen_after_a_while() {
         })
     };
     let mut drill = Drill::on(STEADY, &[external("foo.example.com")]);
-    let profile = Profile::named("cache30").expect("a profile");
+    let profile = Profile::of(DnsPreset::Cache30, DnsPreset::Cache30.ttl());
     let mut servers = Servers::new(&profile, 1);
     let name = format!("ext.{DOMAIN}.");
     let mut target = |drill: &Drill| {
-        let answer = servers.query(&drill.cluster().world, &name, RecordType::Cname);
+        let answer = servers.query(&drill.cluster().world, 1, 1, &name, RecordType::Cname).answer;
         answer.records.iter().find_map(|record| match &record.data {
             Data::Cname(name) => Some(name.clone()),
             _ => None,

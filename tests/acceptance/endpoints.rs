@@ -152,7 +152,8 @@ fn reachable(drill: &Drill, service: &str) -> Vec<String> {
         let found = store.pods.iter().find(|(_, pod)| pod.ip == ip);
         found.map_or_else(String::new, |(_, pod)| store.name_of(pod.meta.name))
     };
-    service::eligible(view, id).iter().map(|endpoint| pod(endpoint.ip)).collect()
+    let all = service::endpoints(view, id).map(|(endpoint, _)| endpoint).collect();
+    service::eligible_among(all).iter().map(|endpoint| pod(endpoint.ip)).collect()
 }
 
 fn with_address(service: Value) -> Value {
