@@ -9,6 +9,7 @@
 //! passed.
 use crate::api::objects::Revision;
 use crate::cluster::Cluster;
+use crate::expect::Reads;
 use crate::expect::form::{Form, Statement};
 use crate::expect::moment;
 use crate::expect::monitor::{Monitor, Ruling, Truth};
@@ -34,7 +35,11 @@ struct Running {
     monitor: Monitor,
     /// What its statement, and the answer to it, said at the last look.
     said: [Truth; 2],
-    /// The last write that may have altered it.
+    /// What they read, as of the last look ([`Reads::stamp`]).
+    stamps: [Option<u64>; 2],
+    /// When they have to be looked at though nothing may happen.
+    next_look: Option<Time>,
+    /// The write that made it what it is: the last that altered what is said.
     cause: Option<Revision>,
     verdict: Option<Verdict>,
 }
@@ -51,6 +56,8 @@ impl Monitors {
             form: form.clone(),
             monitor: form.monitor(cluster.world.now()),
             said: [Truth::Unknown; 2],
+            stamps: [None; 2],
+            next_look: None,
             cause: None,
             verdict: None,
         };
@@ -79,6 +86,15 @@ impl Monitors {
                 running.rule(ruling, cluster);
             }
         });
+    }
+
+    /// The first instant after the present at which the clock alone may alter something.
+    pub fn next_look(&self) -> Option<Time> {
+        if self.open == 0 {
+            return None;
+        }
+        let open = self.all.iter().filter(|running| running.verdict.is_none());
+        open.filter_map(|running| running.next_look).min()
     }
 
     /// A step is over.
@@ -171,35 +187,43 @@ impl Running {
     }
 
     fn evaluate(&mut self, cluster: &Cluster, changes: std::ops::Range<u64>, first: bool) {
-        let (statement, answer) = self.form.statements();
-        let mut touched = first;
-        for (statement, said) in [statement, answer].into_iter().zip(&mut self.said) {
-            let Some(statement) = statement else { continue };
-            if first || statement.is_touched(cluster, changes.clone()) {
-                *said = statement.truth(cluster);
+        let (mut touched, before) = (false, self.said);
+        for n in 0..2 {
+            let stamp = self.form.statements()[n].map(|statement| statement.reads().stamp(cluster));
+            if first && stamp.is_some() || stamp != self.stamps[n] {
+                self.stamps[n] = stamp;
+                self.form.learn(cluster);
+                let truth = self.form.statements()[n].map(|statement| statement.truth(cluster));
+                self.said[n] = truth.unwrap_or(Truth::Unknown);
                 touched = true;
             }
         }
         if !touched {
             return;
         }
-        if !first {
-            self.cause = Some(self.last_write(cluster, changes));
+        let now = cluster.world.now();
+        let looks = self.form.statements().into_iter().flatten();
+        self.next_look = looks.filter_map(|statement| statement.next_look(now)).min();
+        if !first && before != self.said {
+            self.cause = self.last_write(cluster, changes);
         }
         let [said, answer] = self.said;
-        if let Some(ruling) = self.monitor.see(cluster.world.now(), said, || answer) {
+        if let Some(ruling) = self.monitor.see(now, said, || answer) {
             self.rule(ruling, cluster);
         }
     }
 
-    /// The last of these writes that the statements read; if none does, what was written nowhere (a process, a disk)
+    /// The last of these writes that the statements read; if none does, what is written nowhere (a process, a disk)
     /// changed because of the write that led here.
-    fn last_write(&self, cluster: &Cluster, changes: std::ops::Range<u64>) -> Revision {
+    fn last_write(&self, cluster: &Cluster, changes: std::ops::Range<u64>) -> Option<Revision> {
         let store = &cluster.world.store;
-        let (statement, answer) = self.form.statements();
-        let reads = |kind| [statement, answer].into_iter().flatten().any(|s: &Statement| s.reads(kind));
+        let statements = self.form.statements();
+        let reads = |kind| statements.into_iter().flatten().any(|s| s.reads().has(Reads::kind(kind)));
         let mut writes = changes.rev().filter_map(|position| store.log_entry(position));
-        writes.find(|change| reads(change.kind)).map_or(cluster.world.cause, |change| change.revision)
+        let read = writes.find(|change| reads(change.kind)).map(|change| change.revision);
+        // What the clock alone alters has no cause.
+        let timed = statements.into_iter().flatten().any(|s| s.reads().has(Reads::TIME));
+        read.or_else(|| Some(cluster.world.cause).filter(|cause| cause.0 > 0 && !timed))
     }
 
     fn close(&mut self, cluster: &Cluster) {
@@ -211,7 +235,7 @@ impl Running {
     /// The monitor has decided: in words.
     fn rule(&mut self, ruling: Ruling, cluster: &Cluster) {
         let now = cluster.world.now();
-        let (statement, answer) = self.form.statements();
+        let [statement, answer] = self.form.statements();
         let explain =
             |statement: Option<&Statement>| statement.map_or_else(String::new, |s| s.explain(cluster));
         let moment = |n: usize| match &self.form {
@@ -236,8 +260,13 @@ impl Running {
                 }
                 (now, format!("nothing violated {name} (INV-{number})"))
             }
-            (Ruling::Vacuous, _) => {
-                self.verdict = Some(Verdict::Vacuous("it never came to that".to_owned()));
+            (Ruling::Vacuous, form) => {
+                let why = match form {
+                    Form::Whenever(..) => "its condition was never met".to_owned(),
+                    Form::Sometimes(_) => "not in this run".to_owned(),
+                    _ => format!("it could never be told: {}", explain(statement)),
+                };
+                self.verdict = Some(Verdict::Vacuous(why));
                 return;
             }
             (Ruling::Broken, _) => (now, explain(statement)),

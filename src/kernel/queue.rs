@@ -142,6 +142,13 @@ impl<E: Copy> Queue<E> {
         }
     }
 
+    /// Moves the current instant on to one that lies before the next event; to any other it does not move.
+    pub fn pass(&mut self, time: Time) {
+        if self.peek_time().is_none_or(|next| time < next) {
+            self.now = self.now.max(time.as_nanos());
+        }
+    }
+
     /// The time of the next event, without going there.
     ///
     /// Takes constant time if that event is near. Otherwise it scans one slot of the wheel, which the next pop
@@ -306,6 +313,14 @@ mod tests {
             assert!(expected.is_none_or(|due| due.time == self.queue.now()));
         }
 
+        fn pass(&mut self, delay: u64) {
+            let now = self.queue.now();
+            let time = Time::from_nanos(now.as_nanos().saturating_add(delay).min(u64::MAX - 2));
+            let moves = self.model.keys().next().is_none_or(|&(next, _)| time < next);
+            self.queue.pass(time);
+            assert_eq!(self.queue.now(), if moves { time } else { now });
+        }
+
         fn cancel(&mut self, choice: usize) {
             if let Some(&(timer, key)) = self.timers.get(choice % self.timers.len().max(1)) {
                 assert_eq!(self.queue.cancel(timer), self.model.remove(&key).is_some());
@@ -337,6 +352,7 @@ mod tests {
         Cancel(usize),
         CancelMost,
         Peek,
+        Pass(u64),
         Save,
         Restore,
     }
@@ -351,6 +367,7 @@ mod tests {
         ];
         prop_oneof![
             10 => (delay.clone(), any::<bool>()).prop_map(|(delay, timer)| Step::Push(delay, timer)),
+            2 => delay.clone().prop_map(Step::Pass),
             1 => (delay, any::<u8>()).prop_map(|(delay, count)| Step::Burst(delay, count)),
             8 => (1u8..8).prop_map(Step::Pop),
             1 => any::<u8>().prop_map(Step::Pop),
@@ -381,6 +398,7 @@ mod tests {
                         (0..count).filter(|i| i % 8 > 0).for_each(|i| pair.cancel(i));
                     }
                     Step::Peek => pair.peek(),
+                    Step::Pass(delay) => pair.pass(delay),
                     Step::Save => {
                         // Into a queue that has lived: what it held must not shine through.
                         saved.queue.clone_from(&pair.queue);

@@ -5,7 +5,7 @@ use crate::trace::record::Record;
 use crate::world::World;
 
 /// Links of a chain that are shown; the rest is said to be there.
-const SHOWN: usize = 12;
+const SHOWN: usize = 8;
 
 /// One timeline line for each noteworthy link, the write first. Empty if nothing noteworthy led to it.
 pub fn chain(revision: Revision, world: &World) -> Vec<String> {

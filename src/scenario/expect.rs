@@ -2,6 +2,7 @@
 use crate::expect::form::{Form, Limit, Statement};
 use crate::expect::moment::Moment;
 use crate::expect::object::Pattern;
+use crate::expect::{Condition, Scope};
 use crate::invariants::BREAKABLE;
 use crate::kernel::Time;
 use crate::limits;
@@ -10,7 +11,8 @@ use crate::scenario::parts::{Read, Reader};
 use crate::scenario::{Expectation, Node, Place};
 
 /// The forms an expectation can have.
-const FORMS: [&str; 3] = ["order", "object", "violates"];
+const FORMS: [&str; 9] =
+    ["always", "never", "finally", "that", "whenever", "sometimes", "order", "object", "violates"];
 
 impl Reader<'_> {
     /// An `expect` list: of a step if it has a number, else of the run.
@@ -69,23 +71,9 @@ impl Reader<'_> {
     fn form(&self, word: &str, value: &Node, node: &Node, at: &str) -> Read<(Form, String)> {
         self.only_with(word, node)?;
         Ok(match word {
-            "order" => {
-                let mut moments = Vec::new();
-                for item in self.items(value, at)? {
-                    let text = self.text(item, at)?;
-                    let moment = Moment::read(text)
-                        .map_err(|wrong| self.error(item, wrong.message).with_help(wrong.help))?;
-                    moments.push(moment);
-                }
-                if moments.len() < 2 {
-                    return Err(self.error(value, format!("{at}: an order needs at least two moments")));
-                }
-                let texts: Vec<_> = moments.iter().map(|moment| moment.text.as_str()).collect();
-                let title = format!("order: {}", texts.join(", "));
-                (Form::Order(moments), title)
-            }
+            "order" => self.order(value, at)?,
             "object" => self.object(value, node, at)?,
-            _ => {
+            "violates" => {
                 let text = self.text(value, at)?;
                 let found = BREAKABLE.iter().find(|breakable| breakable.name == text);
                 let breakable = found.ok_or_else(|| {
@@ -96,7 +84,66 @@ impl Reader<'_> {
                 })?;
                 (Form::Violates(breakable), format!("violates: {text}"))
             }
+            _ => self.conditional(word, value, node, at)?,
         })
+    }
+
+    /// The forms that have a condition.
+    fn conditional(&self, word: &str, value: &Node, node: &Node, at: &str) -> Read<(Form, String)> {
+        let (condition, text) = self.statement(value, at)?;
+        let title = format!("{word}: {text}");
+        Ok(match word {
+            "always" => (Form::Always(condition), title),
+            "never" => (Form::Never(condition), title),
+            "finally" => (Form::Finally(condition), title),
+            "sometimes" => (Form::Sometimes(condition), title),
+            "that" => {
+                let Some((limit, when)) = self.limit(node, at)? else {
+                    let message = "`that` needs `within` or `by`";
+                    return Err(self.error(value, message).with_help("what holds at the end is `finally`"));
+                };
+                (Form::That(condition, limit), format!("{title} {when}"))
+            }
+            _ => {
+                let Some(then) = node.get("then") else {
+                    return Err(self.error(value, "`whenever` needs `then`, a condition"));
+                };
+                let (then, answer) = self.statement(then, at)?;
+                let within = node.get("within").map(|value| self.duration(value, at)).transpose()?;
+                let when = within.map_or_else(String::new, |within| format!(" within {within}"));
+                (Form::Whenever(condition, then, within), format!("{title} then: {answer}{when}"))
+            }
+        })
+    }
+
+    /// A condition, and its text in one line.
+    fn statement(&self, node: &Node, at: &str) -> Read<(Statement, String)> {
+        let text = match node.as_bool() {
+            Some(value) => value.to_string(),
+            None => self.text(node, at)?.to_owned(),
+        };
+        let condition = Condition::read(&text, Scope::default()).map_err(|wrong| {
+            let error = self.error(node, format!("{at}: {}", wrong.message));
+            wrong.help.into_iter().fold(error, |error, help| error.with_help(help))
+        })?;
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        Ok((Statement::Condition(Box::new(condition)), line))
+    }
+
+    fn order(&self, value: &Node, at: &str) -> Read<(Form, String)> {
+        let mut moments = Vec::new();
+        for item in self.items(value, at)? {
+            let text = self.text(item, at)?;
+            let moment =
+                Moment::read(text).map_err(|wrong| self.error(item, wrong.message).with_help(wrong.help))?;
+            moments.push(moment);
+        }
+        if moments.len() < 2 {
+            return Err(self.error(value, format!("{at}: an order needs at least two moments")));
+        }
+        let texts: Vec<_> = moments.iter().map(|moment| moment.text.as_str()).collect();
+        let title = format!("order: {}", texts.join(", "));
+        Ok((Form::Order(moments), title))
     }
 
     fn object(&self, value: &Node, node: &Node, at: &str) -> Read<(Form, String)> {
@@ -131,7 +178,12 @@ impl Reader<'_> {
 
     /// Each option belongs to some forms only, and only one says when.
     fn only_with(&self, word: &str, node: &Node) -> Read<()> {
-        for (option, forms) in [("within", &["object"][..]), ("by", &["object"]), ("finally", &["object"])] {
+        for (option, forms) in [
+            ("within", &["that", "whenever", "object"][..]),
+            ("by", &["that", "object"]),
+            ("finally", &["object", "finally"]),
+            ("then", &["whenever"]),
+        ] {
             if let Some((key, _)) = node.entry(option)
                 && !forms.contains(&word)
             {
@@ -139,12 +191,10 @@ impl Reader<'_> {
             }
         }
         let mut times = ["within", "by", "finally"].into_iter().filter_map(|option| node.entry(option));
-        match (times.next(), times.next()) {
-            (Some((first, _)), Some((second, _))) if word != "finally" => {
-                let (first, name) = (first.key_text(), second.key_text());
-                Err(self.error(second, format!("`{name}` and `{first}` do not go together")))
-            }
-            _ => Ok(()),
+        if let (Some((first, _)), Some((second, _))) = (times.next(), times.next()) {
+            let (first, name) = (first.key_text(), second.key_text());
+            return Err(self.error(second, format!("`{name}` and `{first}` do not go together")));
         }
+        Ok(())
     }
 }

@@ -1,0 +1,59 @@
+//! What is kept of a run for those who judge it and for those who are told: controllers' moments, Kubernetes Events.
+use super::World;
+use crate::api::store::Stored;
+use crate::decision::Moment;
+use crate::kernel::Id;
+
+impl World {
+    /// Keeps what controllers do from now on.
+    pub fn keep_moments(&mut self) {
+        self.moments = Some(Vec::new());
+    }
+
+    /// True if somebody judges what controllers do.
+    pub(crate) fn is_judged(&self) -> bool {
+        self.moments.is_some()
+    }
+
+    /// Notes what a controller does, if anybody judges it.
+    pub(crate) fn note(&mut self, moment: impl FnOnce() -> Moment) {
+        if let Some(moments) = &mut self.moments {
+            moments.push(moment());
+        }
+    }
+
+    /// Takes what was noted since the last look.
+    pub(crate) fn take_moments(&mut self) -> Vec<Moment> {
+        self.moments.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Records a Kubernetes Event about an object. The message is made only if events are kept.
+    pub fn emit<T: Stored>(
+        &mut self,
+        about: Id<T>,
+        warning: bool,
+        reason: &'static str,
+        message: impl FnOnce(&World) -> String,
+    ) {
+        if !self.events.is_on() {
+            return;
+        }
+        let Some(object) = T::table(&self.store).last_known(about) else { return };
+        let (name, namespace, uid) = (object.meta().name, object.meta().namespace, object.meta().uid);
+        let message = message(self);
+        let (now, source) = (self.now(), self.actor);
+        self.events.add(crate::api::events::ApiEvent {
+            kind: T::KIND,
+            name,
+            namespace,
+            uid,
+            warning,
+            reason,
+            message,
+            source,
+            first: now,
+            last: now,
+            count: 1,
+        });
+    }
+}
