@@ -5,15 +5,16 @@
 //! remembered per set.
 use crate::api::kind::Kind;
 use crate::api::names::{Name, Sym, Uid};
+use crate::kernel::U24;
 use rustc_hash::FxHashMap;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
 /// The number of an interned set of `T`, in three bytes: every object has several, and none is nearly as rich in sets
 /// as it is in objects.
-pub struct SetId<T>([u8; 3], PhantomData<fn() -> T>);
+pub struct SetId<T>(U24, PhantomData<fn() -> T>);
 
-/// Numbers have 24 bits; a run makes fewer sets ([`crate::limits::MAX_EVENTS`]; the life of what a set is made for takes
+/// A run makes fewer sets ([`crate::limits::MAX_EVENTS`]; the life of what a set is made for takes
 /// more than three).
 const MOST_SETS: u32 = 1 << 24;
 
@@ -46,22 +47,20 @@ impl<T> Default for SetId<T> {
 }
 impl<T> SetId<T> {
     /// The empty set.
-    pub const EMPTY: SetId<T> = SetId([0; 3], PhantomData);
+    pub const EMPTY: SetId<T> = SetId(U24::of(0), PhantomData);
 
     fn of(number: u32) -> SetId<T> {
         debug_assert!(number < MOST_SETS, "a run makes fewer sets");
-        let [a, b, c, _] = number.to_le_bytes();
-        SetId([a, b, c], PhantomData)
+        SetId(U24::of(number), PhantomData)
     }
 
     fn number(self) -> u32 {
-        let [a, b, c] = self.0;
-        u32::from_le_bytes([a, b, c, 0])
+        self.0.get()
     }
 
     /// True for the empty set.
     pub fn is_empty(self) -> bool {
-        self.0 == [0; 3]
+        self.0 == U24::default()
     }
 
     /// Position in the interner, for side tables.

@@ -433,4 +433,4 @@ impl ClaimSpec {
 }
 
 /// Marker used where a claim or volume has no spec of its own yet.
-pub const NO_CLAIM_SPEC: ClaimSpecId = ClaimSpecId(u32::MAX);
+pub const NO_CLAIM_SPEC: ClaimSpecId = ClaimSpecId(crate::kernel::U24::of(crate::kernel::U24::MAX));

@@ -4,6 +4,7 @@
 //! that name what it has of this. That there is a deletion can be told without looking it up.
 use crate::api::labels::WordsId;
 use crate::api::objects::Seconds;
+use crate::kernel::U24;
 use rustc_hash::FxHashMap;
 
 /// The rarely set part of an object's metadata.
@@ -19,7 +20,7 @@ pub struct Rare {
 
 /// The number of an interned [`Rare`], and whether `deleted` is set ([`TERMINATING`]).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct RareId([u8; 3]);
+pub struct RareId(U24);
 
 /// Bit of a [`RareId`]: deletionTimestamp is set. The rest is a number; a run has fewer deletions
 /// ([`crate::limits::MAX_EVENTS`]; each takes more than six).
@@ -27,8 +28,7 @@ const TERMINATING: u32 = 1 << 23;
 
 impl RareId {
     fn number(self) -> u32 {
-        let [a, b, c] = self.0;
-        u32::from_le_bytes([a, b, c, 0])
+        self.0.get()
     }
 
     /// deletionTimestamp is set.
@@ -62,8 +62,7 @@ impl Rares {
             self.all.push(rare);
         }
         let flag = if rare.deleted.is_set() { TERMINATING } else { 0 };
-        let [a, b, c, _] = (number | flag).to_le_bytes();
-        RareId([a, b, c])
+        RareId(U24::of(number | flag))
     }
 
     /// What this number stands for.

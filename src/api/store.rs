@@ -14,7 +14,7 @@ use crate::api::objects::*;
 use crate::api::pod_spec::{ClaimSpec, PodSpec, Template};
 use crate::api::rare::{Rare, Rares};
 use crate::kernel::hash::{inverse, mix64, unmix64};
-use crate::kernel::{Id, Time};
+use crate::kernel::{Id, Time, U24};
 use crate::world::Actor;
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
@@ -98,6 +98,13 @@ impl<T> Default for Table<T> {
     }
 }
 
+/// What the object at a position is called, and what that is unique in.
+fn key_in<T: Object>(chunks: &[Vec<Slot<T>>], position: u32) -> Option<(Sym, Name)> {
+    let position = position as usize;
+    let object = &chunks.get(position / CHUNK)?.get(position % CHUNK)?.object;
+    Some((object.scope(), object.meta().name))
+}
+
 impl<T: Object> Table<T> {
     fn slot(&self, index: usize) -> Option<&Slot<T>> {
         self.chunks.get(index / CHUNK)?.get(index % CHUNK)
@@ -145,9 +152,13 @@ impl<T: Object> Table<T> {
         self.undo.get(number.checked_sub(self.undo_base)? as usize)
     }
 
+    fn position(&self, scope: Sym, name: Name) -> Option<u32> {
+        self.names.get((scope, name), |slot| key_in(&self.chunks, slot))
+    }
+
     /// The id of this name, if the name is in use or was in use a moment ago.
     pub fn id(&self, scope: Sym, name: Name) -> Option<Id<T>> {
-        self.names.get(scope, name).map(|slot| Id::from_index(slot as usize))
+        self.position(scope, name).map(|slot| Id::from_index(slot as usize))
     }
 
     /// The object of this name as it is now.
@@ -201,7 +212,7 @@ impl<T: Object> Table<T> {
     pub(crate) fn insert(&mut self, mut object: T, revision: Revision) -> Option<Id<T>> {
         object.meta_mut().revision = revision;
         let (scope, name) = (object.scope(), object.meta().name);
-        if let Some(index) = self.names.get(scope, name) {
+        if let Some(index) = self.position(scope, name) {
             let before = {
                 let slot = self.slot_mut(index as usize)?;
                 if slot.is_present() {
@@ -229,7 +240,8 @@ impl<T: Object> Table<T> {
                 self.slots - 1
             }
         };
-        self.names.insert(scope, name, index);
+        let chunks = &self.chunks;
+        self.names.insert((scope, name), index, |slot| key_in(chunks, slot));
         self.live += 1;
         self.remember(index, None, Revision(0), revision);
         Some(Id::from_index(index as usize))
@@ -269,7 +281,8 @@ impl<T: Object> Table<T> {
                 && !keeps_its_slot(T::KIND, slot.object.meta().name)
             {
                 let (scope, name) = (slot.object.scope(), slot.object.meta().name);
-                self.names.remove(scope, name);
+                let chunks = &self.chunks;
+                self.names.remove((scope, name), |slot| key_in(chunks, slot));
                 self.free.push(index);
             }
         }
@@ -580,7 +593,7 @@ impl Store {
 
     /// An admitted pod spec.
     pub fn pod_spec(&self, id: PodSpecId) -> &Arc<PodSpec> {
-        &self.specs.pods[id.0 as usize]
+        &self.specs.pods[id.0.get() as usize]
     }
 
     /// A pod template.
@@ -590,16 +603,16 @@ impl Store {
 
     /// The shape of a claim or volume.
     pub fn claim_spec(&self, id: ClaimSpecId) -> &Arc<ClaimSpec> {
-        &self.specs.claims[id.0 as usize]
+        &self.specs.claims[id.0.get() as usize]
     }
 
     /// Interns a pod spec under a key that determines it.
     pub fn intern_pod_spec(&mut self, key: &str, make: impl FnOnce(&mut Store) -> PodSpec) -> PodSpecId {
-        PodSpecId(self.intern_spec("pod", key, |store| {
+        PodSpecId(U24::of(self.intern_spec("pod", key, |store| {
             let spec = make(store);
             store.specs.pods.push(Arc::new(spec));
             store.specs.pods.len()
-        }))
+        })))
     }
 
     /// Interns a template under a key that determines it.
@@ -617,11 +630,11 @@ impl Store {
         key: &str,
         make: impl FnOnce(&mut Store) -> ClaimSpec,
     ) -> ClaimSpecId {
-        ClaimSpecId(self.intern_spec("claim", key, |store| {
+        ClaimSpecId(U24::of(self.intern_spec("claim", key, |store| {
             let spec = make(store);
             store.specs.claims.push(Arc::new(spec));
             store.specs.claims.len()
-        }))
+        })))
     }
 
     fn intern_spec(&mut self, what: &str, key: &str, make: impl FnOnce(&mut Store) -> usize) -> u32 {

@@ -366,8 +366,8 @@ impl Observer {
         if pod.is_terminating() {
             state.insert("terminating".into(), json!(true));
         }
-        if pod.restarts > 0 {
-            state.insert("restarts".into(), json!(pod.restarts));
+        if pod.restarts.get() > 0 {
+            state.insert("restarts".into(), json!(pod.restarts.get()));
         }
         if pod.flags.has(PodFlags::UNSCHEDULABLE) && pod.reason == PodReason::Unschedulable {
             state.insert("unschedulable".into(), json!(true));
@@ -380,7 +380,7 @@ impl Observer {
 
     fn claim_state(&self, claim: &Claim, store: &Store) -> (String, Value) {
         let mut state = Map::new();
-        let phase = match claim.phase {
+        let phase = match claim.phase() {
             ClaimPhase::Pending => "Pending",
             ClaimPhase::Bound => "Bound",
             ClaimPhase::Lost => "Lost",
@@ -403,7 +403,7 @@ impl Observer {
     }
 
     fn volume_state(&self, volume: &Volume, store: &Store) -> (String, Value) {
-        let phase = match volume.phase {
+        let phase = match volume.phase() {
             VolumePhase::Pending => "Pending",
             VolumePhase::Available => "Available",
             VolumePhase::Bound => "Bound",

@@ -119,7 +119,7 @@ impl Protection {
 
 /// The volume is being deleted and not bound (VOL-19).
 fn is_free(volume: &Volume) -> bool {
-    is_held(&volume.meta, Finalizers::VOLUME_PROTECTION) && volume.phase != VolumePhase::Bound
+    is_held(&volume.meta, Finalizers::VOLUME_PROTECTION) && volume.phase() != VolumePhase::Bound
 }
 
 /// A worker takes the key.

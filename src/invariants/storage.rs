@@ -63,7 +63,7 @@ pub(super) fn judge_claim(judge: &mut Judge<'_>, old: Option<&Claim>, new: Optio
         });
     }
     if let Some(claim) =
-        new.filter(|claim| claim.phase == ClaimPhase::Bound && before.phase != ClaimPhase::Bound)
+        new.filter(|claim| claim.phase() == ClaimPhase::Bound && before.phase() != ClaimPhase::Bound)
     {
         let paired = store.volumes.get(claim.volume).is_some_and(|volume| volume.claim.uid == claim.meta.uid);
         judge.holds(35, paired, || format!("claim {name} is bound to a volume that is not bound to it"));
@@ -85,7 +85,7 @@ fn legal(judge: &mut Judge<'_>, claim: &Claim) {
     let (asked, offered) = (store.claim_spec(claim.spec), store.claim_spec(volume.spec));
     let selected =
         asked.selector.as_ref().is_none_or(|selector| store.labels_match(volume.meta.labels, selector));
-    let chosen = claim.bound_by_controller && volume.bound_by_controller;
+    let chosen = claim.has(ClaimState::BOUND_BY_CONTROLLER) && volume.has(VolumeState::BOUND_BY_CONTROLLER);
     let why = [
         ("it is too small", offered.bytes >= asked.bytes),
         ("it has not its access modes", offered.modes.has(asked.modes)),

@@ -9,6 +9,7 @@
 //! - [`chooser`]: the one source of chance: draws keyed by what they decide, and one sequential generator.
 //! - [`latency`]: how long things take, as a function of one draw.
 //! - [`table`] and [`bits`]: dense storage behind typed `u32` ids, and ordered sets of small integers.
+//! - [`u24`]: numbers of three bytes.
 //! - [`hash`]: hashes whose values are part of the output.
 pub mod bits;
 pub mod chooser;
@@ -17,6 +18,7 @@ pub mod latency;
 pub mod queue;
 pub mod table;
 pub mod time;
+pub mod u24;
 
 pub use bits::BitSet;
 pub use chooser::Chooser;
@@ -24,3 +26,4 @@ pub use latency::Latency;
 pub use queue::{Queue, Scheduled, Timer};
 pub use table::{Arena, Id, make_room};
 pub use time::{Duration, Time};
+pub use u24::U24;

@@ -379,7 +379,9 @@ impl Lab {
         let volume = world.rest_create(volume).unwrap().id::<Volume>();
         let rule = crate::rule::Rule::NONE;
         world.update(claim, rule, |claim| {
-            (claim.volume, claim.bind_completed, claim.phase) = (volume, true, ClaimPhase::Bound);
+            claim.volume = volume;
+            claim.annotate(crate::api::objects::ClaimState::BIND_COMPLETED);
+            claim.set_phase(ClaimPhase::Bound);
         });
         let meta = world.store.claims.get(claim).unwrap().meta;
         world.update(volume, rule, |volume| {
@@ -485,5 +487,5 @@ fn volumes_are_reported_anew_after_a_reboot() {
     kubelets.recover_node(node, world);
     lab.run(2);
     assert!(lab.object(pod).unwrap().is_running_and_ready());
-    assert_eq!((lab.object(pod).unwrap().restarts, lab.in_use()), (1, vec![volume]));
+    assert_eq!((lab.object(pod).unwrap().restarts.get(), lab.in_use()), (1, vec![volume]));
 }

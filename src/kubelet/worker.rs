@@ -6,7 +6,7 @@
 //! in it; those of pods with several containers, and what few pods have, are beside it. What can be looked up (spec, behaviour) it does not hold.
 use crate::api::names::Uid;
 use crate::api::objects::{EndReason, Ended, Node, Pod, PodReason, PodSpecId, Seconds, Volume};
-use crate::kernel::{Id, Time};
+use crate::kernel::{Id, Time, U24};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -181,17 +181,15 @@ impl Flags {
 
 /// Numbers the steps of something that waits: 24 bits, as an event carries it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Generation([u8; 3]);
+pub(super) struct Generation(U24);
 
 impl Generation {
     fn number(self) -> u32 {
-        let [a, b, c] = self.0;
-        u32::from_le_bytes([a, b, c, 0])
+        self.0.get()
     }
 
     fn advance(&mut self) {
-        let [a, b, c, _] = self.number().wrapping_add(1).to_le_bytes();
-        self.0 = [a, b, c];
+        self.0 = U24::of((self.number() + 1) & U24::MAX);
     }
 }
 

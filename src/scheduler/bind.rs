@@ -11,7 +11,7 @@ use super::volumes::Decisions;
 use crate::api::labels::LabelsId;
 use crate::api::names::{Sym, Uid};
 use crate::api::objects::{
-    Claim, ClaimRef, Disruption, Node, Phase, Pod, PodFlags, PodReason, Revision, Volume,
+    Claim, ClaimRef, Disruption, Node, Phase, Pod, PodFlags, PodReason, Revision, Volume, VolumeState,
 };
 use crate::api::status::Status;
 use crate::api::store::{REGION_LABEL, Store, ZONE_LABEL};
@@ -501,7 +501,9 @@ fn claim_volume(
         let chosen = !current.claim.is_set();
         world.update(volume, Rule::sched(20), |volume: &mut Volume| {
             volume.claim = reference;
-            volume.bound_by_controller |= chosen;
+            if chosen {
+                volume.annotate(VolumeState::BOUND_BY_CONTROLLER);
+            }
         });
     }
     Ok(())

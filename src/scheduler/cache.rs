@@ -12,7 +12,7 @@ use crate::api::names::{Name, Sym, Uid};
 use crate::api::objects::{Attachment, Effect, Node, Pod, PodSpecId, Taint};
 use crate::api::pod_spec::PodSpec;
 use crate::api::store::{HOSTNAME_LABEL, REGION_LABEL, Store, ZONE_LABEL};
-use crate::kernel::{Id, make_room};
+use crate::kernel::{Id, U24, make_room};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -145,7 +145,7 @@ pub(super) struct Slot {
     /// The node it is accounted to, or [`NONE`].
     pub(super) node: u32,
     spec: PodSpecId,
-    group: u32,
+    group: U24,
     node_position: u32,
     group_position: u32,
     /// Of the event under way for it: older ones are stale.
@@ -154,12 +154,15 @@ pub(super) struct Slot {
     terminating: bool,
 }
 
+/// No group: there are fewer, one for each set of labels in each namespace.
+const NO_GROUP: U24 = U24::of(U24::MAX);
+
 impl Slot {
     const EMPTY: Slot = Slot {
         uid: Uid::NONE,
         node: NONE,
-        spec: PodSpecId(0),
-        group: NONE,
+        spec: PodSpecId(U24::of(0)),
+        group: NO_GROUP,
         node_position: 0,
         group_position: 0,
         token: 0,
@@ -458,7 +461,7 @@ impl Cache {
         self.bump(node);
         let slot = self.slot_mut(id);
         slot.uid = pod.meta.uid;
-        (slot.node, slot.spec, slot.group) = (node, pod.spec, group);
+        (slot.node, slot.spec, slot.group) = (node, pod.spec, U24::of(group));
         (slot.node_position, slot.group_position) = (node_position, group_position);
         slot.terminating = terminating;
     }
@@ -493,7 +496,7 @@ impl Cache {
     /// An accounted pod has been written: its labels, its spec or its deletionTimestamp may be others now.
     pub(super) fn refresh(&mut self, id: Id<Pod>, pod: &Pod, store: &Store) {
         let slot = self.slot(id);
-        let labels_differ = !self.counts.is_group(slot.group, pod.meta.namespace, pod.meta.labels);
+        let labels_differ = !self.counts.is_group(slot.group.get(), pod.meta.namespace, pod.meta.labels);
         if slot.spec != pod.spec || labels_differ {
             self.unaccount(id, store);
             self.account(id, pod, slot.node, pod.meta.labels, store);
@@ -508,7 +511,7 @@ impl Cache {
 
     /// The labels that an accounted pod is accounted with.
     pub(super) fn labels_of(&self, pod: Id<Pod>) -> LabelsId {
-        self.counts.labels_of(self.slot(pod).group)
+        self.counts.labels_of(self.slot(pod).group.get())
     }
 
     /// A pod that is accounted to some node uses this claim.
@@ -548,7 +551,7 @@ impl Cache {
 impl Slot {
     fn place(&self) -> Place {
         Place {
-            group: self.group,
+            group: self.group.get(),
             position: self.group_position,
             node: self.node,
             terminating: self.terminating,

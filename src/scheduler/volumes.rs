@@ -135,11 +135,11 @@ impl Volumes {
         old: Option<&Volume>,
         new: Option<&Volume>,
     ) {
-        let is_released = |v: Option<&Volume>| v.is_some_and(|v| v.phase == VolumePhase::Released);
+        let is_released = |v: Option<&Volume>| v.is_some_and(|v| v.phase() == VolumePhase::Released);
         self.released += usize::from(is_released(new));
         self.released -= usize::from(is_released(old));
         let filed = |v: &Volume| {
-            (v.phase == VolumePhase::Available && !v.meta.is_terminating())
+            (v.phase() == VolumePhase::Available && !v.meta.is_terminating())
                 .then(|| store.claim_spec(v.spec).class_word())
         };
         let (old_class, new_class) = (old.and_then(filed), new.and_then(filed));
@@ -176,7 +176,7 @@ impl Volumes {
             let Some((id, claim)) = view.find::<Claim>(key.0, key.1) else {
                 return Err(ClaimError::Missing(name));
             };
-            if claim.phase == ClaimPhase::Lost {
+            if claim.phase() == ClaimPhase::Lost {
                 return Err(ClaimError::Lost(name, claim.volume));
             }
             if claim.meta.is_terminating() {

@@ -137,7 +137,9 @@ fn zone_offset(claim: &str, recorded: bool) -> u64 {
 
 /// True if the provisioner is asked for a volume (VOL-11).
 fn is_asked_for(view: View<'_>, claim: &Claim) -> bool {
-    let wanted = claim.provisioner_set && claim.volume.is_none() && claim.phase == ClaimPhase::Pending;
+    let wanted = claim.has(ClaimState::PROVISIONER_SET)
+        && claim.volume.is_none()
+        && claim.phase() == ClaimPhase::Pending;
     let class = wanted.then(|| view.class(view.store.claim_spec(claim.spec).class_word())).flatten();
     class.is_some_and(|class| {
         view.store.names.text(class.provisioner) == DRIVER
@@ -270,10 +272,7 @@ impl Csi {
             claim: work.claim,
             zone,
             disk,
-            phase: VolumePhase::Pending,
-            reclaim: work.reclaim,
-            provisioned: true,
-            bound_by_controller: false,
+            state: VolumeState::new(work.reclaim).and(VolumeState::PROVISIONED, true),
         };
         // A volume of this name can only be the one of an earlier attempt.
         if world.create(volume, Rule::vol(13)).is_ok() && world.store.claims.get_uid(id, uid).is_some() {
@@ -291,15 +290,15 @@ impl Csi {
             return;
         };
         let uid = volume.meta.uid;
-        if !volume.provisioned {
+        if !volume.has(VolumeState::PROVISIONED) {
             return;
         }
-        let kept = volume.reclaim == Reclaim::Retain && volume.meta.finalizers.has(Finalizers::PROVISIONER);
+        let kept = volume.reclaim() == Reclaim::Retain && volume.meta.finalizers.has(Finalizers::PROVISIONER);
         let begun = self.provisioner.deletions.contains_key(&id);
         if kept {
             let delay = world.api_delay(Actor::Provisioner);
             world.after(delay, Event::Storage(StorageEvent::Finalize(id, uid)));
-        } else if volume.phase == VolumePhase::Released && volume.reclaim == Reclaim::Delete && !begun {
+        } else if volume.phase() == VolumePhase::Released && volume.reclaim() == Reclaim::Delete && !begun {
             self.provisioner.deletions.insert(id, (uid, 0));
             world.after(Duration::ZERO, Event::Storage(StorageEvent::Delete(id, uid)));
         }
@@ -314,8 +313,8 @@ impl Csi {
         let view = world.view(Process::CsiController);
         let volume = view.get(id).filter(|volume| {
             volume.meta.uid == uid
-                && volume.phase == VolumePhase::Released
-                && volume.reclaim == Reclaim::Delete
+                && volume.phase() == VolumePhase::Released
+                && volume.reclaim() == Reclaim::Delete
         });
         let Some(volume) = volume else {
             self.provisioner.deletions.remove(&id);

@@ -80,7 +80,7 @@ fn process_notes(old: &Pod, new: &Pod, notes: &mut Vec<Note>) {
         notes.push(Note::Running(new.node));
     }
     if new.restarts > old.restarts {
-        notes.push(Note::Restarted(new.restarts));
+        notes.push(Note::Restarted(new.restarts.get()));
     }
     let crash = |pod: &Pod| matches!(pod.containers, Containers::CrashLoopBackOff(_));
     if crash(new) && !crash(old) {
@@ -128,8 +128,8 @@ impl Noted for Claim {
         if old.selected_node != new.selected_node && !new.selected_node.is_none() {
             notes.push(Note::NodeSelected(new.selected_node));
         }
-        if old.phase != new.phase {
-            match new.phase {
+        if old.phase() != new.phase() {
+            match new.phase() {
                 ClaimPhase::Bound => notes.push(Note::Bound),
                 ClaimPhase::Lost => notes.push(Note::Lost),
                 ClaimPhase::Pending => {}
@@ -143,10 +143,10 @@ impl Noted for Claim {
 
 impl Noted for Volume {
     fn update_notes(_: &Store, old: &Volume, new: &Volume, notes: &mut Vec<Note>) {
-        if old.phase == new.phase {
+        if old.phase() == new.phase() {
             return;
         }
-        match new.phase {
+        match new.phase() {
             VolumePhase::Bound => notes.push(Note::Bound),
             VolumePhase::Released => notes.push(Note::Released),
             VolumePhase::Available => notes.push(Note::Available),

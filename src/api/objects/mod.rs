@@ -24,7 +24,7 @@ use crate::api::pod_spec::{ClaimSpec, PodSpec, Template};
 use crate::api::rare::RareId;
 use crate::api::store::Store;
 use crate::event::KubeletEvent;
-use crate::kernel::{Id, Time};
+use crate::kernel::{Id, Time, U24};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -121,19 +121,17 @@ impl Finalizers {
 
 /// metadata.generation, in three bytes: nothing is respecified sixteen million times.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Generation([u8; 3]);
+pub struct Generation(U24);
 
 impl Generation {
     /// The generation of this number; it stops at the greatest there is.
     pub fn of(number: u32) -> Generation {
-        let [a, b, c, _] = number.min((1 << 24) - 1).to_le_bytes();
-        Generation([a, b, c])
+        Generation(U24::of(number))
     }
 
     /// Its number; 0 for kinds that have none.
     pub fn get(self) -> u32 {
-        let [a, b, c] = self.0;
-        u32::from_le_bytes([a, b, c, 0])
+        self.0.get()
     }
 
     /// The one after it.
@@ -270,13 +268,13 @@ pub struct Inert {
 
 /// The number of an interned [`PodSpec`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct PodSpecId(pub u32);
+pub struct PodSpecId(pub U24);
 /// The number of an interned [`Template`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct TemplateId(pub u32);
 /// The number of an interned [`ClaimSpec`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct ClaimSpecId(pub u32);
+pub struct ClaimSpecId(pub U24);
 
 /// What the interners of specs hold; see [`crate::api::store::Store`].
 #[derive(Clone, Debug, Default)]
@@ -296,9 +294,9 @@ mod tests {
     #[test]
     fn what_there_can_be_a_million_of_is_small() {
         assert!(size_of::<Meta>() <= 40, "{}", size_of::<Meta>());
-        assert!(size_of::<Pod>() <= 80, "{}", size_of::<Pod>());
-        assert!(size_of::<Claim>() <= 56, "{}", size_of::<Claim>());
-        assert!(size_of::<Volume>() <= 72, "{}", size_of::<Volume>());
+        assert!(size_of::<Pod>() <= 76, "{}", size_of::<Pod>());
+        assert!(size_of::<Claim>() <= 52, "{}", size_of::<Claim>());
+        assert!(size_of::<Volume>() <= 68, "{}", size_of::<Volume>());
         assert!(size_of::<Attachment>() <= 52, "{}", size_of::<Attachment>());
     }
 

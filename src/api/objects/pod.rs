@@ -5,7 +5,7 @@ use crate::api::names::Uid;
 use crate::api::objects::{Meta, Node, Object, PodSpecId, Seconds};
 use crate::api::store::Store;
 use crate::event::KubeletEvent;
-use crate::kernel::{Id, Time};
+use crate::kernel::{Id, Time, U24};
 use crate::rule::mark;
 
 /// Phase of a pod (POD-10).
@@ -250,7 +250,7 @@ pub struct Pod {
     /// status.startTime.
     pub started: Seconds,
     /// restartCount, of the container that restarted most.
-    pub restarts: u32,
+    pub restarts: U24,
     /// The state of the regular container that is worst off.
     pub containers: Containers,
     /// All containers one by one, where they are not all alike.

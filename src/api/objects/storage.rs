@@ -29,34 +29,63 @@ pub struct Claim {
     pub volume: Id<Volume>,
     /// Annotation `volume.kubernetes.io/selected-node` (VOL-11), or none.
     pub selected_node: Id<Node>,
-    /// status.phase.
-    pub phase: ClaimPhase,
+    /// status.phase, and annotations.
+    pub state: ClaimState,
+}
+
+/// How far a claim is: its phase and the annotations of the binder, in one byte. There are as many claims as pods.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ClaimState(u8);
+
+impl ClaimState {
+    const PHASE: u8 = 0b11;
     /// Annotation `pv.kubernetes.io/bind-completed`.
-    pub bind_completed: bool,
+    pub const BIND_COMPLETED: ClaimState = ClaimState(1 << 2);
     /// Annotation `pv.kubernetes.io/bound-by-controller`.
-    pub bound_by_controller: bool,
+    pub const BOUND_BY_CONTROLLER: ClaimState = ClaimState(1 << 3);
     /// Annotation `volume.kubernetes.io/storage-provisioner` is set (VOL-11).
-    pub provisioner_set: bool,
+    pub const PROVISIONER_SET: ClaimState = ClaimState(1 << 4);
+
+    /// This annotation, if so.
+    #[must_use]
+    pub fn and(self, annotation: ClaimState, so: bool) -> ClaimState {
+        if so { ClaimState(self.0 | annotation.0) } else { self }
+    }
 }
 
 impl Claim {
     /// A claim that nothing has been done about yet.
     pub fn new(meta: Meta, spec: ClaimSpecId) -> Claim {
-        Claim {
-            meta,
-            spec,
-            volume: Id::NONE,
-            selected_node: Id::NONE,
-            phase: ClaimPhase::Pending,
-            bind_completed: false,
-            bound_by_controller: false,
-            provisioner_set: false,
+        Claim { meta, spec, volume: Id::NONE, selected_node: Id::NONE, state: ClaimState::default() }
+    }
+
+    /// status.phase.
+    pub fn phase(&self) -> ClaimPhase {
+        match self.state.0 & ClaimState::PHASE {
+            1 => ClaimPhase::Bound,
+            2 => ClaimPhase::Lost,
+            _ => ClaimPhase::Pending,
         }
+    }
+
+    /// Changes status.phase.
+    pub fn set_phase(&mut self, phase: ClaimPhase) {
+        self.state.0 = self.state.0 & !ClaimState::PHASE | phase as u8;
+    }
+
+    /// It has this annotation.
+    pub fn has(&self, annotation: ClaimState) -> bool {
+        self.state.0 & annotation.0 != 0
+    }
+
+    /// It has this annotation from now on.
+    pub fn annotate(&mut self, annotation: ClaimState) {
+        self.state.0 |= annotation.0;
     }
 
     /// Fully bound as the scheduler and the kubelet ask for it (SCHED-20): a volume, and bind-completed.
     pub fn is_fully_bound(&self) -> bool {
-        !self.volume.is_none() && self.bind_completed
+        !self.volume.is_none() && self.has(ClaimState::BIND_COMPLETED)
     }
 }
 
@@ -117,14 +146,70 @@ pub struct Volume {
     pub zone: Sym,
     /// The disk behind it: its number in the cloud, rendered as the volume handle `vol-0...`. 0: none.
     pub disk: u32,
-    /// status.phase.
-    pub phase: VolumePhase,
-    /// spec.persistentVolumeReclaimPolicy.
-    pub reclaim: Reclaim,
+    /// status.phase, reclaim policy and annotations.
+    pub state: VolumeState,
+}
+
+/// How far a volume is: phase, policy and annotations, in one byte. There are as many volumes as pods.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct VolumeState(u8);
+
+impl VolumeState {
+    const PHASE: u8 = 0b111;
+    const DELETE: u8 = 1 << 3;
     /// Annotation `pv.kubernetes.io/provisioned-by` is set.
-    pub provisioned: bool,
+    pub const PROVISIONED: VolumeState = VolumeState(1 << 4);
     /// Annotation `pv.kubernetes.io/bound-by-controller`.
-    pub bound_by_controller: bool,
+    pub const BOUND_BY_CONTROLLER: VolumeState = VolumeState(1 << 5);
+
+    /// A volume that nothing has been done about yet, with this spec.persistentVolumeReclaimPolicy.
+    pub fn new(reclaim: Reclaim) -> VolumeState {
+        VolumeState(if reclaim == Reclaim::Delete { VolumeState::DELETE } else { 0 })
+    }
+
+    /// This annotation, if so.
+    #[must_use]
+    pub fn and(self, annotation: VolumeState, so: bool) -> VolumeState {
+        if so { VolumeState(self.0 | annotation.0) } else { self }
+    }
+}
+
+impl Volume {
+    /// status.phase.
+    pub fn phase(&self) -> VolumePhase {
+        match self.state.0 & VolumeState::PHASE {
+            1 => VolumePhase::Available,
+            2 => VolumePhase::Bound,
+            3 => VolumePhase::Released,
+            4 => VolumePhase::Failed,
+            _ => VolumePhase::Pending,
+        }
+    }
+
+    /// Changes status.phase.
+    pub fn set_phase(&mut self, phase: VolumePhase) {
+        self.state.0 = self.state.0 & !VolumeState::PHASE | phase as u8;
+    }
+
+    /// spec.persistentVolumeReclaimPolicy.
+    pub fn reclaim(&self) -> Reclaim {
+        if self.state.0 & VolumeState::DELETE != 0 { Reclaim::Delete } else { Reclaim::Retain }
+    }
+
+    /// It has this annotation.
+    pub fn has(&self, annotation: VolumeState) -> bool {
+        self.state.0 & annotation.0 != 0
+    }
+
+    /// It has this annotation from now on.
+    pub fn annotate(&mut self, annotation: VolumeState) {
+        self.state.0 |= annotation.0;
+    }
+
+    /// It has this annotation no more.
+    pub fn strip(&mut self, annotation: VolumeState) {
+        self.state.0 &= !annotation.0;
+    }
 }
 
 /// storage.k8s.io/v1 VolumeAttachment.

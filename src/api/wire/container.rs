@@ -24,7 +24,7 @@ impl Store {
     /// How often the containers of a pod have been restarted, all together.
     pub fn restarts_of(&self, pod: &Pod) -> u32 {
         if pod.statuses.is_empty() {
-            return pod.restarts;
+            return pod.restarts.get();
         }
         self.statuses.get(pod.statuses).iter().fold(0, |sum, status| sum.saturating_add(status.restarts))
     }
@@ -35,7 +35,8 @@ impl Store {
         let spec = self.pod_spec(pod.spec).clone();
         let regular = statuses.get(spec.inits.len()..).unwrap_or_default();
         pod.containers = worst(statuses, spec.inits.len());
-        pod.restarts = regular.iter().map(|status| status.restarts).max().unwrap_or(0);
+        pod.restarts =
+            crate::kernel::U24::of(regular.iter().map(|status| status.restarts).max().unwrap_or(0));
         let some_run = regular.iter().any(|status| status.state.is_running());
         pod.flags.set(PodFlags::SOME_RUN, some_run && !pod.containers.is_running());
         pod.statuses = StatusesId::EMPTY;
@@ -76,7 +77,7 @@ fn derived(pod: &Pod, spec: &PodSpec) -> Vec<ContainerStatus> {
         started_at: if runs { pod.started } else { Seconds::NEVER },
         ended: if let Containers::Terminated(code) = pod.containers { end(code) } else { Ended::NONE },
         last: if let Containers::CrashLoopBackOff(code) = pod.containers { end(code) } else { Ended::NONE },
-        restarts: pod.restarts,
+        restarts: pod.restarts.get(),
         ready: pod.flags.has(PodFlags::CONTAINERS_READY),
         started: runs,
     };

@@ -205,7 +205,7 @@ mod tests {
             uid: set.meta.uid,
         };
         let owners = world.store.owners.intern(&[owner]);
-        let volume = Volume {
+        let mut volume = Volume {
             meta: Meta {
                 name: crate::api::names::Name::of_provisioned_volume(claim.meta.uid),
                 ..Meta::default()
@@ -214,17 +214,19 @@ mod tests {
             claim: ClaimRef { name: claim.meta.name, namespace: claim.meta.namespace, uid: claim.meta.uid },
             zone: world.store.names.word("zone-a"),
             disk: world.store.next_disk(),
-            phase: VolumePhase::Bound,
-            reclaim: Reclaim::Delete,
-            provisioned: true,
-            bound_by_controller: true,
+            state: VolumeState::new(Reclaim::Delete)
+                .and(VolumeState::PROVISIONED, true)
+                .and(VolumeState::BOUND_BY_CONTROLLER, true),
         };
+        volume.set_phase(VolumePhase::Bound);
         let volume_id = world.create(volume, Rule::NONE).expect("created");
         world.update(claim_id, Rule::NONE, |claim| {
             claim.volume = volume_id;
             claim.selected_node = node;
-            claim.phase = ClaimPhase::Bound;
-            (claim.bind_completed, claim.bound_by_controller, claim.provisioner_set) = (true, true, true);
+            claim.set_phase(ClaimPhase::Bound);
+            claim.annotate(ClaimState::BIND_COMPLETED);
+            claim.annotate(ClaimState::BOUND_BY_CONTROLLER);
+            claim.annotate(ClaimState::PROVISIONER_SET);
         });
         world.update(node, Rule::NONE, |node| {
             node.ready = NodeReady::True;
@@ -341,7 +343,8 @@ mod tests {
                     pod.flags.set(PodFlags::SANDBOX, conditions & 8 != 0);
                     (pod.started, pod.ready_since) = (Seconds(times.0), Seconds(times.1));
                     pod.containers = containers;
-                    pod.restarts = if containers == Containers::Unreported { 0 } else { restarts };
+                    let restarts = if containers == Containers::Unreported { 0 } else { restarts };
+                    pod.restarts = crate::kernel::U24::of(restarts);
                     pod.phase = if containers == Containers::Running { Phase::Running } else { Phase::Pending };
                 } else {
                     pod.flags = PodFlags(pod.flags.0 & !7);

@@ -10,8 +10,8 @@ use crate::api::names::Sym;
 use crate::api::objects::*;
 use crate::api::pod_spec::{PodSpec, Shared};
 use crate::api::store::{POD_INDEX_LABEL, POD_NAME_LABEL, Store};
-use crate::kernel::Id;
 use crate::kernel::hash::mix64;
+use crate::kernel::{Id, U24};
 use serde_json::{Value, json};
 
 const REASONS: [(PodReason, &str); 12] = [
@@ -207,7 +207,7 @@ impl Wire for Pod {
             ip: Ip::parse(text(status, "podIP")).unwrap_or_default(),
             ready_since: is("Ready").map_or(Seconds::NEVER, |c| meta::seconds(c, "lastTransitionTime")),
             started: meta::seconds(status, "startTime"),
-            restarts: 0,
+            restarts: U24::default(),
             containers: Containers::Unreported,
             statuses: StatusesId::EMPTY,
             phase: phase_of(text(status, "phase")),

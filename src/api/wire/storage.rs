@@ -121,26 +121,27 @@ impl Wire for Claim {
         {
             set_annotation(&mut json, SELECTED_NODE, &store.name_of(node.meta.name));
         }
-        if self.provisioner_set {
+        if self.has(ClaimState::PROVISIONER_SET) {
             let provisioner = provisioner(store, shared.class_word());
             set_annotation(&mut json, PROVISIONER, provisioner);
             set_annotation(&mut json, BETA_PROVISIONER, provisioner);
         }
-        for (key, on) in
-            [(BIND_COMPLETED, self.bind_completed), (BOUND_BY_CONTROLLER, self.bound_by_controller)]
-        {
+        for (key, on) in [
+            (BIND_COMPLETED, self.has(ClaimState::BIND_COMPLETED)),
+            (BOUND_BY_CONTROLLER, self.has(ClaimState::BOUND_BY_CONTROLLER)),
+        ] {
             if on {
                 set_annotation(&mut json, key, "yes");
             }
         }
         json["spec"] = Value::clone(&shared.json);
-        let mut status = json!({"phase": claim_phase(self.phase)});
+        let mut status = json!({"phase": claim_phase(self.phase())});
         if !self.volume.is_none() {
             json["spec"]["volumeName"] = volume_name(store, self.volume).into();
         } else if !shared.volume_name.is_empty() {
             json["spec"]["volumeName"] = store.names.text(shared.volume_name).into();
         }
-        if let Some(volume) = store.volumes.get(self.volume).filter(|_| self.phase == ClaimPhase::Bound) {
+        if let Some(volume) = store.volumes.get(self.volume).filter(|_| self.phase() == ClaimPhase::Bound) {
             let offered = store.claim_spec(volume.spec);
             status["accessModes"] = modes_to_json(offered.modes);
             status["capacity"] = json!({"storage": store.names.text(offered.size)});
@@ -163,20 +164,22 @@ impl Wire for Claim {
         let volume_name = if volume.is_none() { store.names.word(name) } else { Sym::EMPTY };
         let beta_class = at(json, &["metadata", "annotations", BETA_CLASS]).and_then(Value::as_str);
         let spec = json.get("spec").cloned().unwrap_or_else(|| json!({}));
-        Claim {
+        let mut claim = Claim {
             meta,
             spec: intern_claim_spec(store, spec, volume_name, beta_class),
             volume: volume.unwrap_or(Id::NONE),
             selected_node: selected.unwrap_or(Id::NONE),
-            phase: match text_at(json, &["status", "phase"]) {
-                "Bound" => ClaimPhase::Bound,
-                "Lost" => ClaimPhase::Lost,
-                _ => ClaimPhase::Pending,
-            },
-            bind_completed: annotation(BIND_COMPLETED) == "yes",
-            bound_by_controller: annotation(BOUND_BY_CONTROLLER) == "yes",
-            provisioner_set: !annotation(PROVISIONER).is_empty(),
-        }
+            state: ClaimState::default()
+                .and(ClaimState::BIND_COMPLETED, annotation(BIND_COMPLETED) == "yes")
+                .and(ClaimState::BOUND_BY_CONTROLLER, annotation(BOUND_BY_CONTROLLER) == "yes")
+                .and(ClaimState::PROVISIONER_SET, !annotation(PROVISIONER).is_empty()),
+        };
+        claim.set_phase(match text_at(json, &["status", "phase"]) {
+            "Bound" => ClaimPhase::Bound,
+            "Lost" => ClaimPhase::Lost,
+            _ => ClaimPhase::Pending,
+        });
+        claim
     }
 
     fn keep_spec(&mut self, old: &Claim) {
@@ -185,7 +188,7 @@ impl Wire for Claim {
     }
 
     fn keep_status(&mut self, old: &Claim) {
-        self.phase = old.phase;
+        self.set_phase(old.phase());
     }
 }
 
@@ -243,10 +246,10 @@ impl Wire for Volume {
     fn to_json(&self, store: &Store) -> Value {
         let shape = store.claim_spec(self.spec);
         let mut json = head::<Volume>(store, &self.meta);
-        if self.provisioned {
+        if self.has(VolumeState::PROVISIONED) {
             set_annotation(&mut json, PROVISIONED_BY, provisioner(store, shape.class_word()));
         }
-        if self.bound_by_controller {
+        if self.has(VolumeState::BOUND_BY_CONTROLLER) {
             set_annotation(&mut json, BOUND_BY_CONTROLLER, "yes");
         }
         let mut spec = if shape.json.get("capacity").is_some() {
@@ -254,7 +257,7 @@ impl Wire for Volume {
         } else {
             self.provisioned_spec(store, shape)
         };
-        spec["persistentVolumeReclaimPolicy"] = reclaim_text(self.reclaim).into();
+        spec["persistentVolumeReclaimPolicy"] = reclaim_text(self.reclaim()).into();
         if self.claim.is_set() {
             let uid = (!self.claim.uid.is_none()).then(|| store.uid_text(self.claim.uid));
             spec["claimRef"] = without_nulls(json!({
@@ -265,7 +268,7 @@ impl Wire for Volume {
                 "uid": uid,
             }));
         }
-        let phase = VOLUME_PHASES.iter().find(|(phase, _)| *phase == self.phase).map(|(_, text)| *text);
+        let phase = VOLUME_PHASES.iter().find(|(phase, _)| *phase == self.phase()).map(|(_, text)| *text);
         json["spec"] = spec;
         json["status"] = json!({"phase": phase});
         json
@@ -281,20 +284,19 @@ impl Wire for Volume {
         let spec = json.get("spec").cloned().unwrap_or_else(|| json!({}));
         let zone = zone_of(&spec).unwrap_or_default().to_owned();
         let phase = text_at(json, &["status", "phase"]);
-        Volume {
+        let mut volume = Volume {
             meta,
             claim: claim_ref(store, &spec),
             zone: store.names.word(&zone),
             disk: disk_of(store, &spec),
-            phase: VOLUME_PHASES
-                .iter()
-                .find(|(_, text)| *text == phase)
-                .map_or(VolumePhase::Pending, |(p, _)| *p),
-            reclaim: reclaim_of(text(&spec, "persistentVolumeReclaimPolicy")),
-            provisioned: !annotation(PROVISIONED_BY).is_empty(),
-            bound_by_controller: annotation(BOUND_BY_CONTROLLER) == "yes",
+            state: VolumeState::new(reclaim_of(text(&spec, "persistentVolumeReclaimPolicy")))
+                .and(VolumeState::PROVISIONED, !annotation(PROVISIONED_BY).is_empty())
+                .and(VolumeState::BOUND_BY_CONTROLLER, annotation(BOUND_BY_CONTROLLER) == "yes"),
             spec: intern_volume_shape(store, spec),
-        }
+        };
+        let known = VOLUME_PHASES.iter().find(|(_, text)| *text == phase);
+        volume.set_phase(known.map_or(VolumePhase::Pending, |(phase, _)| *phase));
+        volume
     }
 
     fn keep_spec(&mut self, old: &Volume) {
@@ -302,7 +304,7 @@ impl Wire for Volume {
     }
 
     fn keep_status(&mut self, old: &Volume) {
-        self.phase = old.phase;
+        self.set_phase(old.phase());
         self.disk = old.disk;
     }
 }

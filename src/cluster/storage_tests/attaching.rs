@@ -136,7 +136,7 @@ fn a_busy_disk_is_refused_elsewhere_until_the_machine_lets_go() {
     assert_eq!(rig.csi.node_of_disk(disk), Some(a));
     rig.world.machine_stopped(a);
     rig.run_until(400_000, |rig| rig.is_attached(volume, b));
-    assert_eq!(rig.world.store.get(claim).unwrap().phase, ClaimPhase::Bound);
+    assert_eq!(rig.world.store.get(claim).unwrap().phase(), ClaimPhase::Bound);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn stuck_and_slow_calls_go_on_when_the_fault_is_over() {
     let claim = rig.claim("data", "ebs".into());
     rig.world.update(claim, Rule::NONE, |claim| claim.selected_node = node);
     rig.run(100_000);
-    assert_eq!(rig.world.store.get(claim).unwrap().phase, ClaimPhase::Pending);
+    assert_eq!(rig.world.store.get(claim).unwrap().phase(), ClaimPhase::Pending);
     rig.csi.unstick(CloudCall::Provision, &all(), &mut rig.world);
     rig.run(500);
     let volume = rig.volume_of(claim);

@@ -10,18 +10,18 @@ fn from_claim_to_disk_and_back() {
     let pod = rig.pod("web", None, &["data"]);
     rig.run(5_000);
     assert_eq!(
-        rig.world.store.get(claim).unwrap().phase,
+        rig.world.store.get(claim).unwrap().phase(),
         ClaimPhase::Pending,
         "WFFC waits for a node (VOL-3)"
     );
     assert!(rig.world.store.volumes.is_empty());
     rig.world.update(claim, Rule::NONE, |claim| claim.selected_node = node);
-    let took = rig.run_until(1_000, |rig| rig.world.store.get(claim).unwrap().phase == ClaimPhase::Bound);
+    let took = rig.run_until(1_000, |rig| rig.world.store.get(claim).unwrap().phase() == ClaimPhase::Bound);
     assert!((100..200).contains(&took), "{took}");
     let volume = rig.volume_of(claim);
     let made = *rig.world.store.get(volume).unwrap();
     assert_eq!(
-        (made.phase, made.claim.uid),
+        (made.phase(), made.claim.uid),
         (VolumePhase::Bound, rig.world.store.get(claim).unwrap().meta.uid)
     );
     assert_eq!(rig.world.store.names.text(made.zone), "zone-a");
@@ -96,15 +96,15 @@ fn the_smallest_volume_that_fits_is_bound() {
     rig.run(100);
     rig.world.delete(other, DeleteOptions::default(), Rule::NONE).unwrap();
     rig.run(500);
-    let released = rig.world.store.volumes.iter().filter(|(_, v)| v.phase == VolumePhase::Released).count();
+    let released = rig.world.store.volumes.iter().filter(|(_, v)| v.phase() == VolumePhase::Released).count();
     assert_eq!(released, 1, "Retain: it stays, Released (VOL-10)");
     let third = rig.claim("third", "".into());
     rig.run(100);
-    assert_eq!(rig.world.store.get(third).unwrap().phase, ClaimPhase::Bound);
+    assert_eq!(rig.world.store.get(third).unwrap().phase(), ClaimPhase::Bound);
     let fourth = rig.claim("fourth", "".into());
     rig.run(20_000);
     assert_eq!(
-        rig.world.store.get(fourth).unwrap().phase,
+        rig.world.store.get(fourth).unwrap().phase(),
         ClaimPhase::Pending,
         "never a Released one (INV-35)"
     );
@@ -113,7 +113,7 @@ fn the_smallest_volume_that_fits_is_bound() {
         "no persistent volumes available for this claim and no storage class is set"
     );
     let free = rig.volume("more", json!({}));
-    let took = rig.run_until(16_000, |rig| rig.world.store.get(fourth).unwrap().phase == ClaimPhase::Bound);
+    let took = rig.run_until(16_000, |rig| rig.world.store.get(fourth).unwrap().phase() == ClaimPhase::Bound);
     assert!(took <= 15_200, "the resync finds it (VOL-1): {took}");
     assert_eq!(rig.volume_of(fourth), free);
 }
@@ -129,7 +129,7 @@ fn a_claim_gets_the_default_class_that_appears_later() {
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "ebs.csi.aws.com",
         "metadata": {"name": "std", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
     }));
-    let took = rig.run_until(16_000, |rig| rig.world.store.get(claim).unwrap().phase == ClaimPhase::Bound);
+    let took = rig.run_until(16_000, |rig| rig.world.store.get(claim).unwrap().phase() == ClaimPhase::Bound);
     assert!(took <= 15_500, "{took}");
     let spec = rig.world.store.claim_spec(rig.world.store.get(claim).unwrap().spec).clone();
     assert_eq!(rig.world.store.names.text(spec.class_word()), "std");
@@ -141,15 +141,15 @@ fn volumes_named_and_reserved() {
     let mut rig = Rig::recorded();
     let reserved = rig.volume("kept", json!({"claimRef": {"name": "mine", "namespace": "default"}}));
     rig.run(100);
-    assert_eq!(rig.world.store.get(reserved).unwrap().phase, VolumePhase::Available);
+    assert_eq!(rig.world.store.get(reserved).unwrap().phase(), VolumePhase::Available);
     let other = rig.claim("other", "".into());
     rig.run(100);
-    assert_eq!(rig.world.store.get(other).unwrap().phase, ClaimPhase::Pending);
+    assert_eq!(rig.world.store.get(other).unwrap().phase(), ClaimPhase::Pending);
     let mine = rig.claim("mine", "".into());
     rig.run(100);
     let volume = *rig.world.store.get(reserved).unwrap();
-    assert_eq!((rig.volume_of(mine), volume.phase), (reserved, VolumePhase::Bound));
-    assert!(!volume.bound_by_controller, "reserved by the user (VOL-6)");
+    assert_eq!((rig.volume_of(mine), volume.phase()), (reserved, VolumePhase::Bound));
+    assert!(!volume.has(VolumeState::BOUND_BY_CONTROLLER), "reserved by the user (VOL-6)");
     let named = |rig: &mut Rig, name: &str, volume: &str, size: &str| {
         rig.create(json!({
             "apiVersion": "v1", "kind": "PersistentVolumeClaim",
@@ -167,7 +167,7 @@ fn volumes_named_and_reserved() {
     assert_eq!(rig.told("FailedBinding"), 2, "{:?}", rig.reasons());
     rig.world.delete(other, DeleteOptions::default(), Rule::NONE).unwrap();
     let soon = rig.volume("soon", json!({}));
-    rig.run_until(16_000, |rig| rig.world.store.get(early).unwrap().phase == ClaimPhase::Bound);
+    rig.run_until(16_000, |rig| rig.world.store.get(early).unwrap().phase() == ClaimPhase::Bound);
     assert_eq!(rig.volume_of(early), soon);
     rig.volume("small", json!({"storageClassName": "other"}));
     named(&mut rig, "greedy", "small", "1Gi");
@@ -190,7 +190,7 @@ fn a_claim_whose_volume_is_gone_is_lost() {
     rig.world.update(volume, Rule::NONE, |volume| volume.meta.finalizers = Finalizers::NONE);
     rig.run(100);
     assert!(rig.world.store.get(volume).is_none());
-    assert_eq!(rig.world.store.get(claim).unwrap().phase, ClaimPhase::Lost);
+    assert_eq!(rig.world.store.get(claim).unwrap().phase(), ClaimPhase::Lost);
     assert_eq!(rig.told("ClaimLost"), 1);
 }
 
@@ -211,7 +211,7 @@ fn a_deleted_claim_waits_for_its_pod_and_its_disk_for_the_detach() {
     let took = rig.run_until(100, |rig| rig.world.store.get(claim).is_none());
     assert!(took < 20, "{took}");
     rig.run(1_000);
-    assert_eq!(rig.world.store.get(volume).unwrap().phase, VolumePhase::Released);
+    assert_eq!(rig.world.store.get(volume).unwrap().phase(), VolumePhase::Released);
     assert!(rig.csi.cloud.disk(disk).is_some(), "still attached (VOL-16)");
     rig.in_use(node, &[]);
     rig.run(2_000);
@@ -237,5 +237,5 @@ fn a_full_zone_sends_the_claim_back_to_the_scheduler() {
     rig.csi.cloud.set_zone_full(zone, false);
     rig.world.update(claim, Rule::NONE, |claim| claim.selected_node = node);
     rig.run(500);
-    assert_eq!(rig.world.store.get(claim).unwrap().phase, ClaimPhase::Bound);
+    assert_eq!(rig.world.store.get(claim).unwrap().phase(), ClaimPhase::Bound);
 }

@@ -113,7 +113,7 @@ impl Rig {
         let claim = self.claim(name, "ebs".into());
         self.world.update(claim, Rule::NONE, |claim| claim.selected_node = node);
         self.run(500);
-        assert_eq!(self.world.store.get(claim).unwrap().phase, ClaimPhase::Bound);
+        assert_eq!(self.world.store.get(claim).unwrap().phase(), ClaimPhase::Bound);
         claim
     }
 

@@ -80,7 +80,7 @@ fn is_terminated(pod: &Pod) -> bool {
 /// `Err`: the claim is not bound yet.
 fn volume_of(view: View<'_>, pod: &Pod, claim: Name) -> Result<Option<Id<Volume>>, ()> {
     let claim = view.find::<Claim>(pod.meta.namespace, claim).map(|(_, claim)| claim);
-    let claim = claim.filter(|claim| claim.phase == ClaimPhase::Bound).ok_or(())?;
+    let claim = claim.filter(|claim| claim.phase() == ClaimPhase::Bound).ok_or(())?;
     let volume = view.get(claim.volume).filter(|volume| volume.claim.uid == claim.meta.uid).ok_or(())?;
     mark!("VOL-26" if volume.disk == 0);
     Ok((volume.disk != 0).then_some(claim.volume))
@@ -174,7 +174,7 @@ impl AttachDetach {
     /// Pods that came to a node before their claim was bound are looked at again.
     fn claim_changed(&mut self, change: &Change, users: &ClaimUsers, world: &mut World) {
         let (old, new) = world.store.before_and_after::<Claim>(change);
-        let bound = |claim: Option<&Claim>| claim.is_some_and(|claim| claim.phase == ClaimPhase::Bound);
+        let bound = |claim: Option<&Claim>| claim.is_some_and(|claim| claim.phase() == ClaimPhase::Bound);
         let Some(claim) = new.filter(|_| !bound(old) && bound(new)) else { return };
         let view = world.view(Process::ControllerManager);
         for pod in users.of_claim(view, claim) {

@@ -87,7 +87,7 @@ fn what_cannot_be_computed_allows_nothing() {
     bench.world.remove(object.id::<ReplicaSet>(), Rule::NONE);
     let (id, pod) = bench.pods()[0];
     assert_eq!(bench.world.store.controller_of(pod.meta.owners).unwrap().uid, set);
-    bench.world.update(id, Rule::NONE, |pod| pod.restarts = 1);
+    bench.world.update(id, Rule::NONE, |pod| pod.restarts = crate::kernel::U24::of(1));
     bench.run(50);
     let status = status(&bench, web);
     assert_eq!((status.allowed, status.healthy, status.reason), (0, 2, "SyncFailed"));
@@ -188,7 +188,7 @@ fn two_budgets_over_a_pod() {
     );
     bench.world.rest_delete(first, Default::default()).unwrap();
     let (id, _) = bench.pods()[0];
-    bench.world.update(id, Rule::NONE, |pod| pod.restarts = 1);
+    bench.world.update(id, Rule::NONE, |pod| pod.restarts = crate::kernel::U24::of(1));
     bench.run(100);
     assert_eq!(numbers(&bench, second), (2, 2, 0, 2));
 }

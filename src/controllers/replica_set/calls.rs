@@ -186,7 +186,7 @@ impl Caller<'_> {
             ip: Ip::NONE,
             ready_since: Seconds::NEVER,
             started: Seconds::NEVER,
-            restarts: 0,
+            restarts: Default::default(),
             containers: Containers::Unreported,
             statuses: Default::default(),
             phase: Phase::Pending,

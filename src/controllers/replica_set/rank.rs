@@ -112,6 +112,7 @@ mod tests {
     use super::*;
     use crate::api::names::Uid;
     use crate::api::objects::*;
+    use crate::kernel::U24;
     use proptest::prelude::*;
 
     const NOW: Time = Time::from_secs(10_000);
@@ -121,13 +122,13 @@ mod tests {
         flags.set(PodFlags::READY, true);
         Pod {
             meta: Meta { created: Seconds(1000), ..Meta::default() },
-            spec: PodSpecId(0),
+            spec: PodSpecId::default(),
             node: Id::from_index(1),
             nominated: Id::NONE,
             ip: Ip::NONE,
             ready_since: Seconds(1000),
             started: Seconds(1000),
-            restarts: 0,
+            restarts: U24::of(0),
             containers: Containers::Running,
             statuses: Default::default(),
             phase: Phase::Running,
@@ -167,11 +168,11 @@ mod tests {
             (
                 "ready later",
                 same(change(|p| p.ready_since = Seconds(9_999))),
-                same(change(|p| p.restarts = 7)),
+                same(change(|p| p.restarts = U24::of(7))),
             ),
             (
                 "restarted",
-                same(change(|p| p.restarts = 1)),
+                same(change(|p| p.restarts = U24::of(1))),
                 same(change(|p| p.meta.created = Seconds(9_999))),
             ),
             ("younger", same(change(|p| p.meta.created = Seconds(9_999))), same(pod())),
@@ -247,7 +248,7 @@ mod tests {
                 pod.phase = if *phase == 0 { Phase::Pending } else { Phase::Running };
                 pod.flags.set(PodFlags::READY, *ready);
                 pod.ready_since = Seconds(*since);
-                pod.restarts = *restarts;
+                pod.restarts = U24::of(*restarts);
                 candidate(n, pod, *cost, 1)
             }).collect();
             let gone = choose(candidates.clone(), count, NOW);

@@ -16,7 +16,7 @@ use crate::api::store::{POD_INDEX_LABEL, POD_NAME_LABEL, REVISION_LABEL};
 use crate::api::text::label_value_errors;
 use crate::controllers::plan::Plan;
 use crate::event::Process;
-use crate::kernel::Id;
+use crate::kernel::{Id, U24};
 use crate::rule::{Rule, mark};
 use crate::world::{DeleteOptions, Request, World};
 
@@ -411,7 +411,7 @@ pub(super) fn new_pod(meta: Meta, spec: PodSpecId, flags: PodFlags) -> Pod {
         ip: Ip::NONE,
         ready_since: Seconds::NEVER,
         started: Seconds::NEVER,
-        restarts: 0,
+        restarts: U24::default(),
         containers: Containers::Unreported,
         statuses: Default::default(),
         phase: Phase::Pending,

@@ -169,7 +169,7 @@ fn t_sts_094_a_pod_that_changes_wakes_its_owner() {
     bench.woken.clear();
     // Anything will do, also what is no news to the set.
     let pod = bench.pod("web-1");
-    bench.world.update(pod, Rule::NONE, |pod| pod.restarts += 1);
+    bench.world.update(pod, Rule::NONE, |pod| pod.restarts = crate::kernel::U24::of(pod.restarts.get() + 1));
     assert_eq!(woken(&mut bench), [id.as_u32()]);
 }
 

@@ -56,11 +56,11 @@ pub(super) enum Loss {
 
 /// True if looking at the claim would change nothing, seen at a glance.
 pub(super) fn is_settled(view: View<'_>, claim: &Claim) -> bool {
-    claim.bind_completed
-        && claim.phase == ClaimPhase::Bound
+    claim.has(ClaimState::BIND_COMPLETED)
+        && claim.phase() == ClaimPhase::Bound
         && view
             .get(claim.volume)
-            .is_some_and(|volume| volume.claim.uid == claim.meta.uid && volume.phase == VolumePhase::Bound)
+            .is_some_and(|volume| volume.claim.uid == claim.meta.uid && volume.phase() == VolumePhase::Bound)
 }
 
 /// The first write from `from` on that this binding still needs.
@@ -69,9 +69,9 @@ fn next_step(from: BindStep, volume_id: Id<Volume>, volume: &Volume, claim: &Cla
     let order = [Reserve, VolumePhase, ClaimVolume, ClaimPhase];
     order.into_iter().skip_while(|step| *step != from).find(|step| match step {
         Reserve => volume.claim.uid != claim.meta.uid,
-        VolumePhase => volume.phase != crate::api::objects::VolumePhase::Bound,
-        ClaimVolume => claim.volume != volume_id || !claim.bind_completed,
-        ClaimPhase => claim.phase != crate::api::objects::ClaimPhase::Bound,
+        VolumePhase => volume.phase() != crate::api::objects::VolumePhase::Bound,
+        ClaimVolume => claim.volume != volume_id || !claim.has(ClaimState::BIND_COMPLETED),
+        ClaimPhase => claim.phase() != crate::api::objects::ClaimPhase::Bound,
     })
 }
 
@@ -83,7 +83,7 @@ impl VolumeBinder {
         if !self.claims.is_fresh(id, claim.meta.revision) {
             return None;
         }
-        if claim.bind_completed {
+        if claim.has(ClaimState::BIND_COMPLETED) {
             self.sync_bound(id, &claim, world)
         } else if asks_by_name(view, &claim) {
             self.sync_named(id, &claim, world)
@@ -111,7 +111,7 @@ impl VolumeBinder {
     /// A claim that was bound once (syncBoundClaim, VOL-8).
     fn sync_bound(&self, id: Id<Claim>, claim: &Claim, world: &World) -> Option<Job> {
         let lost =
-            |loss| (claim.phase != ClaimPhase::Lost).then_some(Job::Lost(id, claim.meta.revision, loss));
+            |loss| (claim.phase() != ClaimPhase::Lost).then_some(Job::Lost(id, claim.meta.revision, loss));
         match world.view(Process::ControllerManager).get(claim.volume) {
             None => lost(Loss::Gone),
             Some(volume) if !volume.claim.is_set() || volume.claim.uid == claim.meta.uid => {
@@ -195,7 +195,7 @@ impl VolumeBinder {
             }
             Job::Lost(id, base, loss) => {
                 world.store.get(id).filter(|claim| claim.meta.revision == base)?;
-                let revision = world.update(id, Rule::vol(8), |claim| claim.phase = ClaimPhase::Lost)?;
+                let revision = world.update(id, Rule::vol(8), |claim| claim.set_phase(ClaimPhase::Lost))?;
                 self.claims.written.insert(id, revision);
                 let (reason, message) = match loss {
                     Loss::Gone => (
@@ -223,18 +223,24 @@ impl VolumeBinder {
         let revision = match bind.step {
             BindStep::Reserve => world.update(bind.volume, rule, |volume| {
                 // A volume that the user reserved by name keeps the sign of it: no annotation (VOL-6).
-                volume.bound_by_controller |= !volume.claim.is_set();
+                if !volume.claim.is_set() {
+                    volume.annotate(VolumeState::BOUND_BY_CONTROLLER);
+                }
                 volume.claim = ClaimRef { name, namespace, uid };
             }),
             BindStep::VolumePhase => {
-                world.update(bind.volume, rule, |volume| volume.phase = VolumePhase::Bound)
+                world.update(bind.volume, rule, |volume| volume.set_phase(VolumePhase::Bound))
             }
             BindStep::ClaimVolume => world.update(bind.claim, rule, |claim| {
-                claim.bound_by_controller |= claim.volume.is_none();
+                if claim.volume.is_none() {
+                    claim.annotate(ClaimState::BOUND_BY_CONTROLLER);
+                }
                 claim.volume = bind.volume;
-                claim.bind_completed = true;
+                claim.annotate(ClaimState::BIND_COMPLETED);
             }),
-            BindStep::ClaimPhase => world.update(bind.claim, rule, |claim| claim.phase = ClaimPhase::Bound),
+            BindStep::ClaimPhase => {
+                world.update(bind.claim, rule, |claim| claim.set_phase(ClaimPhase::Bound))
+            }
         }?;
         match bind.step {
             BindStep::Reserve | BindStep::VolumePhase => {
@@ -289,7 +295,7 @@ fn provision(id: Id<Claim>, claim: &Claim, world: &mut World) {
         world.emit(id, true, "ProvisioningFailed", |world| {
             format!("no volume plugin matched name: {}", world.store.names.text(provisioner))
         });
-    } else if claim.provisioner_set {
+    } else if claim.has(ClaimState::PROVISIONER_SET) {
         emit_external(id, provisioner, world);
     } else {
         let delay = world.api_delay(Actor::VolumeController);
@@ -310,14 +316,15 @@ fn emit_external(id: Id<Claim>, provisioner: Sym, world: &mut World) {
 
 /// The annotation that hands a claim over commits.
 pub(super) fn hand_over(id: Id<Claim>, uid: Uid, world: &mut World) {
-    let Some(claim) = world.store.claims.get_uid(id, uid).copied().filter(|claim| !claim.provisioner_set)
+    let Some(claim) =
+        world.store.claims.get_uid(id, uid).copied().filter(|claim| !claim.has(ClaimState::PROVISIONER_SET))
     else {
         return;
     };
     let view = world.view(Process::ControllerManager);
     let provisioner =
         view.class(view.store.claim_spec(claim.spec).class_word()).map(|class| class.provisioner);
-    world.update_uid(id, uid, Rule::vol(11), |claim| claim.provisioner_set = true);
+    world.update_uid(id, uid, Rule::vol(11), |claim| claim.annotate(ClaimState::PROVISIONER_SET));
     if let Some(provisioner) = provisioner {
         emit_external(id, provisioner, world);
     }

@@ -28,16 +28,16 @@ fn rank(view: View<'_>, id: Id<Volume>, volume: &Volume) -> (Sym, Rank) {
 }
 
 fn is_free(volume: &Volume) -> bool {
-    !volume.claim.is_set() && volume.phase == VolumePhase::Available && !volume.meta.is_terminating()
+    !volume.claim.is_set() && volume.phase() == VolumePhase::Available && !volume.meta.is_terminating()
 }
 
 fn is_reserved(view: View<'_>, id: Id<Volume>, volume: &Volume) -> bool {
     let bound = || {
         view.find::<Claim>(volume.claim.namespace, volume.claim.name).is_some_and(|(_, claim)| {
-            claim.volume == id && claim.bind_completed && claim.meta.uid == volume.claim.uid
+            claim.volume == id && claim.has(ClaimState::BIND_COMPLETED) && claim.meta.uid == volume.claim.uid
         })
     };
-    volume.claim.is_set() && volume.phase != VolumePhase::Released && !bound()
+    volume.claim.is_set() && volume.phase() != VolumePhase::Released && !bound()
 }
 
 /// True if the volume's claimRef means this claim (IsVolumeBoundToClaim).

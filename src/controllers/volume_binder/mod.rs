@@ -167,7 +167,7 @@ impl VolumeBinder {
         let view = world.view(Process::ControllerManager);
         let (old, new) = world.store.before_and_after::<Claim>(change);
         let class = |claim: &Claim| view.store.claim_spec(claim.spec).class_word();
-        if let Some(old) = old.filter(|claim| !claim.bind_completed)
+        if let Some(old) = old.filter(|claim| !claim.has(ClaimState::BIND_COMPLETED))
             && let Some(pending) = self.pending.get_mut(&class(old))
         {
             pending.remove(&id);
@@ -187,7 +187,7 @@ impl VolumeBinder {
             }
             return None;
         };
-        if !new.bind_completed {
+        if !new.has(ClaimState::BIND_COMPLETED) {
             self.pending.entry(class(new)).or_default().insert(id);
             if asks_by_name(view, new) {
                 self.by_name.insert(id);
@@ -225,7 +225,7 @@ impl VolumeBinder {
         let view = world.view(Process::ControllerManager);
         let class = view.store.claim_spec(volume.spec).class_word();
         let delayed = view.class(class).is_some_and(|c| c.binding == BindingMode::WaitForFirstConsumer);
-        let free = volume.phase == VolumePhase::Available && !volume.claim.is_set() && !delayed;
+        let free = volume.phase() == VolumePhase::Available && !volume.claim.is_set() && !delayed;
         let mut found = false;
         if free && self.pending.get(&class).is_some_and(|claims| !claims.is_empty()) {
             found |= self.resync.classes.insert(class);
@@ -242,7 +242,7 @@ impl VolumeBinder {
         }
         if volume.claim.is_set() && volume.claim.uid.is_none() {
             let claim = view.find::<Claim>(volume.claim.namespace, volume.claim.name);
-            if let Some((claim, _)) = claim.filter(|(_, claim)| !claim.bind_completed) {
+            if let Some((claim, _)) = claim.filter(|(_, claim)| !claim.has(ClaimState::BIND_COMPLETED)) {
                 self.resync.claims.insert(claim);
                 found = true;
             }
@@ -341,7 +341,7 @@ impl VolumeBinder {
         }
         let mut unsettled_claims = Vec::new();
         for (id, claim) in view.iter::<Claim>() {
-            if !claim.bind_completed {
+            if !claim.has(ClaimState::BIND_COMPLETED) {
                 let class = view.store.claim_spec(claim.spec).class_word();
                 self.pending.entry(class).or_default().insert(id);
                 if asks_by_name(view, claim) {

@@ -25,7 +25,7 @@ enum Write {
 
 /// True if looking at the volume would change nothing, seen at a glance.
 pub(super) fn is_settled(view: View<'_>, id: Id<Volume>, volume: &Volume) -> bool {
-    volume.phase == VolumePhase::Bound
+    volume.phase() == VolumePhase::Bound
         && view
             .find::<Claim>(volume.claim.namespace, volume.claim.name)
             .is_some_and(|(_, claim)| claim.meta.uid == volume.claim.uid && claim.volume == id)
@@ -40,7 +40,7 @@ impl VolumeBinder {
             return None;
         }
         let job = |write| Some(Job { volume: id, base: volume.meta.revision, write });
-        let phase = |phase| if volume.phase == phase { None } else { job(Write::Phase(phase)) };
+        let phase = |phase| if volume.phase() == phase { None } else { job(Write::Phase(phase)) };
         if !volume.claim.is_set() || volume.claim.uid.is_none() {
             return phase(VolumePhase::Available);
         }
@@ -51,7 +51,7 @@ impl VolumeBinder {
             let live = world.store.claims.find(reference.namespace, reference.name);
             live.filter(|(_, claim)| claim.meta.uid == reference.uid)
         });
-        let released = matches!(volume.phase, VolumePhase::Released | VolumePhase::Failed);
+        let released = matches!(volume.phase(), VolumePhase::Released | VolumePhase::Failed);
         let Some((claim_id, claim)) = claim else {
             mark!("VOL-10");
             return if released { None } else { phase(VolumePhase::Released) };
@@ -63,7 +63,7 @@ impl VolumeBinder {
             None
         } else if claim.volume == id {
             phase(VolumePhase::Bound)
-        } else if volume.provisioned && volume.reclaim == Reclaim::Delete {
+        } else if volume.has(VolumeState::PROVISIONED) && volume.reclaim() == Reclaim::Delete {
             if released { None } else { phase(VolumePhase::Released) }
         } else {
             job(Write::Unbind)
@@ -102,10 +102,10 @@ impl VolumeBinder {
             _ => (Rule::vol(9), job.write),
         };
         let written = world.update(job.volume, rule, |volume| match write {
-            Write::Phase(phase) => volume.phase = phase,
-            Write::Unbind if volume.bound_by_controller => {
+            Write::Phase(phase) => volume.set_phase(phase),
+            Write::Unbind if volume.has(VolumeState::BOUND_BY_CONTROLLER) => {
                 volume.claim = ClaimRef { namespace: Sym::EMPTY, ..ClaimRef::default() };
-                volume.bound_by_controller = false;
+                volume.strip(VolumeState::BOUND_BY_CONTROLLER);
             }
             Write::Unbind => volume.claim.uid = Uid::NONE,
         });

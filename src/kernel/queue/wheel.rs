@@ -16,7 +16,7 @@ const SLOTS: usize = 1 << DIGIT;
 const LEVELS: usize = u64::BITS.div_ceil(DIGIT) as usize;
 /// A drained slot keeps a buffer for up to this many entries; a larger one is freed, lest a burst of events
 /// leave buffers of its size on every level for ever.
-pub(super) const KEPT_CAPACITY: usize = 256;
+pub(super) const KEPT_CAPACITY: usize = 64;
 
 /// An event in the queue.
 #[derive(Clone, Copy, Debug)]

@@ -82,7 +82,7 @@ fn a_hang_costs_readiness_and_then_the_process() {
     assert!((31_000..=36_000).contains(&unready), "{unready}");
     assert!((42..=53).contains(&restarted), "{restarted}");
     let object = lab.object(pod).unwrap();
-    assert_eq!((object.meta.uid, object.restarts, object.is_ready()), (uid, 1, true));
+    assert_eq!((object.meta.uid, object.restarts.get(), object.is_ready()), (uid, 1, true));
     let status = lab.statuses(pod)[0];
     assert_eq!((status.last.code, status.last.why), (0, EndReason::ByCode));
     assert_eq!(lab.said("Killing")[0].1, "Container main failed liveness probe, will be restarted");

@@ -128,7 +128,7 @@ fn claims_that_reject_all_nodes() {
     bench
         .cluster
         .world
-        .update(id, Rule::NONE, |claim: &mut Claim| claim.phase = crate::api::objects::ClaimPhase::Lost);
+        .update(id, Rule::NONE, |claim: &mut Claim| claim.set_phase(crate::api::objects::ClaimPhase::Lost));
     bench.run(50);
     let message = bench.message("a");
     assert!(
