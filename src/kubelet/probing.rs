@@ -65,6 +65,14 @@ impl Kubelets {
         self.probe_of(slot, index, world, |c| c.liveness)
     }
 
+    /// One of its containers has a startup or a liveness probe.
+    pub(super) fn has_early_probes(&self, slot: u32, world: &World) -> bool {
+        let early = |index| {
+            self.startup_of(slot, index, world).is_some() || self.liveness_of(slot, index, world).is_some()
+        };
+        (0..self.workers.runs(slot).len()).any(early)
+    }
+
     pub(super) fn has_readiness_probe(&self, slot: u32, index: usize, world: &World) -> bool {
         self.readiness_of(slot, index, world).is_some()
     }
@@ -77,7 +85,7 @@ impl Kubelets {
 
     /// The ticks of a startup or liveness probe: those of a worker that began before the containers ran (POD-29).
     fn early_ticks(&self, slot: u32, probe: Probe) -> Ticks {
-        Ticks::of(probe, self.workers[slot].since)
+        Ticks::of(probe, self.workers.since(slot))
     }
 
     /// From when on the container answers: its startup and liveness probes, its readiness probe.

@@ -41,7 +41,7 @@ impl Kubelets {
             }
             let grace = super::stop::grace(world.store.pod_spec(self.workers[slot].spec).grace);
             self.stop_pod(slot, grace.min(period), world);
-            off = off.max(self.workers[slot].since);
+            off = off.max(self.workers.stopped_at(slot).unwrap_or(now));
         }
         let epoch = self.machines[node.index()].epoch;
         let wait = (off - now).min(period) + POWER_OFF;
@@ -125,7 +125,9 @@ impl Kubelets {
         };
         let (early, ready) = self.probe_periods(slot, index, world);
         let (since, probed_from): (Time, Time) = (at(early, part(0)), at(ready, part(1)));
-        self.workers[slot].since = since;
+        if early > 0 {
+            self.workers.set_since(slot, since);
+        }
         self.workers.run_mut(slot, index).set_probed_from(probed_from);
     }
 

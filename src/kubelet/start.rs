@@ -103,7 +103,9 @@ impl Kubelets {
 
     /// The volumes are there: the sandbox is next, unless there is one already.
     pub(super) fn bring_up(&mut self, slot: u32, world: &mut World) {
-        self.workers[slot].since = world.now();
+        if self.has_early_probes(slot, world) {
+            self.workers.set_since(slot, world.now());
+        }
         if !self.workers[slot].is(Flags::NO_SANDBOX) {
             self.sandboxed(slot, world);
             return;

@@ -78,7 +78,7 @@ impl Kubelets {
         let now = world.now();
         if self.workers[slot].stage == Stage::Stopping {
             let until = now + limit.max(self.least(world));
-            mark!("POD-34" if until < self.workers[slot].since);
+            mark!("POD-34" if self.workers.stopped_at(slot).is_some_and(|before| until < before));
             for run in
                 self.workers.runs_mut(slot).iter_mut().filter(|run| run.is(Run::RUNS) && run.ended() > until)
             {
@@ -90,10 +90,8 @@ impl Kubelets {
             self.tell_killing(slot, world);
             self.plan_stop(slot, limit, world);
         }
-        let runs = self.workers.runs(slot).iter().filter(|run| run.is(Run::RUNS));
-        let until = runs.map(|run| run.ended()).max().unwrap_or(now);
+        let until = self.workers.stopped_at(slot).unwrap_or(now);
         self.enter(slot, Stage::Stopping, world);
-        self.workers[slot].since = until;
         self.later(slot, until - now, What::Stopped, world);
     }
 

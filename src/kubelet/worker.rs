@@ -344,8 +344,6 @@ impl Run {
 /// One worker.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Worker {
-    /// When the containers will have stopped, while stopping; when it began to look after its containers before.
-    pub(super) since: Time,
     pub(super) pod: Id<Pod>,
     pub(super) uid: Uid,
     pub(super) node: Id<Node>,
@@ -394,6 +392,8 @@ pub(super) struct Workers {
     many: FxHashMap<u32, Box<[Run]>>,
     /// Why the pods of workers fail for good whose kubelet decided so.
     failing: FxHashMap<u32, PodReason>,
+    /// When workers with startup or liveness probes began to look after their containers.
+    since: FxHashMap<u32, Time>,
 }
 
 impl Workers {
@@ -533,7 +533,22 @@ impl Workers {
         self.several.remove(&slot);
         self.many.remove(&slot);
         self.failing.remove(&slot);
+        self.since.remove(&slot);
         self.free.push(slot);
+    }
+
+    /// When a worker with startup or liveness probes began to look after its containers: what their ticks count from.
+    pub(super) fn since(&self, slot: u32) -> Time {
+        self.since.get(&slot).copied().unwrap_or(Time::ZERO)
+    }
+
+    pub(super) fn set_since(&mut self, slot: u32, time: Time) {
+        self.since.insert(slot, time);
+    }
+
+    /// When the containers that run will all have stopped, while they are being stopped; None: none runs.
+    pub(super) fn stopped_at(&self, slot: u32) -> Option<Time> {
+        self.runs(slot).iter().filter(|run| run.is(Run::RUNS)).map(Run::ended).max()
     }
 
     /// The volumes the worker's pod uses, once they are known; none after they have been released.
@@ -575,7 +590,7 @@ mod tests {
 
     #[test]
     fn a_million_workers_are_cheap() {
-        assert!(size_of::<Worker>() <= 64, "{}", size_of::<Worker>());
+        assert!(size_of::<Worker>() <= 56, "{}", size_of::<Worker>());
     }
 
     #[test]

@@ -64,9 +64,36 @@ impl ClaimUsers {
 #[derive(Clone, Copy, Debug)]
 struct Here {
     claim: ClaimKey,
-    users: u32,
+    /// Whether it has users ([`Here::USED`]), and the number of its attachment ([`Here::DETACHED`]: there is none). There
+    /// is one of these for each claim of each pod, so that it is one word.
+    state: u32,
+}
+
+impl Here {
+    const USED: u32 = 1 << 31;
+    const DETACHED: u32 = Here::USED - 1;
+
+    fn is_used(self) -> bool {
+        self.state & Here::USED != 0
+    }
+
+    fn set_used(&mut self, used: bool) {
+        self.state = self.state & !Here::USED | if used { Here::USED } else { 0 };
+    }
+
     /// `NONE`: its volume is not attached.
-    attachment: Id<Attachment>,
+    fn attachment(self) -> Id<Attachment> {
+        match self.state & !Here::USED {
+            Here::DETACHED => Id::NONE,
+            number => Id::from_index(number as usize),
+        }
+    }
+
+    fn set_attachment(&mut self, id: Id<Attachment>) {
+        let number = if id.is_none() { Here::DETACHED } else { id.as_u32() };
+        debug_assert!(number <= Here::DETACHED, "there are fewer than two billion attachments");
+        self.state = self.state & Here::USED | number;
+    }
 }
 
 /// The claims that matter on one node.
@@ -76,6 +103,8 @@ pub(super) struct VolumesHere {
     claims: Vec<Here>,
     /// Further attachments of the same claim: one of its name was bound to another volume before.
     further: Vec<(ClaimKey, Id<Attachment>)>,
+    /// Users beyond the first, of claims that pods share.
+    sharers: Vec<(ClaimKey, u32)>,
     /// Claims with users.
     used: usize,
     /// Attachments.
@@ -93,7 +122,7 @@ impl VolumesHere {
     fn entry(&mut self, claim: ClaimKey) -> &mut Here {
         let at = self.find(claim).unwrap_or_else(|at| {
             make_room(&mut self.claims);
-            self.claims.insert(at, Here { claim, users: 0, attachment: Id::NONE });
+            self.claims.insert(at, Here { claim, state: Here::DETACHED });
             at
         });
         &mut self.claims[at]
@@ -101,8 +130,8 @@ impl VolumesHere {
 
     fn drop_if_idle(&mut self, claim: ClaimKey) {
         if let Ok(at) = self.find(claim)
-            && self.claims[at].users == 0
-            && self.claims[at].attachment.is_none()
+            && !self.claims[at].is_used()
+            && self.claims[at].attachment().is_none()
         {
             self.claims.remove(at);
         }
@@ -110,25 +139,32 @@ impl VolumesHere {
 
     /// How many attachments the claim has.
     fn attachments(&self, claim: ClaimKey) -> usize {
-        let first = self.find(claim).is_ok_and(|at| !self.claims[at].attachment.is_none());
+        let first = self.find(claim).is_ok_and(|at| !self.claims[at].attachment().is_none());
         usize::from(first) + self.further.iter().filter(|further| further.0 == claim).count()
     }
 
     /// One more user of a claim, or one less.
     pub(super) fn change_users(&mut self, claim: ClaimKey, on: bool) {
-        let users = &mut self.entry(claim).users;
-        let before = *users;
-        *users = if on { before + 1 } else { before.saturating_sub(1) };
-        match (before, on) {
-            (0, true) => {
+        let was_used = self.entry(claim).is_used();
+        let sharers = self.sharers.iter().position(|sharers| sharers.0 == claim);
+        match (was_used, on, sharers) {
+            (false, true, _) => {
+                self.entry(claim).set_used(true);
                 self.used += 1;
                 self.overlap += self.attachments(claim);
             }
-            (1, false) => {
+            (true, true, Some(at)) => self.sharers[at].1 += 1,
+            (true, true, None) => self.sharers.push((claim, 1)),
+            (true, false, Some(at)) if self.sharers[at].1 > 1 => self.sharers[at].1 -= 1,
+            (true, false, Some(at)) => {
+                self.sharers.swap_remove(at);
+            }
+            (true, false, None) => {
+                self.entry(claim).set_used(false);
                 self.used -= 1;
                 self.overlap -= self.attachments(claim);
             }
-            _ => {}
+            (false, false, _) => {}
         }
         self.drop_if_idle(claim);
     }
@@ -136,13 +172,13 @@ impl VolumesHere {
     /// A VolumeAttachment of this claim's volume has come.
     pub(super) fn attach(&mut self, claim: ClaimKey, id: Id<Attachment>) {
         let here = self.entry(claim);
-        if here.attachment == id || self.further.contains(&(claim, id)) {
+        if here.attachment() == id || self.further.contains(&(claim, id)) {
             return;
         }
         let here = self.entry(claim);
-        let is_used = here.users > 0;
-        if here.attachment.is_none() {
-            here.attachment = id;
+        let is_used = here.is_used();
+        if here.attachment().is_none() {
+            here.set_attachment(id);
         } else {
             self.further.push((claim, id));
         }
@@ -154,10 +190,10 @@ impl VolumesHere {
     pub(super) fn detach(&mut self, id: Id<Attachment>) {
         let claim = if let Some(at) = self.further.iter().position(|further| further.1 == id) {
             self.further.remove(at).0
-        } else if let Some(here) = self.claims.iter_mut().find(|here| here.attachment == id) {
+        } else if let Some(here) = self.claims.iter_mut().find(|here| here.attachment() == id) {
             let claim = here.claim;
             let next = self.further.iter().position(|further| further.0 == claim);
-            here.attachment = next.map_or(Id::NONE, |next| self.further.remove(next).1);
+            here.set_attachment(next.map_or(Id::NONE, |next| self.further.remove(next).1));
             claim
         } else {
             return;
@@ -175,17 +211,17 @@ impl VolumesHere {
 
     /// A pod on the node uses the claim.
     pub(super) fn uses(&self, claim: ClaimKey) -> bool {
-        self.find(claim).is_ok_and(|at| self.claims[at].users > 0)
+        self.find(claim).is_ok_and(|at| self.claims[at].is_used())
     }
 
     /// The claims that pods on the node use.
     pub(super) fn used(&self) -> impl Iterator<Item = ClaimKey> {
-        self.claims.iter().filter(|here| here.users > 0).map(|here| here.claim)
+        self.claims.iter().filter(|here| here.is_used()).map(|here| here.claim)
     }
 
     /// The attachments of the node.
     pub(super) fn attached(&self) -> impl Iterator<Item = Id<Attachment>> {
-        let first = self.claims.iter().map(|here| here.attachment).filter(|id| !id.is_none());
+        let first = self.claims.iter().map(|here| here.attachment()).filter(|id| !id.is_none());
         first.chain(self.further.iter().map(|further| further.1))
     }
 }

@@ -122,75 +122,43 @@ fn pods(slice: Option<&EndpointSlice>) -> &[Endpoint] {
 
 const NOTHING: u32 = u32::MAX;
 
-/// One slice of a pod, and the link to the next one.
-#[derive(Clone, Copy, Debug)]
-struct Link {
-    slice: u32,
-    next: u32,
-}
-
-const EMPTY: Link = Link { slice: NOTHING, next: NOTHING };
-
-/// Which slices have an endpoint for a pod: a list per pod, its first link in place.
+/// Which slices have an endpoint for a pod: one of them in place, the others, if there are more, aside.
 #[derive(Clone, Debug, Default)]
 struct Places {
-    first: Vec<Link>,
-    more: Vec<Link>,
-    free: Vec<u32>,
+    first: Vec<u32>,
+    more: BTreeSet<(u32, u32)>,
 }
 
 impl Places {
     fn of(&self, pod: Id<Pod>) -> impl Iterator<Item = Id<EndpointSlice>> {
-        let first = self.first.get(pod.index()).filter(|link| link.slice != NOTHING);
-        std::iter::successors(first, |link| self.more.get(link.next as usize))
-            .map(|link| Id::from_index(link.slice as usize))
+        let first = self.first.get(pod.index()).copied().filter(|slice| *slice != NOTHING);
+        let more = self.more.range((pod.as_u32(), 0)..=(pod.as_u32(), NOTHING)).map(|(_, slice)| *slice);
+        first.into_iter().chain(more).map(|slice| Id::from_index(slice as usize))
     }
 
     fn add(&mut self, pod: Id<Pod>, slice: Id<EndpointSlice>) {
         if pod.index() >= self.first.len() {
-            self.first.resize(pod.index() + 1, EMPTY);
+            self.first.resize(pod.index() + 1, NOTHING);
         }
-        let first = self.first[pod.index()];
-        if first.slice == NOTHING {
-            self.first[pod.index()] = Link { slice: slice.as_u32(), next: NOTHING };
-            return;
+        let first = &mut self.first[pod.index()];
+        if *first == NOTHING {
+            *first = slice.as_u32();
+        } else {
+            self.more.insert((pod.as_u32(), slice.as_u32()));
         }
-        let link = Link { slice: slice.as_u32(), next: first.next };
-        let at = match self.free.pop() {
-            Some(at) => {
-                self.more[at as usize] = link;
-                at
-            }
-            None => {
-                self.more.push(link);
-                u32::try_from(self.more.len() - 1).unwrap_or(NOTHING)
-            }
-        };
-        self.first[pod.index()].next = at;
     }
 
     fn remove(&mut self, pod: Id<Pod>, slice: Id<EndpointSlice>) {
         let Some(first) = self.first.get_mut(pod.index()) else { return };
-        if first.slice == slice.as_u32() {
-            let next = first.next;
-            *first = self.more.get(next as usize).copied().unwrap_or(EMPTY);
-            if next != NOTHING {
-                self.free.push(next);
-            }
+        if *first != slice.as_u32() {
+            self.more.remove(&(pod.as_u32(), slice.as_u32()));
             return;
         }
-        let (mut before, mut at) = (NOTHING, first.next);
-        while let Some(link) = self.more.get(at as usize).copied() {
-            if link.slice == slice.as_u32() {
-                match self.more.get_mut(before as usize) {
-                    Some(before) => before.next = link.next,
-                    None => first.next = link.next,
-                }
-                self.free.push(at);
-                return;
-            }
-            (before, at) = (at, link.next);
-        }
+        let next = self.more.range((pod.as_u32(), 0)..=(pod.as_u32(), NOTHING)).next().copied();
+        *first = next.map_or(NOTHING, |next| {
+            self.more.remove(&next);
+            next.1
+        });
     }
 }
 
@@ -216,7 +184,7 @@ mod tests {
                     let expected: BTreeSet<_> = model.range((pod, 0)..(pod + 1, 0)).map(|pair| pair.1).collect();
                     prop_assert_eq!(found, expected);
                 }
-                prop_assert_eq!(places.more.len() - places.free.len(), model.len() - (0..4).filter(|p| places.first.get(*p).is_some_and(|l| l.slice != NOTHING)).count());
+                prop_assert_eq!(places.more.len(), model.len() - (0..4).filter(|p| places.first.get(*p).is_some_and(|l| *l != NOTHING)).count());
             }
         }
     }

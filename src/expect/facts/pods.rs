@@ -24,7 +24,7 @@ pub(super) const POD: &[Field] = &[
     Field::new(
         "restarts",
         Ty::INT,
-        Get::Pod(|_, pod| pod.restarts.into()),
+        Get::Pod(|_, pod| pod.restarts.get().into()),
         "restartCount of the container that restarted most",
     ),
     Field::new(

@@ -31,7 +31,7 @@ pub(super) const CLAIM: &[Field] = &[
     Field::new(
         "phase",
         Ty::TEXT,
-        Get::Claim(|_, claim| claim_phase(claim.phase).into()),
+        Get::Claim(|_, claim| claim_phase(claim.phase()).into()),
         "Pending, Bound or Lost",
     ),
     Field::new(
@@ -53,7 +53,7 @@ pub(super) const CLAIM: &[Field] = &[
         Get::Claim(|look, claim| look.word(look.store().claim_spec(claim.spec).class_word())),
         "its class",
     ),
-    Field::new("status.phase", Ty::TEXT, Get::Claim(|_, claim| claim_phase(claim.phase).into()), "phase"),
+    Field::new("status.phase", Ty::TEXT, Get::Claim(|_, claim| claim_phase(claim.phase()).into()), "phase"),
 ];
 
 /// v1 PersistentVolume.
@@ -61,7 +61,7 @@ pub(super) const VOLUME: &[Field] = &[
     Field::new(
         "phase",
         Ty::TEXT,
-        Get::Volume(|_, volume| volume_phase(volume.phase).into()),
+        Get::Volume(|_, volume| volume_phase(volume.phase()).into()),
         "Available, Bound, Released or Failed",
     ),
     Field::new(
@@ -86,10 +86,15 @@ pub(super) const VOLUME: &[Field] = &[
     Field::new(
         "spec.persistentVolumeReclaimPolicy",
         Ty::TEXT,
-        Get::Volume(|_, volume| if volume.reclaim == Reclaim::Delete { "Delete" } else { "Retain" }.into()),
+        Get::Volume(|_, volume| if volume.reclaim() == Reclaim::Delete { "Delete" } else { "Retain" }.into()),
         "Retain or Delete",
     ),
-    Field::new("status.phase", Ty::TEXT, Get::Volume(|_, volume| volume_phase(volume.phase).into()), "phase"),
+    Field::new(
+        "status.phase",
+        Ty::TEXT,
+        Get::Volume(|_, volume| volume_phase(volume.phase()).into()),
+        "phase",
+    ),
 ];
 
 /// storage.k8s.io/v1 VolumeAttachment: what the attach/detach controller wants, and what the driver has reported.
