@@ -17,6 +17,8 @@ pub(super) enum Command {
     Run(Run),
     /// Print what `kubectl get` would have shown at a moment of a run
     Get(Get),
+    /// Play every scenario below a directory against its golden and its expectations
+    Test(Test),
     /// Judge ourselves against traces recorded from a real control plane
     Conform(Conform),
     /// List which rules of docs/semantics scenarios exercise
@@ -75,6 +77,31 @@ pub(super) struct Run {
     /// Print what failed as annotations of a GitHub workflow too, on standard error
     #[arg(long)]
     pub annotations: bool,
+}
+
+/// How `test` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Cases {
+    /// One line a scenario, and a count
+    Text,
+    /// JUnit's XML
+    Junit,
+}
+
+/// Options of `test`.
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    /// Directory of scenarios
+    pub directory: String,
+    /// Write what is printed as the goldens; read the difference before you commit it
+    #[arg(long)]
+    pub bless: bool,
+    /// An expectation that says nothing, because what it speaks of never comes, fails
+    #[arg(long)]
+    pub strict: bool,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = Cases::Text)]
+    pub output: Cases,
 }
 
 /// Options of `get`.

@@ -111,6 +111,14 @@ impl Loader for Tree {
     }
 }
 
+/// A file as text; what is not UTF-8 in it is replaced.
+///
+/// # Errors
+/// One sentence: it cannot be read, or is too large.
+pub(super) fn text(path: &Path) -> Result<String, String> {
+    read_file(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let file = File::open(path).map_err(|error| format!("error: cannot read {shown}: {error}"))?;

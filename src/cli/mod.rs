@@ -9,6 +9,7 @@ mod files;
 mod get;
 mod matrix;
 mod run;
+mod test;
 mod verdict;
 
 use clap::Parser;
@@ -84,6 +85,7 @@ pub fn main() -> ExitCode {
     let mut out = std::io::BufWriter::new(anstream::stdout());
     let done = match &arguments.command {
         args::Command::Run(options) => run::run(options, &mut out),
+        args::Command::Test(options) => test::test(options, &mut out),
         args::Command::Get(options) => get::get(options, &mut out),
         args::Command::Conform(options) => conform::conform(options, &mut out),
         args::Command::Coverage(options) => coverage::coverage(options, &mut out),
