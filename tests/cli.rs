@@ -141,6 +141,59 @@ fn output_that_is_no_terminal_has_no_control_characters() {
     }
 }
 
+#[test]
+fn a_directory_of_scenarios_is_tested() {
+    let directory = std::env::temp_dir().join("stsim-a-directory-of-scenarios");
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir_all(directory.join("below")).expect("made");
+    let write = |name: &str, text: &str| std::fs::write(directory.join(name), text).expect("written");
+    let scenario = |spec: &str| {
+        format!("apiVersion: stsim/v1alpha1\nkind: Scenario\nmetadata: {{name: x}}\nspec: {spec}\n")
+    };
+    let path = directory.to_string_lossy().into_owned();
+    let run = |arguments: &[&str]| {
+        let arguments: Vec<_> = ["test", &path].iter().chain(arguments).copied().collect();
+        let output = stsim(&arguments);
+        let text = String::from_utf8(output.stdout).expect("text").replace(&path, "DIR");
+        (output.status.code(), text)
+    };
+    assert_eq!(run(&[]).0, Some(2), "nothing to test is no success");
+    write("holds.yaml", &scenario("{expect: [{finally: 'size(nodes()) == 3'}]}"));
+    write("manifest.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\n");
+    write("below/empty.yaml", &scenario("{expect: [{sometimes: 'size(nodes()) == 4'}]}"));
+    let plain =
+        "ok    DIR/below/empty.yaml (no golden)\nok    DIR/holds.yaml (no golden)\n2 passed, 0 failed\n";
+    assert_eq!(run(&[]), (Some(0), plain.to_owned()));
+    let (code, text) = run(&["--strict"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        text.starts_with("FAIL  DIR/below/empty.yaml: exit status 1\n      vacuous sometimes: "),
+        "{text}"
+    );
+
+    assert_eq!(run(&["--bless"]).0, Some(0));
+    assert_eq!(run(&[]).1, plain.replace(" (no golden)", ""));
+    write("holds.golden", "other\n");
+    write("wrong.yaml", &scenario("{expect: [{finally: 'size(nodes()) == 4'}]}"));
+    write("refused.yaml", &scenario("{expcet: []}"));
+    let (code, text) = run(&[]);
+    assert_eq!(code, Some(1));
+    for line in [
+        "FAIL  DIR/holds.yaml: line 1 is not that of DIR/holds.golden",
+        "FAIL  DIR/wrong.yaml: exit status 1",
+        "size(nodes()) == 3 (node-a, node-b, node-c)",
+        "FAIL  DIR/refused.yaml: exit status 2",
+        "      error: unknown field `expcet` in Scenario.spec",
+        "1 passed, 3 failed",
+    ] {
+        assert!(text.lines().any(|found| found.ends_with(line)), "`{line}` is missing in\n{text}");
+    }
+    let (code, text) = run(&["-o", "junit"]);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("tests=\"4\" failures=\"3\""), "{text}");
+    std::fs::remove_dir_all(directory).expect("removed");
+}
+
 /// Nothing happens by itself between the objects of the command: the clock has to come by all the same.
 #[test]
 fn a_command_in_the_background_sends_all_its_objects() {

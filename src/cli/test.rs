@@ -136,7 +136,9 @@ fn difference(wanted: &str, found: &str, golden: &Path) -> Vec<String> {
                 format!("now:    {b}"),
             ];
         }
-        None => format!("{} lines, {} has {}", found.lines().count(), golden.display(), wanted.lines().count()),
+        None => {
+            format!("{} lines, {} has {}", found.lines().count(), golden.display(), wanted.lines().count())
+        }
     };
     vec![what]
 }

@@ -45,7 +45,8 @@ impl Pattern {
             value.get("apiVersion").is_none_or(|version| version.as_str() == Some(known.api_version))
         };
         let Some(found) = KINDS.iter().filter(|known| known.kind == kind).find(of_version) else {
-            let message = format!("`object`: there is no kind `{kind}` of this apiVersion");
+            let of = if value.get("apiVersion").is_some() { " of this apiVersion" } else { "" };
+            let message = format!("`object`: there is no kind `{kind}`{of}");
             let meant = nearest(kind, KINDS.iter().map(|known| known.kind));
             let help = meant.map(|kind| format!("did you mean `{kind}`?")).unwrap_or_default();
             return wrong(&["kind"], message, help);

@@ -46,8 +46,8 @@ fn pod_name(meta: &Meta, store: &Store) -> String {
 fn waits_for(id: Id<Pod>, pod: &Pod, store: &Store) -> String {
     if !pod.is_bound() {
         let message = store.pod_messages.get(&(id, pod.meta.uid)).map(|word| store.names.text(*word));
-        // What follows is about preemption, which is no news here.
-        let message = message.map(|text| text.split(" preemption:").next().unwrap_or(text).trim_end());
+        // What follows is about claims of devices and preemption, which is no news here.
+        let message = message.map(|text| text.split(" no new claims").next().unwrap_or(text).trim_end());
         return match message {
             Some(text) if !text.is_empty() => format!("unschedulable: {}", text.trim_end_matches('.')),
             _ if pod.is_terminating() => "terminating".to_owned(),

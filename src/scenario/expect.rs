@@ -2,7 +2,6 @@
 use crate::expect::form::{Form, Limit, Statement};
 use crate::expect::moment::Moment;
 use crate::expect::object::Pattern;
-use crate::expect::{Condition, Scope};
 use crate::invariants::BREAKABLE;
 use crate::kernel::Time;
 use crate::limits;
@@ -118,15 +117,8 @@ impl Reader<'_> {
 
     /// A condition, and its text in one line.
     fn statement(&self, node: &Node, at: &str) -> Read<(Statement, String)> {
-        let text = match node.as_bool() {
-            Some(value) => value.to_string(),
-            None => self.text(node, at)?.to_owned(),
-        };
-        let condition = Condition::read(&text, Scope::default()).map_err(|wrong| {
-            let error = self.error(node, format!("{at}: {}", wrong.message));
-            wrong.help.into_iter().fold(error, |error, help| error.with_help(help))
-        })?;
-        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let condition = self.condition(node, at)?;
+        let line = condition.text().split_whitespace().collect::<Vec<_>>().join(" ");
         Ok((Statement::Condition(Box::new(condition)), line))
     }
 

@@ -275,21 +275,18 @@ pub static STEP: Table = Table::new(
     ],
 );
 
-/// A condition in CEL.
-const CONDITION: Shape = Either(&[Text, Boolean]);
-
 /// An entry of `expect`: exactly one form, and options that it takes.
 pub static EXPECTATION: Table = Table::new(
     "expectation",
     &[
         field("name", Text, "What the verdict is called; the form itself if not given"),
         field("about", Text, "What the reader should learn from it"),
-        field("always", CONDITION, "True at every change"),
-        field("never", CONDITION, "False at every change"),
-        field("that", CONDITION, "True at some moment, `within:` or `by:`"),
-        field("whenever", CONDITION, "Each time this is true, what `then:` says is true, `within:`"),
-        field("then", CONDITION, "The answer to `whenever`"),
-        field("sometimes", CONDITION, "True at some moment of this run, or of another one of many"),
+        field("always", Text, "True at every change"),
+        field("never", Text, "False at every change"),
+        field("that", Text, "True at some moment, `within:` or `by:`"),
+        field("whenever", Text, "Each time this is true, what `then:` says is true, `within:`"),
+        field("then", Text, "The answer to `whenever`"),
+        field("sometimes", Text, "True at some moment of this run, or of another one of many"),
         field("order", List(&Text), "Moments such as `web-0 ready` that come one after the other"),
         field("object", Any, "Part of an object: kind, metadata.name, and the fields that matter"),
         field(
@@ -299,7 +296,7 @@ pub static EXPECTATION: Table = Table::new(
         ),
         field("within", Duration, "So long after the run, or the step, began"),
         field("by", Duration, "Until this virtual time"),
-        field("finally", CONDITION, "True at the end; beside `object` just true"),
+        field("finally", Either(&[Text, Boolean]), "True at the end; beside `object` just true"),
     ],
 );
 
