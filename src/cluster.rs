@@ -13,6 +13,7 @@ use crate::kubelet::Kubelets;
 use crate::network::Network;
 use crate::scheduler::Scheduler;
 use crate::storage::Csi;
+use crate::workload::Databases;
 use crate::world::{Actor, World};
 use serde_json::json;
 
@@ -34,6 +35,8 @@ pub struct Cluster {
     pub csi: Csi,
     /// DNS and kube-proxy.
     pub network: Network,
+    /// The databases on top, and their clients.
+    pub databases: Databases,
     /// Judges every change, if it is on.
     pub checker: Checker,
 }
@@ -59,6 +62,7 @@ impl Cluster {
             scheduler: Scheduler::default(),
             kubelets: Kubelets::default(),
             csi: Csi::default(),
+            databases: Databases::default(),
             checker: Checker::default(),
         }
     }
@@ -100,10 +104,19 @@ impl Cluster {
     /// Handles the next thing that happens.
     pub fn step(&mut self) -> Stepped {
         let stepped = self.dispatch();
+        self.look_at_databases();
         if self.checker.is_on() {
             self.checker.look(&mut self.world, &self.kubelets, &self.csi);
         }
         stepped
+    }
+
+    /// Databases take in what has changed. Whoever changes a cluster between two steps calls this.
+    pub fn look_at_databases(&mut self) {
+        if !self.databases.is_empty() {
+            let Cluster { world, kubelets, csi, network, databases, .. } = self;
+            databases.look(world, kubelets, csi, network);
+        }
     }
 
     fn dispatch(&mut self) -> Stepped {

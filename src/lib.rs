@@ -7,6 +7,7 @@
 //!   validation, patches.
 //! - [`controllers`], [`scheduler`], [`kubelet`], [`storage`], [`network`]: the processes of a cluster.
 //!   They never import one another; they meet in the API.
+//! - [`workload`]: databases and their clients on top of what really runs.
 //! - [`kubectl`] and [`scenario`]: what a user types.
 //! - [`trace`], [`report`], [`cli`]: what a user reads.
 pub mod api;
@@ -33,4 +34,5 @@ pub mod scenario;
 pub mod scheduler;
 pub mod storage;
 pub mod trace;
+pub mod workload;
 pub mod world;

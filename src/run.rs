@@ -17,6 +17,7 @@ use crate::kubectl::run::{self as kubectl, Output, Progress, Running};
 use crate::limits;
 use crate::scenario::{Action, Expectation, Fails, Scenario, Start, Step, yaml};
 use crate::trace::record::Recorder;
+use crate::workload::Databases;
 use crate::world::Limit;
 
 mod faults;
@@ -157,6 +158,7 @@ impl<'s> Play<'s> {
         for node in &scenario.nodes {
             cluster.add_node(node, true).map_err(wrong)?;
         }
+        cluster.databases = Databases::new(&scenario.databases);
         let default_until = Time::from_secs(limits::DEFAULT_UNTIL_SECONDS);
         Ok(Play {
             cluster,

@@ -42,7 +42,23 @@ fn scenario_of(path: &Path) -> Option<Value> {
     let bytes = std::fs::read(path).expect("a file");
     let text = yaml::decode("f", &bytes).ok()?;
     let documents = yaml::parse("f", &text).ok()?;
-    documents.iter().map(yaml::Node::to_json).find(|document| document["kind"] == "Scenario")
+    let mut document = documents.iter().map(yaml::Node::to_json).find(|document| document["kind"] == "Scenario")?;
+    bare_on(&mut document);
+    Some(document)
+}
+
+/// Editors read YAML 1.2, in which the key `on` is text; what kubectl reads takes it for a boolean.
+fn bare_on(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(bare_on),
+        Value::Object(fields) => {
+            if let Some(workload) = fields.remove("true") {
+                fields.insert("on".to_owned(), workload);
+            }
+            fields.values_mut().for_each(bare_on);
+        }
+        _ => {}
+    }
 }
 
 #[test]

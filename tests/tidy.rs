@@ -20,7 +20,7 @@ const LAYERS: &[(u32, &[&str])] = &[
     (0, &["kernel", "limits", "rule"]),
     (GROUND, &["api", "behavior", "config", "decision", "event", "trace::notes", "trace::record", "world"]),
     (2, &["controllers", "scheduler", "kubelet", "storage", "network"]),
-    (3, &["invariants", "cluster"]),
+    (3, &["workload", "invariants", "cluster"]),
     (4, &["expect", "fault", "kubectl", "scenario"]),
     (5, &["run", "trace"]),
     (6, &["report", "conform"]),
@@ -33,6 +33,8 @@ const GROUND: u32 = 1;
 /// What a module may name besides lower layers, and why.
 const ALSO: &[(&str, &str)] = &[
     ("cluster", "invariants"), // it runs the checks on each change
+    ("cluster", "workload"),   // databases look at each step
+    ("invariants", "workload"), // they judge what databases say
     ("fault", "scenario"),     // a fault is a step
     ("scenario", "expect"),    // it has conditions in it
     ("scenario", "kubectl"),   // a step is a command line

@@ -5,10 +5,13 @@ use crate::api::text::escape;
 use crate::cli::args::{Format, Run};
 use crate::cli::files::Opened;
 use crate::cli::{Done, Exit, Refusal, Trouble, run, verdict};
+use crate::cluster::Cluster;
+use crate::report::databases as report;
 use crate::report::junit;
 use crate::report::timeline::clock;
 use crate::report::verdicts::{self, Item};
 use crate::run::Blind;
+use crate::workload::Facts;
 use crate::scenario::params::Cell;
 use std::io::Write;
 
@@ -19,6 +22,9 @@ struct Row {
     end: String,
     /// What is no pass.
     failures: Vec<Item>,
+    databases: Vec<Facts>,
+    /// The same, in full.
+    told: Vec<String>,
 }
 
 /// Plays every cell and prints one row, or one JSON object, for each. Exits as the worst of them.
@@ -64,10 +70,18 @@ fn play(opened: &mut Opened, cell: &Cell, options: &Run) -> Result<(Row, String)
         return Err(Refusal { text, ..refusal }.into());
     }
     let exit = verdict::exit(&outcome, options.strict);
-    let end = clock(play.cluster.world.now());
-    let mut failures = verdicts::items(&scenario, &play.cluster.world, &outcome);
+    let Cluster { world, databases, .. } = &play.cluster;
+    let mut failures = verdicts::items(&scenario, world, &outcome);
     failures.retain(|item| !item.is_pass());
-    Ok((Row { cell: cell.clone(), exit, end, failures }, scenario.about.clone()))
+    let row = Row {
+        cell: cell.clone(),
+        exit,
+        end: clock(world.now()),
+        failures,
+        databases: databases.iter().map(|database| database.facts(&world.store)).collect(),
+        told: report::json_lines(databases, world),
+    };
+    Ok((row, scenario.about.clone()))
 }
 
 /// Which of two ends is worse: ours over the input's over the cluster's.
@@ -115,6 +129,7 @@ fn object(row: &Row) -> serde_json::Value {
         "verdict": word(row.exit).to_lowercase(),
         "end": row.end,
         "failures": row.failures.iter().map(failure).collect::<Vec<_>>(),
+        "databases": row.told.iter().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<serde_json::Value>>(),
     })
 }
 
@@ -138,10 +153,12 @@ fn table(rows: &[Row], out: &mut dyn Write) -> std::io::Result<()> {
     let Some(first) = rows.first() else { return Ok(()) };
     let mut lines = vec![first.cell.varied.iter().map(|(name, _)| name.to_uppercase()).collect::<Vec<_>>()];
     lines[0].extend(["VERDICT", "END", "FAILURES"].map(str::to_owned));
+    lines[0].extend(first.databases.iter().flat_map(|_| report::HEADINGS).map(str::to_owned));
     for row in rows {
         let mut line: Vec<_> =
             row.cell.varied.iter().map(|(_, value)| escape(&shown(value)).into_owned()).collect();
         line.extend([word(row.exit).to_owned(), row.end.clone(), row.failures.len().to_string()]);
+        line.extend(row.databases.iter().flat_map(report::row));
         lines.push(line);
     }
     let width = |column: usize| {

@@ -7,7 +7,7 @@ use crate::cli::{Done, Exit, Refusal, files, matrix, verdict};
 use crate::cluster::Cluster;
 use crate::kubectl::resource::ResourceKind;
 use crate::kubectl::run::{self as kubectl, Output};
-use crate::report::dns;
+use crate::report::{databases, dns};
 use crate::report::timeline::{self, Filter, clock};
 use crate::run::{Failure, Outcome, Play, Watch};
 use crate::scenario::{Scenario, Step, yaml};
@@ -38,6 +38,11 @@ pub(super) fn run(options: &Run, out: &mut dyn Write) -> Done {
     }
     if options.output == Format::Timeline && !options.quiet {
         tables(&mut play.cluster, out)?;
+    }
+    if options.output == Format::Jsonl && !options.quiet {
+        for line in databases::json_lines(&play.cluster.databases, &play.cluster.world) {
+            writeln!(out, "{line}")?;
+        }
     }
     verdict::verdict(&scenario, &play.cluster, &outcome, options, out)
 }
@@ -196,6 +201,10 @@ fn tables(cluster: &mut Cluster, out: &mut dyn Write) -> io::Result<()> {
     let records = dns::dns_records(&cluster.world, Sym::DEFAULT);
     if !records.is_empty() {
         writeln!(out, "\nDNS records\n{}", records.trim_end())?;
+    }
+    let databases = databases::text(&cluster.databases, &cluster.world);
+    if !databases.is_empty() {
+        writeln!(out, "\n{}", databases.trim_end())?;
     }
     Ok(())
 }

@@ -31,11 +31,11 @@ use crate::api::names::Uid;
 use crate::api::objects::{Node, Pod, Volume};
 use crate::config::KubeletModel;
 use crate::event::{Event, KubeletEvent};
-use crate::kernel::{Duration, Id};
+use crate::kernel::{Duration, Id, Time};
 use crate::rule::mark;
 use crate::world::World;
 use machine::Machine;
-use worker::{Flags, Stage, Step, What, Workers};
+use worker::{Flags, Run, Stage, Step, What, Workers};
 
 /// All kubelets.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +47,19 @@ pub struct Kubelets {
     addresses: u32,
     /// See [`Kubelets::changes`].
     changes: u64,
+}
+
+/// The process of a pod's first regular container.
+#[derive(Clone, Copy, Debug)]
+pub struct MainProcess<'a> {
+    /// When it started.
+    pub since: Time,
+    /// It lives and answers nothing.
+    pub hung: bool,
+    /// It has been told to stop.
+    pub stopping: bool,
+    /// The volumes that the pod has mounted.
+    pub volumes: &'a [Id<Volume>],
 }
 
 impl Kubelets {
@@ -92,6 +105,19 @@ impl Kubelets {
     /// Grows whenever a container starts or ends, or a machine gets or loses power.
     pub fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// What the main container of this incarnation of a pod does, if it really runs.
+    pub fn process(&self, pod: Id<Pod>, uid: Uid, world: &World) -> Option<MainProcess<'_>> {
+        let slot = self.workers.find(pod, uid)?;
+        let inits = world.store.pod_spec(self.workers[slot].spec).inits.len();
+        let run = self.workers.runs(slot).get(inits).filter(|run| run.is(Run::RUNS))?;
+        Some(MainProcess {
+            since: run.since(),
+            hung: run.is(Run::HUNG),
+            stopping: self.workers[slot].stage == Stage::Stopping || run.step == Step::Killing,
+            volumes: self.workers.volumes(slot),
+        })
     }
 
     /// True if the machine has power, whether or not it reaches the API server.

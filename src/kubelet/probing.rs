@@ -8,6 +8,7 @@ use super::probe::{self, Ticks};
 use super::run::run_key;
 use super::worker::{Flags, Run, Stage, Step, What};
 use super::{Kubelets, behaviour, recorded};
+use crate::api::names::Uid;
 use crate::api::objects::Pod;
 use crate::api::pod_spec::{Container, Handler, Probe};
 use crate::kernel::{Id, Time};
@@ -286,6 +287,24 @@ impl Kubelets {
         });
         let grace = probe.grace.unwrap_or(world.store.pod_spec(self.workers[slot].spec).grace);
         self.kill(slot, index, super::stop::grace(grace), world);
+    }
+
+    /// A liveness probe of the pod's main container has failed often enough, for a reason of its own (POD-25).
+    pub fn fail_liveness(&mut self, pod: Id<Pod>, uid: Uid, why: &str, world: &mut World) {
+        let Some(slot) = self.workers.find(pod, uid) else { return };
+        let spec = world.store.pod_spec(self.workers[slot].spec).clone();
+        let index = spec.inits.len();
+        let up = self.workers[slot].stage == Stage::Up;
+        let running = self.workers.runs(slot).get(index).is_some_and(|run| run.is(Run::RUNS));
+        let Some(container) = spec.container(index).filter(|_| up && running) else { return };
+        mark!("POD-25");
+        self.workers[slot].flags.set(Flags::PROBE_FAILED, true);
+        world.emit(pod, true, "Unhealthy", |_| format!("Liveness probe failed: {why}"));
+        world.emit(pod, false, "Killing", |w| {
+            let name = w.store.names.text(container.name);
+            format!("Container {name} failed liveness probe, will be restarted")
+        });
+        self.kill(slot, index, super::stop::grace(spec.grace), world);
     }
 
     fn tell_unhealthy(&self, slot: u32, index: usize, kind: &str, probe: Probe, world: &mut World) {

@@ -27,6 +27,8 @@ pub enum Asker {
     Pod(Id<Pod>, Uid),
     /// A client outside of the cluster.
     Client(u32),
+    /// A client on a node that is no pod of the scenario.
+    On(Id<Node>, u32),
 }
 
 impl Asker {
@@ -35,6 +37,7 @@ impl Asker {
         match self {
             Asker::Pod(pod, uid) => u64::from(pod.as_u32()) << 32 | u64::from(uid.0),
             Asker::Client(number) => 1 << 62 | u64::from(number),
+            Asker::On(_, number) => 1 << 61 | u64::from(number),
         }
     }
 }
@@ -219,7 +222,11 @@ impl Network {
 
 /// The node a question comes from.
 fn node_of(from: Asker, world: &World) -> Option<Id<Node>> {
-    let Asker::Pod(pod, _) = from else { return None };
+    let pod = match from {
+        Asker::Pod(pod, _) => pod,
+        Asker::On(node, _) => return Some(node),
+        Asker::Client(_) => return None,
+    };
     world.store.pods.last_known(pod).filter(|pod| pod.is_bound()).map(|pod| pod.node)
 }
 

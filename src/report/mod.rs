@@ -2,6 +2,7 @@
 pub mod annotations;
 pub mod causes;
 pub mod coverage;
+pub mod databases;
 pub mod dns;
 pub mod junit;
 pub mod timeline;

@@ -9,6 +9,7 @@ impl Play<'_> {
         let number = self.repairs.len();
         let by_itself = self.cluster.lasts_by_itself(&fault.deed, number as u64);
         let effect = self.cluster.carry_out(&fault.deed)?;
+        self.cluster.look_at_databases();
         if let Some(name) = name {
             let now = self.cluster.world.now();
             self.cluster.world.faults.begin(name, now);
@@ -27,6 +28,7 @@ impl Play<'_> {
     pub(super) fn repair(&mut self, number: u32) {
         if let Some(effect) = self.repairs.get(number as usize).cloned() {
             self.cluster.undo(&effect);
+            self.cluster.look_at_databases();
         }
     }
 

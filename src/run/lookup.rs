@@ -60,6 +60,7 @@ impl Play<'_> {
         let node = match asker {
             Asker::Pod(pod, _) => world.store.get(pod).map(|pod| pod.node),
             Asker::Client(_) => None,
+            Asker::On(node, _) => Some(node),
         };
         let backends: Vec<_> =
             network.backends(node, service, world).iter().map(|endpoint| endpoint.ip.render()).collect();

@@ -62,6 +62,7 @@ pub static SPEC: Table = Table::new(
             List(&BEHAVIOR),
             "What containers and volumes do, since none really run; the first match wins",
         ),
+        field("databases", List(&Of(&DATABASE)), "Replicated databases on workloads, and their clients"),
         field("steps", List(&Step), "What happens, strictly one after the other"),
         field("expect", List(&Of(&EXPECTATION)), "What has to hold; each has a verdict at the end"),
         field(
@@ -136,6 +137,95 @@ pub static DISTRIBUTION: Table = Table::new(
         field("uniform", List(&Duration), "Two durations: anything between them, all alike"),
     ],
 );
+
+/// An entry of `databases`.
+pub static DATABASE: Table = Table {
+    required: &["name", "on"],
+    ..Table::new(
+        "database",
+        &[
+            field("name", Text, "What reports and expressions call it"),
+            field("on", Text, "The workload it runs on: statefulset/NAME or deployment/NAME"),
+            field("namespace", Text, "Namespace of the workload; default if not given"),
+            field(
+                "replication",
+                OneOf(&["async", "sync", "quorum"]),
+                "A write is acknowledged when the primary has it, one replica too, or a majority; async if not given",
+            ),
+            field(
+                "primary",
+                OneOf(&["ordinal-0", "lease"]),
+                "Who is primary: always the pod with the first ordinal, or whoever holds a lease in the API server",
+            ),
+            field("lease", Of(&LEASE), "Times of the lease"),
+            field(
+                "fencing",
+                OneOf(&["none", "lease", "isolation"]),
+                "What stops a primary that is cut off: nothing, the end of its lease (if not given), or a liveness probe",
+            ),
+            field("isolation", Of(&ISOLATION), "The liveness probe of `fencing: isolation`"),
+            field(
+                "bootstrap",
+                OneOf(&["ordinal-0", "if-no-peer", "max-position"]),
+                "Who begins when no instance has met a primary: ordinal 0, the first that finds nobody, or the one that has most",
+            ),
+            field("lag", Duration, "An asynchronous replica is behind by this; 100ms if not given"),
+            field("catchUp", Text, "Rate at which a replica catches up, such as 10000/s"),
+            field("size", Quantity, "What a clone copies; 10Gi if not given"),
+            field("cloneRate", Quantity, "Bytes per second of a clone; 100Mi if not given"),
+            field("takes", Of(&TAKES), "How long things inside an instance take"),
+            field("writes", Either(&[Of(&CLIENT), List(&Of(&CLIENT))]), "Clients that write"),
+            field("reads", Either(&[Of(&CLIENT), List(&Of(&CLIENT))]), "Clients that read"),
+        ],
+    )
+};
+
+/// `lease`.
+pub static LEASE: Table = Table::new(
+    "lease",
+    &[
+        field("duration", Duration, "Others may take it this long after its last renewal; 15s if not given"),
+        field("renew", Duration, "With fencing by lease, its holder gives up after this; 10s if not given"),
+        field("retry", Duration, "Everybody tries to renew or take it this often; 2s if not given"),
+    ],
+);
+
+/// `isolation`.
+pub static ISOLATION: Table = Table::new(
+    "isolation",
+    &[
+        field("period", Duration, "periodSeconds of the probe; 10s if not given"),
+        field("threshold", Whole, "Its failureThreshold; 3 if not given"),
+    ],
+);
+
+/// `takes`.
+pub static TAKES: Table = Table::new(
+    "takes",
+    &[
+        field("start", Duration, "From the start of the process until its data can be read; 1s if not given"),
+        field("init", Duration, "Initialising an empty volume; 3s if not given"),
+        field("promote", Duration, "From an election until writes are accepted; 1s if not given"),
+        field("rewind", Duration, "Going back to where a new primary left the old line; 5s if not given"),
+    ],
+);
+
+/// A group of clients.
+pub static CLIENT: Table = Table {
+    required: &["rate", "via"],
+    ..Table::new(
+        "client",
+        &[
+            field("name", Text, "What the report calls it"),
+            field("rate", Text, "Requests of the whole group: 100/s, 5/m, 20/h"),
+            field("via", Either(&[Text, List(&Text)]), "DNS names of a service or of a pod of a headless one"),
+            field("from", Text, "Where it runs: outside (if not given), or node/NAME"),
+            field("cache", Text, "How long it keeps addresses: none (if not given), a duration, or forever"),
+            field("retry", Duration, "It connects again this long after a failure; 1s if not given"),
+            field("timeout", Duration, "A connection that is silent is given up after this; 10s if not given"),
+        ],
+    )
+};
 
 /// A machine, or `count` of them.
 pub static NODE: Table = Table {

@@ -4,6 +4,7 @@
 //! with file, line, column and the nearest known name.
 pub mod aliases;
 mod condition;
+mod databases;
 pub mod diagnostic;
 mod expect;
 pub mod faults;
@@ -186,6 +187,8 @@ pub struct Scenario {
     pub nodes: Vec<NodeSpec>,
     /// Timers, latencies, gates, behaviour.
     pub config: Config,
+    /// Databases on top, and their clients.
+    pub databases: Vec<crate::workload::spec::DatabaseSpec>,
     /// Steps, in order.
     pub steps: Vec<Step>,
     /// What is expected of the whole run.

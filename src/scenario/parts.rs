@@ -132,7 +132,7 @@ impl Reader<'_> {
         }
     }
 
-    fn quantity(&self, node: &Node, at: &str) -> Read<Quantity> {
+    pub(super) fn quantity(&self, node: &Node, at: &str) -> Read<Quantity> {
         let text = match (node.as_str(), node.as_integer()) {
             (Some(text), _) => text.to_owned(),
             (None, Some(number)) => number.to_string(),

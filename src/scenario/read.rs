@@ -178,6 +178,10 @@ impl Document {
                 }
             }
         }
+        let databases = self.own.as_ref().and_then(|own| own.get("spec")?.get("databases"));
+        if let Some(node) = databases.filter(|_| complaints.is_empty()) {
+            complaints.extend(reader.check_databases(node, &scenario).err());
+        }
         if complaints.is_empty() { Ok(scenario) } else { Err(complaints) }
     }
 }
@@ -249,6 +253,7 @@ fn blank(path: &str) -> Scenario {
         settle_window: None,
         nodes: vec![node("node-a", "us-east-1a"), node("node-b", "us-east-1b"), node("node-c", "us-east-1c")],
         config: Config::realistic(),
+        databases: Vec::new(),
         steps: Vec::new(),
         expect: Vec::new(),
         manifests: Vec::new(),
@@ -256,7 +261,7 @@ fn blank(path: &str) -> Scenario {
 }
 
 /// Fields of the language that this version does not carry out.
-const LATER: [&str; 4] = ["databases", "faults", "runs", "thresholds"];
+const LATER: [&str; 3] = ["faults", "runs", "thresholds"];
 
 impl Reader<'_> {
     /// Reads the Scenario document; the files named in `manifests:` are returned with the places of their names.
@@ -325,6 +330,7 @@ impl Reader<'_> {
                 "cluster" => self.cluster(value, scenario)?,
                 "expect" => scenario.expect = self.expectations(value, 0, None)?,
                 "behavior" => scenario.config.behavior = self.behavior(value, "Scenario.spec.behavior")?,
+                "databases" => scenario.databases = self.databases(value)?,
                 _ => scenario.steps = self.steps(value, 0)?,
             }
         }
