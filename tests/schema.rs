@@ -42,7 +42,8 @@ fn scenario_of(path: &Path) -> Option<Value> {
     let bytes = std::fs::read(path).expect("a file");
     let text = yaml::decode("f", &bytes).ok()?;
     let documents = yaml::parse("f", &text).ok()?;
-    let mut document = documents.iter().map(yaml::Node::to_json).find(|document| document["kind"] == "Scenario")?;
+    let mut document =
+        documents.iter().map(yaml::Node::to_json).find(|document| document["kind"] == "Scenario")?;
     bare_on(&mut document);
     Some(document)
 }

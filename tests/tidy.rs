@@ -32,15 +32,15 @@ const GROUND: u32 = 1;
 
 /// What a module may name besides lower layers, and why.
 const ALSO: &[(&str, &str)] = &[
-    ("cluster", "invariants"), // it runs the checks on each change
-    ("cluster", "workload"),   // databases look at each step
+    ("cluster", "invariants"),  // it runs the checks on each change
+    ("cluster", "workload"),    // databases look at each step
     ("invariants", "workload"), // they judge what databases say
-    ("fault", "scenario"),     // a fault is a step
-    ("scenario", "expect"),    // it has conditions in it
-    ("scenario", "kubectl"),   // a step is a command line
-    ("scenario", "expect"),    // it reads what is expected
-    ("conform", "report"),     // it prints causal chains
-    ("main", "cli"),           // it is one line
+    ("fault", "scenario"),      // a fault is a step
+    ("scenario", "expect"),     // it has conditions in it
+    ("scenario", "kubectl"),    // a step is a command line
+    ("scenario", "expect"),     // it reads what is expected
+    ("conform", "report"),      // it prints causal chains
+    ("main", "cli"),            // it is one line
 ];
 
 /// Modules that may touch the world outside the process.

@@ -11,8 +11,8 @@ use crate::report::junit;
 use crate::report::timeline::clock;
 use crate::report::verdicts::{self, Item};
 use crate::run::Blind;
-use crate::workload::Facts;
 use crate::scenario::params::Cell;
+use crate::workload::Facts;
 use std::io::Write;
 
 /// How the play of a cell went.

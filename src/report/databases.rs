@@ -3,9 +3,9 @@ use crate::api::text::escape;
 use crate::kernel::Duration;
 use crate::kubectl::table::Table;
 use crate::report::timeline::clock;
-use crate::workload::{Databases, Facts};
 use crate::workload::database::Database;
 use crate::workload::outage::Outage;
+use crate::workload::{Databases, Facts};
 use crate::world::World;
 use serde_json::{Value, json};
 
@@ -65,12 +65,18 @@ fn told(number: usize, outage: &Outage, world: &World) -> String {
     let from = clock(outage.from);
     let victim = world.store.name_of(outage.victim.name);
     let Some(to) = outage.to else {
-        return format!("outage {number}: since {from}, when {victim} could not be written to any more; not over\n");
+        return format!(
+            "outage {number}: since {from}, when {victim} could not be written to any more; not over\n"
+        );
     };
     let parts: Vec<String> =
         outage.budget.iter().map(|(what, takes)| format!("{what} {}", seconds(*takes))).collect();
     let winner = outage.winner.map_or_else(String::new, |process| world.store.name_of(process.name));
-    format!("outage {number}: {from}, {victim} -> {winner}: {} = {}\n", seconds(to - outage.from), parts.join(" + "))
+    format!(
+        "outage {number}: {from}, {victim} -> {winner}: {} = {}\n",
+        seconds(to - outage.from),
+        parts.join(" + ")
+    )
 }
 
 /// Headings of [`row`].
@@ -125,8 +131,11 @@ fn json_of(database: &Database, world: &World) -> Value {
         .outages()
         .iter()
         .map(|outage| {
-            let budget: serde_json::Map<String, Value> =
-                outage.budget.iter().map(|(what, takes)| ((*what).to_owned(), takes.as_nanos().into())).collect();
+            let budget: serde_json::Map<String, Value> = outage
+                .budget
+                .iter()
+                .map(|(what, takes)| ((*what).to_owned(), takes.as_nanos().into()))
+                .collect();
             json!({
                 "from": outage.from.as_nanos(),
                 "to": outage.to.map(|time| time.as_nanos()),

@@ -40,12 +40,8 @@ impl Reader<'_> {
             value(name).map_or(Ok(default), |node| self.duration(node, at))
         };
         let replication = self.choice(value("replication"), at, &Replication::ALL, Replication::Async)?;
-        let by_lease = self.choice(
-            value("primary"),
-            at,
-            &[("ordinal-0", false), ("lease", true)],
-            !on_stateful_set,
-        )?;
+        let by_lease =
+            self.choice(value("primary"), at, &[("ordinal-0", false), ("lease", true)], !on_stateful_set)?;
         if let Some(wrong) = value("primary").filter(|_| !by_lease && !on_stateful_set) {
             return Err(self
                 .error(wrong, format!("{at}: pods of a Deployment have no ordinals"))
@@ -63,14 +59,19 @@ impl Reader<'_> {
         };
         let usual = if by_lease { Bootstrap::IfNoPeer } else { Bootstrap::OrdinalZero };
         let bootstrap = self.choice(value("bootstrap"), at, &Bootstrap::ALL, usual)?;
-        if let Some(wrong) = value("bootstrap").filter(|_| !on_stateful_set && bootstrap == Bootstrap::OrdinalZero)
+        if let Some(wrong) =
+            value("bootstrap").filter(|_| !on_stateful_set && bootstrap == Bootstrap::OrdinalZero)
         {
             return Err(self.error(wrong, format!("{at}: pods of a Deployment have no ordinals")));
         }
         let bytes = |name: &str, default: i128| -> Read<i128> {
             let Some(node) = value(name) else { return Ok(default) };
             let bytes = i128::from(self.quantity(node, at)?.value());
-            if bytes <= 0 { Err(self.error(node, format!("{at}: {name} must be more than 0"))) } else { Ok(bytes) }
+            if bytes <= 0 {
+                Err(self.error(node, format!("{at}: {name} must be more than 0")))
+            } else {
+                Ok(bytes)
+            }
         };
         let (size, rate) = (bytes("size", 10 << 30)?, bytes("cloneRate", 100 << 20)?);
         let nanos = size.saturating_mul(1_000_000_000) / rate;
@@ -153,7 +154,10 @@ impl Reader<'_> {
             }
             if retry == Duration::ZERO || retry >= renew || renew >= duration {
                 return Err(self
-                    .error(node, format!("{at}: 0 < retry {retry} < renew {renew} < duration {duration} must hold"))
+                    .error(
+                        node,
+                        format!("{at}: 0 < retry {retry} < renew {renew} < duration {duration} must hold"),
+                    )
                     .with_help("a holder must give up before others may take its lease"));
             }
         }
@@ -196,8 +200,9 @@ impl Reader<'_> {
     }
 
     fn rate(&self, node: &Node, at: &str) -> Read<Flow> {
-        Flow::parse(self.text(node, at)?)
-            .map_err(|why| self.error(node, format!("{at}: {why}")).with_help("write a rate such as 100/s, 5/m or 20/h"))
+        Flow::parse(self.text(node, at)?).map_err(|why| {
+            self.error(node, format!("{at}: {why}")).with_help("write a rate such as 100/s, 5/m or 20/h")
+        })
     }
 
     /// A replica must be faster than what is written, or it never catches up: ten times as fast if not given.
@@ -209,7 +214,9 @@ impl Reader<'_> {
         };
         let rate = self.rate(node, at)?;
         if rate <= written {
-            return Err(self.error(node, format!("{at}: no replica catches up that is not faster than all writes")));
+            return Err(
+                self.error(node, format!("{at}: no replica catches up that is not faster than all writes"))
+            );
         }
         Ok(rate)
     }
@@ -222,7 +229,8 @@ impl Reader<'_> {
             None => Ok(vec![self.client(node, writes, usual.to_owned(), at)?]),
             Some(items) => {
                 let all = items.iter().enumerate();
-                all.map(|(n, item)| self.client(item, writes, format!("{usual}-{n}"), &format!("{at}[{n}]"))).collect()
+                all.map(|(n, item)| self.client(item, writes, format!("{usual}-{n}"), &format!("{at}[{n}]")))
+                    .collect()
             }
         }
     }
@@ -282,9 +290,10 @@ impl Reader<'_> {
 
     /// What the databases name is there, or may come.
     pub(super) fn check_databases(&self, node: &Node, scenario: &Scenario) -> Read<()> {
-        let applies = scenario.steps.iter().any(|step| {
-            matches!(&step.action, Action::Apply(_) | Action::Kubectl { stdin: Some(_), .. })
-        });
+        let applies = scenario
+            .steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::Apply(_) | Action::Kubectl { stdin: Some(_), .. }));
         let joins = scenario.steps.iter().any(|step| matches!(step.action, Action::AddNode(_)));
         for (item, spec) in node.as_sequence().unwrap_or_default().iter().zip(&scenario.databases) {
             let item = &with_on(item);
@@ -320,7 +329,13 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn missing(&self, at: &Node, kind: &str, name: &str, there: &[&str]) -> crate::scenario::diagnostic::Diagnostic {
+    fn missing(
+        &self,
+        at: &Node,
+        kind: &str,
+        name: &str,
+        there: &[&str],
+    ) -> crate::scenario::diagnostic::Diagnostic {
         let error = self.error(at, format!("there is no {kind} `{name}`"));
         match nearest(name, there.iter().copied()) {
             Some(near) => error.with_help(format!("did you mean `{near}`?")),

@@ -218,11 +218,19 @@ pub static CLIENT: Table = Table {
         &[
             field("name", Text, "What the report calls it"),
             field("rate", Text, "Requests of the whole group: 100/s, 5/m, 20/h"),
-            field("via", Either(&[Text, List(&Text)]), "DNS names of a service or of a pod of a headless one"),
+            field(
+                "via",
+                Either(&[Text, List(&Text)]),
+                "DNS names of a service or of a pod of a headless one",
+            ),
             field("from", Text, "Where it runs: outside (if not given), or node/NAME"),
             field("cache", Text, "How long it keeps addresses: none (if not given), a duration, or forever"),
             field("retry", Duration, "It connects again this long after a failure; 1s if not given"),
-            field("timeout", Duration, "A connection that is silent is given up after this; 10s if not given"),
+            field(
+                "timeout",
+                Duration,
+                "A connection that is silent is given up after this; 10s if not given",
+            ),
         ],
     )
 };

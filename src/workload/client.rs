@@ -210,9 +210,12 @@ impl Client {
             };
             if answers {
                 connection.silent_until = None;
-                let usable = member.is_some_and(|member| {
-                    if writes { member.phase == Phase::Primary } else { member.serves() }
-                });
+                let usable =
+                    member.is_some_and(
+                        |member| {
+                            if writes { member.phase == Phase::Primary } else { member.serves() }
+                        },
+                    );
                 if !usable {
                     broken += connection.shares;
                 }
@@ -276,9 +279,8 @@ impl Client {
             }
             self.waiting -= shares;
             self.begun = true;
-            let open = |connection: &&mut Connection| {
-                connection.life == life && connection.silent_until.is_none()
-            };
+            let open =
+                |connection: &&mut Connection| connection.life == life && connection.silent_until.is_none();
             match self.connections.iter_mut().find(open) {
                 Some(connection) => connection.shares += shares,
                 None => self.connections.push(Connection { life, node, shares, silent_until: None }),

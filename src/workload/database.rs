@@ -97,10 +97,8 @@ impl Database {
         self.come_and_go(world, sight);
         // Each instance acts a few times at one instant at most: starts, finds itself, is followed.
         for _ in 0..16 {
-            let acted = self.phases_end(now, world)
-                | self.lease_step(world)
-                | self.begin(world)
-                | self.follow(world);
+            let acted =
+                self.phases_end(now, world) | self.lease_step(world) | self.begin(world) | self.follow(world);
             if !acted {
                 break;
             }

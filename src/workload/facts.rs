@@ -147,7 +147,10 @@ impl Database {
                     |content| {
                         let (cluster, epoch) =
                             (self.lineages.cluster(content.timeline), self.lineages.epoch(content.timeline));
-                        format!("position {}, cluster {cluster}, timeline {epoch}", content.position.requests())
+                        format!(
+                            "position {}, cluster {cluster}, timeline {epoch}",
+                            content.position.requests()
+                        )
                     },
                 );
                 let doing = match (member.phase, member.upstream) {

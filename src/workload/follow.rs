@@ -55,9 +55,7 @@ impl Database {
     fn finds_primary(&self, member: &Member, world: &World) -> Option<Life> {
         let node = member.process.node;
         let wanted = |other: &&Member| match self.spec.lease() {
-            Some(_) => {
-                self.lease.is_held_by(other.process.life) && world.links.reaches_control_plane(node)
-            }
+            Some(_) => self.lease.is_held_by(other.process.life) && world.links.reaches_control_plane(node),
             None => self.is_first(other),
         };
         let mut primaries = self.members.iter().filter(wanted).filter(|other| {

@@ -152,7 +152,8 @@ fn see(database: &Database, world: &World, kubelets: &Kubelets, csi: &Csi) -> Si
         });
     }
     sight.processes.sort_by_key(|process| process.life);
-    sight.lost = database.disks.keys().copied().filter(|storage| is_lost(*storage, world, kubelets, csi)).collect();
+    sight.lost =
+        database.disks.keys().copied().filter(|storage| is_lost(*storage, world, kubelets, csi)).collect();
     let nodes = store.nodes.iter().map(|(id, _)| id);
     sight.dark = nodes.filter(|node| !kubelets.is_node_alive(*node)).collect();
     sight.dark.sort_unstable();
@@ -164,7 +165,8 @@ fn belongs(database: &Database, pod: &Pod, owner: Name, world: &World) -> bool {
     let store = &world.store;
     if database.spec.on_stateful_set {
         // Names of pods of a set are its own; an orphan that still runs is an instance as before.
-        return pod.meta.name.ordinal().is_some() && store.names.text(pod.meta.name.stem()) == database.spec.owner;
+        return pod.meta.name.ordinal().is_some()
+            && store.names.text(pod.meta.name.stem()) == database.spec.owner;
     }
     let Some(controller) = store.controller_of(pod.meta.owners) else { return false };
     let set = store.replica_sets.find(pod.meta.namespace, controller.name);

@@ -125,10 +125,10 @@ impl Database {
             return Phase::Empty;
         };
         let own = match own {
-            Some(own) => self.lineages.common(theirs, own).map_or(theirs, |common| Content {
-                timeline: theirs.timeline,
-                position: common.position,
-            }),
+            Some(own) => self
+                .lineages
+                .common(theirs, own)
+                .map_or(theirs, |common| Content { timeline: theirs.timeline, position: common.position }),
             None => theirs,
         };
         self.disks.insert(self.members[index].process.storage, own);
@@ -182,7 +182,8 @@ impl Database {
         let own = self.content(member)?;
         let best = self.best_peer(member, world)?;
         let theirs = self.content(self.member(best)?)?;
-        (!self.lineages.holds(own, theirs) && self.lineages.rank(theirs) > self.lineages.rank(own)).then_some(best)
+        (!self.lineages.holds(own, theirs) && self.lineages.rank(theirs) > self.lineages.rank(own))
+            .then_some(best)
     }
 
     /// The other instance with the highest position that can be asked.
@@ -238,7 +239,8 @@ impl Database {
         let now = world.now();
         let Some(holder) = self.lease.holder else { return };
         let able = self.member(holder).is_some_and(|member| {
-            let leads = matches!(member.phase, Phase::Primary | Phase::Promoting(_) | Phase::Bootstrapping(_));
+            let leads =
+                matches!(member.phase, Phase::Primary | Phase::Promoting(_) | Phase::Bootstrapping(_));
             leads && !member.process.hung && world.links.reaches_control_plane(member.process.node)
         });
         match self.lease.renewed {
@@ -336,7 +338,8 @@ impl Database {
     /// The instances whose liveness probes have failed often enough now.
     pub(super) fn killed(&mut self, now: Time) -> Vec<Life> {
         let due = |member: &Member| member.killed_at.is_some_and(|time| time <= now);
-        let killed = self.members.iter().filter(|member| due(member)).map(|member| member.process.life).collect();
+        let killed =
+            self.members.iter().filter(|member| due(member)).map(|member| member.process.life).collect();
         for member in self.members.iter_mut().filter(|member| due(member)) {
             // Until the process really stops it is not asked again.
             member.process.stopping = true;
@@ -371,8 +374,11 @@ impl Database {
         let member = &mut self.members[chosen];
         member.upstream = None;
         member.caught_up = false;
-        member.phase =
-            if has_data { Phase::Promoting(now + takes.promote) } else { Phase::Bootstrapping(now + takes.init) };
+        member.phase = if has_data {
+            Phase::Promoting(now + takes.promote)
+        } else {
+            Phase::Bootstrapping(now + takes.init)
+        };
         true
     }
 
