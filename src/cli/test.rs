@@ -128,19 +128,19 @@ fn difference(wanted: &str, found: &str, golden: &Path) -> Vec<String> {
         return Vec::new();
     }
     let mut pairs = wanted.lines().zip(found.lines()).enumerate();
-    let what = match pairs.find(|(_, (a, b))| a != b) {
-        Some((n, (a, b))) => {
-            return vec![
-                format!("line {} is not that of {}", n + 1, golden.display()),
-                format!("golden: {a}"),
-                format!("now:    {b}"),
-            ];
-        }
+    let (n, golden_line, line) = match pairs.find(|(_, (a, b))| a != b) {
+        Some((n, (a, b))) => (n, a, b),
         None => {
-            format!("{} lines, {} has {}", found.lines().count(), golden.display(), wanted.lines().count())
+            let n = wanted.lines().count().min(found.lines().count());
+            let line = |text| str::lines(text).nth(n).unwrap_or("(the end)");
+            (n, line(wanted), line(found))
         }
     };
-    vec![what]
+    vec![
+        format!("line {} is not that of {}", n + 1, golden.display()),
+        format!("golden: {golden_line}"),
+        format!("now:    {line}"),
+    ]
 }
 
 /// All scenarios below a directory, sorted by path.
