@@ -4,6 +4,7 @@
 //! names neither an image nor a container speaks of regular containers only: an init container is not meant to crash
 //! because its pod is.
 use crate::kernel::Latency;
+use std::sync::Arc;
 
 /// A pattern with `*` for any run of characters and `?` for one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,6 +80,10 @@ pub struct PodRule {
     pub post_start: Option<Latency>,
     /// How long a preStop hook takes that is no `sleep`.
     pub pre_stop: Option<Latency>,
+    /// It is ready only while this condition (CEL, over what it can see) is true.
+    pub ready_when: Option<Arc<str>>,
+    /// It ends with exit code 1 as soon as this condition is true.
+    pub exit_when: Option<Arc<str>>,
     /// Image pulls fail.
     pub pull_fails: bool,
 }

@@ -20,6 +20,7 @@ use crate::trace::record::Recorder;
 use crate::workload::Databases;
 use crate::world::Limit;
 
+mod containers;
 mod faults;
 mod lookup;
 mod when;
@@ -113,6 +114,8 @@ pub struct Play<'s> {
     /// Named faults that are active.
     active: Vec<(String, Effect)>,
     monitors: Monitors,
+    /// Containers that look around.
+    containers: containers::Containers,
     /// All steps have been carried out.
     steps_done: bool,
     /// Pods of ReplicaSets in order of creation, for `{{web-rs-1-#1}}` in commands.
@@ -167,6 +170,7 @@ impl<'s> Play<'s> {
             moment: None,
             failures: Vec::new(),
             background: Vec::new(),
+            containers: Default::default(),
             repairs: Vec::new(),
             active: Vec::new(),
             monitors: Monitors::default(),
@@ -254,6 +258,7 @@ impl<'s> Play<'s> {
             watch.step(&self.cluster, Some(step));
             self.expect(Some(n), &step.expect);
             self.perform(n, step, watch)?;
+            self.look_around();
         }
         self.steps_done = true;
         self.settle(watch)?;
@@ -324,6 +329,7 @@ impl<'s> Play<'s> {
             self.repair(number);
         }
         self.review_faults();
+        self.look_around();
         self.names.learn(&self.cluster, &mut self.seen_records);
         self.changed(watch);
         if !self.background.is_empty() {

@@ -1,17 +1,20 @@
 //! Calls: functions that lead into the cluster, CEL's own functions, and its macros.
 use super::ast::{Ast, Kind};
-use super::check::{Checker, Typed};
+use super::check::{Checker, SEEN, Typed};
+use super::reads::Reads;
 use super::roots::{self, Called, KINDS, Leads, ROOTS, Root, Takes};
 use super::tree::{Argument, Macro, Node, Op, TextTest};
-use super::types::{Base, Ty};
+use super::types::{Base, Class, Ty};
 use super::wrong::{Place, Read, Wrong};
+use crate::api::kind::Kind as ApiKind;
 use crate::api::selector::Selector;
 use crate::kernel::Duration;
 
 /// Functions of CEL that are called with the value in the brackets.
 const PLAIN: [&str; 4] = ["size", "has", "duration", "matches"];
 /// Functions of CEL that are called on a value.
-const METHODS: [&str; 14] = [
+const METHODS: [&str; 15] = [
+    "resolves",
     "size",
     "startsWith",
     "endsWith",
@@ -43,7 +46,7 @@ pub(super) fn example(root: &Root) -> String {
         (Takes::Host, _) => "\"web-0.web\"",
         (_, Leads::Attachments | Leads::Disks) => "\"data-web-0\"",
         (_, Leads::Processes) => "\"web-0\"",
-        (_, Leads::One(class)) if class == super::types::Class::Pod => "\"web-0\"",
+        (_, Leads::One(class)) if class == Class::Pod => "\"web-0\"",
         _ => "\"web\"",
     };
     format!("{}({argument})", root.names.first().copied().unwrap_or_default())
@@ -68,6 +71,12 @@ pub(super) fn call(
         "size" => {
             count(name, at, arguments, 0, "no argument")?;
             size(value, ty, of.place)
+        }
+        "resolves" if ty == Ty::object(Class::Dns) => {
+            count(name, at, arguments, 1, "one argument, a name")?;
+            let host = checker.expect(&arguments[0], Ty::TEXT, "a name")?;
+            checker.reads = checker.reads.and(Reads::DNS).and(Reads::LINKS).and(Reads::kind(ApiKind::Pod));
+            Ok(Typed { op: Op::Resolves(Box::new(host)), ty: Ty::BOOL })
         }
         "startsWith" | "endsWith" | "contains" if is_text => {
             count(name, at, arguments, 1, "one argument, a string")?;
@@ -121,6 +130,11 @@ fn plain(checker: &mut Checker<'_>, name: &str, at: Place, arguments: &[Ast], pl
             count(name, at, arguments, 2, "two arguments, a string and a pattern")?;
             let value = checker.expect(&arguments[0], Ty::TEXT, "what is matched")?;
             matches(value, &arguments[1])
+        }
+        _ if checker.scope.container && roots::find(name).is_some() => {
+            let seen = SEEN.map(|(word, _)| word).join(", ");
+            Err(Wrong::new(at, format!("a container cannot ask `{name}()`"))
+                .with_help(format!("it sees {seen}")))
         }
         _ => match roots::find(name) {
             Some(root) => lead(checker, root, name, at, arguments),
@@ -249,7 +263,7 @@ fn argument(checker: &mut Checker<'_>, root: &Root, argument: &Ast) -> Read<Argu
 /// What a name that leads there is looked up in.
 pub(super) fn is_namespaced(leads: Leads) -> bool {
     match leads {
-        Leads::One(class) => class.kind().is_none_or(crate::api::kind::Kind::is_namespaced),
+        Leads::One(class) => class.kind().is_none_or(ApiKind::is_namespaced),
         _ => true,
     }
 }

@@ -20,6 +20,10 @@ pub(super) struct Typed {
     pub(super) ty: Ty,
 }
 
+/// What a container can ask about.
+pub(super) const SEEN: [(&str, Class); 4] =
+    [("pod", Class::Pod), ("peers", Class::Peers), ("volume", Class::OwnVolume), ("dns", Class::Dns)];
+
 /// What a part with dots can be: a value, or the way to a field (`pod("a").status`).
 enum Path {
     Value(Typed),
@@ -148,6 +152,9 @@ impl Checker<'_> {
         if let Some(depth) = depth {
             return Ok(Typed { op: Op::Variable(depth), ty: self.variables[depth].1 });
         }
+        if self.scope.container {
+            return self.seen(name, place);
+        }
         if name == "now" {
             self.reads = self.reads.and(Reads::TIME);
             return Ok(Typed { op: Op::Now, ty: Ty::DURATION });
@@ -164,6 +171,18 @@ impl Checker<'_> {
             known.push(function);
         }
         Err(Wrong::new(place, format!("unknown name `{name}`")).with_nearest(name, known.into_iter()))
+    }
+
+    /// A name in a condition of a container.
+    fn seen(&mut self, name: &str, place: Place) -> Read<Typed> {
+        let Some((_, class)) = SEEN.into_iter().find(|(known, _)| *known == name) else {
+            let wrong = Wrong::new(place, format!("a container sees no `{name}`"));
+            return Err(wrong.with_nearest(name, SEEN.iter().map(|(known, _)| *known)));
+        };
+        if class == Class::Pod {
+            self.reads = self.reads.and(Reads::kind(crate::api::kind::Kind::Pod));
+        }
+        Ok(Typed { op: Op::Here(class), ty: Ty::object(class) })
     }
 
     fn field(&mut self, of: &Ast, name: &str, place: Place) -> Read<Path> {

@@ -6,7 +6,7 @@ use super::calls::is_namespaced;
 use super::facts::{Field, Look};
 use super::roots::{self, Called, Leads};
 use super::tree::{Argument, Macro, Node, Op, Program, TextTest};
-use super::types::{Class, Handle, Labels, Value};
+use super::types::{Class, Found, Handle, Labels, Value};
 use super::wrong::{Place, Trouble, What};
 use crate::limits::MAX_EXPRESSION_STEPS;
 use std::borrow::Cow;
@@ -44,6 +44,7 @@ impl<'a> Evaluation<'a> {
                 value
             }
             Op::Now => self.look.cluster.world.now().into(),
+            Op::Here(class) => self.here(*class),
             Op::Root(leads, argument) => self.lead(*leads, argument)?,
             Op::Field(of, field) => {
                 let handle = self.handle(of)?;
@@ -90,6 +91,7 @@ impl<'a> Evaluation<'a> {
             | Op::Order(..)
             | Op::TextTest(..)
             | Op::Matches(..)
+            | Op::Resolves(_)
             | Op::Macro(..) => Value::Bool(self.judge(node)?),
         })
     }
@@ -147,6 +149,10 @@ impl<'a> Evaluation<'a> {
                 })
             }
             Op::Matches(of, regex) => Ok(regex.is_match(&self.text(of)?)),
+            Op::Resolves(host) => {
+                let host = self.text(host)?;
+                Ok(self.look.here.is_some_and(|here| roots::resolves(&self.look, here, &host)))
+            }
             Op::Macro(kind, list, bodies) => self.quantify(*kind, list, bodies),
             _ => Ok(matches!(self.value(node)?, Value::Bool(true))),
         }
@@ -176,6 +182,17 @@ impl<'a> Evaluation<'a> {
             Value::Object(handle) => Ok(handle),
             _ => Err(trouble(node.place, What::Absent(Class::Pod))),
         }
+    }
+
+    /// What the container that looks sees.
+    fn here(&self, class: Class) -> Value<'a> {
+        let Some(here) = self.look.here else { return Value::Object(Handle::Absent(class)) };
+        if class != Class::Pod {
+            return Value::Object(Handle::Here(class, here));
+        }
+        let object = self.look.store().pods.get_uid(here.pod, here.uid);
+        let pod = object.map(|object| Handle::Pod(Found { id: here.pod, object }));
+        Value::Object(pod.unwrap_or(Handle::Absent(class)))
     }
 
     fn labels(&mut self, node: &'a Node) -> Result<Labels<'a>> {

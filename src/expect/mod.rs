@@ -34,6 +34,7 @@ mod wrong;
 
 pub use reads::Reads;
 pub use reference::reference;
+pub use types::Here;
 pub use wrong::{Trouble, Wrong};
 
 use crate::cluster::Cluster;
@@ -54,6 +55,15 @@ pub const MAX_DEPTH: usize = 64;
 pub struct Scope<'s> {
     /// Names of the faults of the scenario; None: any name may be used.
     pub faults: Option<&'s [String]>,
+    /// It speaks of what one container sees, not of the cluster.
+    pub container: bool,
+}
+
+impl Scope<'_> {
+    /// What a container sees: `pod`, `peers`, `volume` and `dns`.
+    pub fn container() -> Scope<'static> {
+        Scope { faults: None, container: true }
+    }
 }
 
 /// A checked expression that is true or false of a cluster.
@@ -89,12 +99,25 @@ impl Condition {
     /// # Errors
     /// What keeps it from being either: an object that is not there, a division by zero ...
     pub fn holds(&self, cluster: &Cluster) -> Result<bool, Trouble> {
-        Evaluation::new(&self.0, Look { cluster }).bool(&self.0.root)
+        Evaluation::new(&self.0, Look { cluster, here: None }).bool(&self.0.root)
+    }
+
+    /// Whether it is true now of what a container sees.
+    ///
+    /// # Errors
+    /// As [`Condition::holds`].
+    pub fn holds_in(&self, cluster: &Cluster, here: Here) -> Result<bool, Trouble> {
+        Evaluation::new(&self.0, Look { cluster, here: Some(here) }).bool(&self.0.root)
+    }
+
+    /// Why it is true or false now of what a container sees.
+    pub fn explain_in(&self, cluster: &Cluster, here: Here) -> String {
+        explain::explain(&self.0, Look { cluster, here: Some(here) })
     }
 
     /// Why it is true or false now: the part that decides, with its values.
     pub fn explain(&self, cluster: &Cluster) -> String {
-        explain::explain(&self.0, Look { cluster })
+        explain::explain(&self.0, Look { cluster, here: None })
     }
 
     /// What it depends on.
@@ -174,7 +197,7 @@ impl Expression {
     /// # Errors
     /// What keeps it from having one.
     pub fn value(&self, cluster: &Cluster) -> Result<Answer, Trouble> {
-        let look = Look { cluster };
+        let look = Look { cluster, here: None };
         Ok(match Evaluation::new(&self.0, look).value(&self.0.root)? {
             Value::Bool(value) => Answer::Bool(value),
             Value::Int(value) => Answer::Int(value),

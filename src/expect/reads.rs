@@ -27,6 +27,9 @@ impl Reads {
     /// Which machines have power.
     pub const MACHINES: Reads = Reads(1 << 23);
 
+    /// Who can talk to whom.
+    pub const LINKS: Reads = Reads(1 << 24);
+
     /// Objects of a kind.
     pub const fn kind(kind: Kind) -> Reads {
         Reads(1 << kind as u32)
@@ -54,7 +57,8 @@ impl Reads {
             (Reads::TIME, world.now().as_nanos()),
             (Reads::PROCESSES.and(Reads::MACHINES), cluster.kubelets.changes()),
             (Reads::DISKS, cluster.csi.cloud.changes()),
-            (Reads::DNS, world.shown(Process::CoreDns)),
+            (Reads::DNS, world.shown(Process::CoreDns) + u64::from(world.epoch(Process::CoreDns))),
+            (Reads::LINKS, world.links.changes()),
             (Reads::EVENTS, world.events.added()),
             (Reads::FAULTS, world.faults.changes()),
         ];

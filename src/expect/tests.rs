@@ -291,7 +291,8 @@ fn what_has_no_meaning_is_pointed_at() {
         ("1 in 2", "2", "`in` needs a list, this is of type int", ""),
     ] {
         let faults = ["lost".to_owned()];
-        let wrong = Condition::read(text, Scope { faults: Some(&faults) }).expect_err(text);
+        let wrong =
+            Condition::read(text, Scope { faults: Some(&faults), ..Scope::default() }).expect_err(text);
         assert_eq!(&text[wrong.span.clone()], place, "{text}: {wrong:?}");
         assert!(
             wrong.message == message || message.ends_with(": ") && wrong.message.starts_with(message),
@@ -301,6 +302,40 @@ fn what_has_no_meaning_is_pointed_at() {
     }
     let long = format!("{}true", " ".repeat(MAX_LENGTH));
     assert!(Condition::read(&long, Scope::default()).is_err());
+}
+
+#[test]
+fn a_container_sees_little() {
+    for (text, place, message) in [
+        ("peers.runing > 0", "runing", "a group of peers has no field `runing`"),
+        ("now > duration('5m')", "now", "a container sees no `now`"),
+        ("pods('app=web').all(p, p.ready)", "pods", "a container cannot ask `pods()`"),
+        ("dns.resolves(1)", "1", "a name is of type string, this is of type int"),
+        ("dns.finds('a')", "finds", "unknown function `finds`"),
+        ("volume", "volume", "a condition is true or false, this is of type OwnVolume"),
+    ] {
+        let wrong = Condition::read(text, Scope::container()).expect_err(text);
+        assert_eq!((&text[wrong.span.clone()], wrong.message.as_str()), (place, message), "{text}");
+    }
+    let cluster = cluster();
+    let second = pod(&cluster, "web-1");
+    let object = cluster.world.store.pods.get(second).expect("there");
+    let here = Here { pod: second, uid: object.meta.uid, node: object.node, fresh: true };
+    for text in [
+        "peers.running == 2 && peers.ready == 2 && peers.total == 2",
+        "pod.ordinal == 1 && pod.name == 'web-1' && volume.fresh",
+        "dns.resolves('web-0.web') && dns.resolves('web-1') && !dns.resolves('web-9.web') && dns.resolves('web')",
+    ] {
+        let condition =
+            Condition::read(text, Scope::container()).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"));
+        assert_eq!(
+            condition.holds_in(&cluster, here),
+            Ok(true),
+            "{text}: {}",
+            condition.explain_in(&cluster, here)
+        );
+        assert!(condition.holds(&cluster) != Ok(true), "{text}: nobody looks");
+    }
 }
 
 #[test]

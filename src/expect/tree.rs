@@ -3,7 +3,7 @@ use super::ast::Operator;
 use super::facts::Field;
 use super::reads::Reads;
 use super::roots::{Called, Leads};
-use super::types::Ty;
+use super::types::{Class, Ty};
 use super::wrong::Place;
 use crate::api::selector::Selector;
 use crate::kernel::Time;
@@ -30,6 +30,10 @@ pub(super) enum Op {
     Variable(usize),
     /// Time since the start.
     Now,
+    /// What a container sees: its pod, its peers, its volumes, its resolver.
+    Here(Class),
+    /// Whether the container's resolver finds a name.
+    Resolves(Box<Node>),
     /// A function that leads into the cluster.
     Root(Leads, Argument),
     Field(Box<Node>, &'static Field),
@@ -115,6 +119,7 @@ impl Op {
             | Op::Text(_)
             | Op::Duration(_)
             | Op::Variable(_)
+            | Op::Here(_)
             | Op::Now => Vec::new(),
             Op::Root(_, Argument::Text(of)) => vec![of],
             Op::Root(..) => Vec::new(),
@@ -124,6 +129,7 @@ impl Op {
             | Op::Not(of)
             | Op::Negate(of)
             | Op::Size(of)
+            | Op::Resolves(of)
             | Op::Matches(of, _)
             | Op::Units(of, _) => vec![of],
             Op::Label(a, b) | Op::HasLabel(a, b) | Op::Index(a, b) | Op::In(a, b) => vec![a, b],

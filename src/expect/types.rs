@@ -32,11 +32,14 @@ pub(super) enum Class {
     Process,
     Disk,
     Fault,
+    Dns,
+    Peers,
+    OwnVolume,
 }
 
 impl Class {
     /// All of them, in the order of the documentation.
-    pub(super) const ALL: [Class; 18] = [
+    pub(super) const ALL: [Class; 21] = [
         Class::Pod,
         Class::Condition,
         Class::Container,
@@ -55,6 +58,9 @@ impl Class {
         Class::Process,
         Class::Disk,
         Class::Fault,
+        Class::Peers,
+        Class::OwnVolume,
+        Class::Dns,
     ];
 
     /// The name of the type.
@@ -78,6 +84,9 @@ impl Class {
             Class::Process => "Process",
             Class::Disk => "Disk",
             Class::Fault => "Fault",
+            Class::Dns => "Dns",
+            Class::Peers => "Peers",
+            Class::OwnVolume => "OwnVolume",
         }
     }
 
@@ -95,6 +104,9 @@ impl Class {
             Class::Process => "process",
             Class::Disk => "disk",
             Class::Fault => "fault",
+            Class::Dns => "resolver",
+            Class::Peers => "group of peers",
+            Class::OwnVolume => "volume of its own",
             other => other.name(),
         }
     }
@@ -288,6 +300,21 @@ pub(super) enum Handle<'a> {
     Process(Running),
     Disk(AttachedDisk),
     Fault(&'a str),
+    /// What a container sees: its resolver, its peers, its own volumes.
+    Here(Class, Here),
+}
+
+/// A container that looks around.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Here {
+    /// Its pod.
+    pub pod: Id<Pod>,
+    /// The incarnation of that.
+    pub uid: Uid,
+    /// The node it runs on.
+    pub node: Id<Node>,
+    /// No container has run on its volumes before its present run.
+    pub fresh: bool,
 }
 
 impl<'a> Handle<'a> {
@@ -328,6 +355,7 @@ impl<'a> Handle<'a> {
             (Handle::Process(a), Handle::Process(b)) => a == b,
             (Handle::Disk(a), Handle::Disk(b)) => a == b,
             (Handle::Fault(a), Handle::Fault(b)) => a == b,
+            (Handle::Here(a, _), Handle::Here(b, _)) => a == b,
             _ => false,
         }
     }

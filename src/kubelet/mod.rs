@@ -7,9 +7,10 @@
 //!
 //! `worker` holds the records; `start`, `pull`, `run`, `probing` and `stop` are the life of a pod in order; `volumes` the
 //! volume manager; `status` the status manager; `machine` leases, the node status tick and faults;
-//! `shutdown` what happens to whole kubelets in good order; `admission`, `backoff`,
+//! `shutdown` what happens to whole kubelets in good order; `asking` what depends on what a container sees; `admission`, `backoff`,
 //! `behaviour`, `phase` and `probe` answer single questions. Left out: pressure.
 mod admission;
+mod asking;
 mod backoff;
 mod behaviour;
 mod machine;
@@ -27,6 +28,8 @@ mod tests;
 mod volumes;
 mod worker;
 
+pub use asking::{Asking, ContainerKey};
+
 use crate::api::names::Uid;
 use crate::api::objects::{Node, Pod, Volume};
 use crate::config::KubeletModel;
@@ -35,6 +38,8 @@ use crate::kernel::{Duration, Id, Time};
 use crate::rule::mark;
 use crate::world::World;
 use machine::Machine;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use worker::{Flags, Run, Stage, Step, What, Workers};
 
 /// All kubelets.
@@ -47,6 +52,10 @@ pub struct Kubelets {
     addresses: u32,
     /// See [`Kubelets::changes`].
     changes: u64,
+    /// Containers whose behaviour depends on what they see; some may have ended meanwhile.
+    asking: BTreeMap<ContainerKey, Asking>,
+    /// By disk, the first incarnation of a pod of which a container has run on it.
+    first_use: FxHashMap<u32, Uid>,
 }
 
 /// The process of a pod's first regular container.

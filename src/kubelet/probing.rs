@@ -58,7 +58,7 @@ impl Kubelets {
         self.probe_of(slot, index, world, |c| c.startup)
     }
 
-    fn readiness_of(&self, slot: u32, index: usize, world: &World) -> Option<Probe> {
+    pub(super) fn readiness_of(&self, slot: u32, index: usize, world: &World) -> Option<Probe> {
         self.probe_of(slot, index, world, |c| c.readiness)
     }
 
@@ -106,6 +106,7 @@ impl Kubelets {
         let ready = match (worker.is(Flags::FORCED_READY), worker.is(Flags::FORCED_UNREADY)) {
             (true, _) => run.since(),
             (_, true) => Time::NEVER,
+            _ if run.is(Run::CLOSED) => Time::NEVER,
             _ if does.up.is_some() => ready.max(up),
             _ => ready,
         };
@@ -192,10 +193,11 @@ impl Kubelets {
 
     /// Readiness has changed, as far as the kubelet knows.
     pub(super) fn probed(&mut self, slot: u32, index: usize, world: &mut World) {
-        let unready = self.workers[slot].is(Flags::FORCED_UNREADY);
+        let flags = self.workers[slot].flags;
         let asked = self.readiness_of(slot, index, world);
         let run = self.workers.run_mut(slot, index);
-        let ready = !(unready || run.is(Run::HUNG) && asked.is_some());
+        let closed = run.is(Run::CLOSED) && !flags.has(Flags::FORCED_READY);
+        let ready = !(flags.has(Flags::FORCED_UNREADY) || closed || run.is(Run::HUNG) && asked.is_some());
         if !run.is(Run::RUNS) || !run.is(Run::STARTED) || run.is(Run::READY) == ready {
             return;
         }

@@ -33,6 +33,7 @@ impl Kubelets {
             run.set(flag, false);
         }
         run.starts(now);
+        self.looks_around(slot, index, world);
         let key = (u64::from(self.workers[slot].uid.0), run_key(self.workers.run(slot, index), index));
         let hook = if recorded(world) {
             None

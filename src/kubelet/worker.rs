@@ -234,6 +234,10 @@ impl Run {
     pub(super) const NEW: u16 = 1 << 4;
     /// It answers no probe (fault `hang`).
     pub(super) const HUNG: u16 = 1 << 5;
+    /// It answers no readiness probe: its condition is not met ([`Kubelets::answers_probes`]).
+    ///
+    /// [`Kubelets::answers_probes`]: super::Kubelets::answers_probes
+    pub(super) const CLOSED: u16 = 1 << 7;
     /// Its readiness probe ticks from the start of its run on.
     const PROBED_AT_START: u16 = 1 << 6;
 

@@ -3,11 +3,18 @@ use crate::expect::{Condition, Scope, Wrong};
 use crate::scenario::Node;
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::parts::{Read, Reader};
+use std::sync::Arc;
 
 impl Reader<'_> {
     /// A condition over the cluster.
     pub fn condition(&self, node: &Node, at: &str) -> Read<Condition> {
         self.condition_in(node, at, Scope { faults: self.faults, ..Scope::default() })
+    }
+
+    /// The text of a condition over what a container can see.
+    pub(super) fn seen_by_container(&self, node: &Node, at: &str) -> Read<Arc<str>> {
+        let condition = self.condition_in(node, at, Scope::container())?;
+        Ok(condition.text().into())
     }
 
     /// A condition over whatever there is in a scope.

@@ -281,6 +281,8 @@ pub static POD_RULE: Table = Table::new(
         field("ready", Latency, "How long after the start it is ready"),
         field("stop", Latency, "How long it takes to stop after SIGTERM"),
         field("exit", Of(&EXIT), "It ends by itself"),
+        field("readyWhen", Text, "It is ready only while this condition (CEL) over what it can see is true"),
+        field("exitWhen", Text, "It ends with exit code 1 as soon as this condition (CEL) is true"),
         field("postStart", Latency, "How long its postStart hook takes"),
         field("preStop", Latency, "How long its preStop hook takes"),
         field("pull", OneOf(&["fails"]), "Its image cannot be pulled"),

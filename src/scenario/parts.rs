@@ -262,6 +262,8 @@ impl Reader<'_> {
                 "start" => rule.start = Some(self.latency(value, at)?),
                 "up" => rule.up = Some(self.latency(value, at)?),
                 "ready" => rule.ready = Some(self.latency(value, at)?),
+                "readyWhen" => rule.ready_when = Some(self.seen_by_container(value, at)?),
+                "exitWhen" => rule.exit_when = Some(self.seen_by_container(value, at)?),
                 "postStart" => rule.post_start = Some(self.latency(value, at)?),
                 "preStop" => rule.pre_stop = Some(self.latency(value, at)?),
                 "stop" => rule.stop = Some(self.latency(value, at)?),
