@@ -7,6 +7,8 @@ use crate::cli::files::Opened;
 use crate::cli::{Done, Exit, Refusal, Trouble, run, verdict};
 use crate::cluster::Cluster;
 use crate::report::databases as report;
+use crate::expect::{Answer, Expression};
+use crate::kernel::Duration;
 use crate::report::junit;
 use crate::report::timeline::clock;
 use crate::report::verdicts::{self, Item};
@@ -25,6 +27,8 @@ struct Row {
     databases: Vec<Facts>,
     /// The same, in full.
     told: Vec<String>,
+    /// Titles and values of the scenario's own columns.
+    columns: Vec<(String, Answer)>,
 }
 
 /// Plays every cell and prints one row, or one JSON object, for each. Exits as the worst of them.
@@ -73,15 +77,43 @@ fn play(opened: &mut Opened, cell: &Cell, options: &Run) -> Result<(Row, String)
     let Cluster { world, databases, .. } = &play.cluster;
     let mut failures = verdicts::items(&scenario, world, &outcome);
     failures.retain(|item| !item.is_pass());
+    let value = |expression: &Expression| {
+        let value = expression.value(&play.cluster);
+        value.unwrap_or_else(|trouble| Answer::Other(format!("<{trouble}>")))
+    };
+    let columns =
+        scenario.columns.iter().map(|(title, expression)| (title.clone(), value(expression))).collect();
     let row = Row {
         cell: cell.clone(),
         exit,
         end: clock(world.now()),
         failures,
         databases: databases.iter().map(|database| database.facts(&world.store)).collect(),
+        columns,
         told: report::json_lines(databases, world),
     };
     Ok((row, scenario.about.clone()))
+}
+
+/// A value as a table shows it.
+fn answer(value: &Answer) -> String {
+    match value {
+        Answer::Bool(value) => value.to_string(),
+        Answer::Int(value) => value.to_string(),
+        Answer::Double(value) => format!("{value:?}"),
+        Answer::Duration(nanos) if *nanos < 0 => format!("-{}", Duration::from_nanos(nanos.unsigned_abs())),
+        Answer::Duration(nanos) => Duration::from_nanos(nanos.unsigned_abs()).to_string(),
+        Answer::Text(text) | Answer::Other(text) => text.clone(),
+    }
+}
+
+fn answer_json(value: &Answer) -> serde_json::Value {
+    match value {
+        Answer::Bool(value) => (*value).into(),
+        Answer::Int(value) => (*value).into(),
+        Answer::Double(value) => (*value).into(),
+        _ => answer(value).into(),
+    }
 }
 
 /// Which of two ends is worse: ours over the input's over the cluster's.
@@ -116,6 +148,8 @@ fn named(cell: &Cell) -> String {
 
 fn object(row: &Row) -> serde_json::Value {
     let params: serde_json::Map<_, _> = row.cell.varied.iter().cloned().collect();
+    let columns: serde_json::Map<_, _> =
+        row.columns.iter().map(|(title, value)| (title.clone(), answer_json(value))).collect();
     let failure = |item: &Item| {
         serde_json::json!({
             "verdict": item.word,
@@ -130,6 +164,7 @@ fn object(row: &Row) -> serde_json::Value {
         "end": row.end,
         "failures": row.failures.iter().map(failure).collect::<Vec<_>>(),
         "databases": row.told.iter().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<serde_json::Value>>(),
+        "columns": columns,
     })
 }
 
@@ -154,11 +189,13 @@ fn table(rows: &[Row], out: &mut dyn Write) -> std::io::Result<()> {
     let mut lines = vec![first.cell.varied.iter().map(|(name, _)| name.to_uppercase()).collect::<Vec<_>>()];
     lines[0].extend(["VERDICT", "END", "FAILURES"].map(str::to_owned));
     lines[0].extend(first.databases.iter().flat_map(|_| report::HEADINGS).map(str::to_owned));
+    lines[0].extend(first.columns.iter().map(|(title, _)| escape(&title.to_uppercase()).into_owned()));
     for row in rows {
         let mut line: Vec<_> =
             row.cell.varied.iter().map(|(_, value)| escape(&shown(value)).into_owned()).collect();
         line.extend([word(row.exit).to_owned(), row.end.clone(), row.failures.len().to_string()]);
         line.extend(row.databases.iter().flat_map(report::row));
+        line.extend(row.columns.iter().map(|(_, value)| escape(&answer(value)).into_owned()));
         lines.push(line);
     }
     let width = |column: usize| {

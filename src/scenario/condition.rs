@@ -1,5 +1,5 @@
 //! Reading conditions: what is wrong with one is pointed at inside the YAML scalar it stands in.
-use crate::expect::{Condition, Scope, Wrong};
+use crate::expect::{Condition, Expression, Scope, Wrong};
 use crate::scenario::Node;
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::parts::{Read, Reader};
@@ -25,6 +25,13 @@ impl Reader<'_> {
         }
         let text = self.text(node, at)?;
         Condition::read(text, scope).map_err(|wrong| self.inside(node, text, at, wrong))
+    }
+
+    /// An expression of any type over a cluster.
+    pub fn expression(&self, node: &Node, at: &str) -> Read<Expression> {
+        let text = self.text(node, at)?;
+        let scope = Scope { faults: self.faults, ..Scope::default() };
+        Expression::read(text, scope).map_err(|wrong| self.inside(node, text, at, wrong))
     }
 
     /// A complaint about a part of a text.

@@ -189,6 +189,8 @@ pub struct Scenario {
     pub config: Config,
     /// Databases on top, and their clients.
     pub databases: Vec<crate::workload::spec::DatabaseSpec>,
+    /// Titles of further columns of the table of a matrix, and what stands there.
+    pub columns: Vec<(String, crate::expect::Expression)>,
     /// Steps, in order.
     pub steps: Vec<Step>,
     /// What is expected of the whole run.

@@ -254,6 +254,7 @@ fn blank(path: &str) -> Scenario {
         nodes: vec![node("node-a", "us-east-1a"), node("node-b", "us-east-1b"), node("node-c", "us-east-1c")],
         config: Config::realistic(),
         databases: Vec::new(),
+        columns: Vec::new(),
         steps: Vec::new(),
         expect: Vec::new(),
         manifests: Vec::new(),
@@ -329,6 +330,15 @@ impl Reader<'_> {
                 }
                 "cluster" => self.cluster(value, scenario)?,
                 "expect" => scenario.expect = self.expectations(value, 0, None)?,
+                "columns" => {
+                    let Some(entries) = value.as_mapping() else {
+                        return Err(self.error(value, format!("{at}.columns: expected a mapping")));
+                    };
+                    for (title, value) in entries {
+                        let expression = self.expression(value, &format!("{at}.columns"))?;
+                        scenario.columns.push((title.key_text(), expression));
+                    }
+                }
                 "behavior" => scenario.config.behavior = self.behavior(value, "Scenario.spec.behavior")?,
                 "databases" => scenario.databases = self.databases(value)?,
                 _ => scenario.steps = self.steps(value, 0)?,
