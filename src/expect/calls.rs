@@ -228,18 +228,10 @@ fn argument(checker: &mut Checker<'_>, root: &Root, argument: &Ast) -> Read<Argu
             Ok(Argument::Name(checker.names.len() - 1))
         }
         Takes::Fault => {
-            let text = literal(argument, "the name of a fault")?;
-            if let Some(known) = checker.scope.faults
-                && !known.iter().any(|name| name == text)
-            {
-                let wrong =
-                    Wrong::new(argument.place, format!("no fault of this scenario is called `{text}`"));
-                return Err(match known {
-                    [] => wrong.with_help("a step or fault is given a name with `name:`"),
-                    known => wrong.with_nearest(text, known.iter().map(String::as_str)),
-                });
-            }
-            Ok(Argument::Text(Box::new(Node { op: Op::Text(text.to_owned()), place: argument.place })))
+            named(argument, "fault", checker.scope.faults, "a step or fault is given a name with `name:`")
+        }
+        Takes::Database => {
+            named(argument, "database", checker.scope.databases, "databases are described in `databases:`")
         }
         Takes::Object => {
             let node = checker.expect(argument, Ty::TEXT, "an object")?;
@@ -258,6 +250,21 @@ fn argument(checker: &mut Checker<'_>, root: &Root, argument: &Ast) -> Read<Argu
         }
         Takes::Host => Ok(Argument::Text(Box::new(checker.expect(argument, Ty::TEXT, "a name")?))),
     }
+}
+
+/// The name of something that the scenario itself describes, which can be checked if its names are known.
+fn named(argument: &Ast, what: &str, known: Option<&[String]>, none: &str) -> Read<Argument> {
+    let text = literal(argument, &format!("the name of a {what}"))?;
+    if let Some(known) = known
+        && !known.iter().any(|name| name == text)
+    {
+        let wrong = Wrong::new(argument.place, format!("no {what} of this scenario is called `{text}`"));
+        return Err(match known {
+            [] => wrong.with_help(none),
+            known => wrong.with_nearest(text, known.iter().map(String::as_str)),
+        });
+    }
+    Ok(Argument::Text(Box::new(Node { op: Op::Text(text.to_owned()), place: argument.place })))
 }
 
 /// What a name that leads there is looked up in.

@@ -338,6 +338,10 @@ impl<'a> Evaluation<'a> {
             Leads::Disks => Value::List(roots::disks(&self.look, called().as_deref())),
             Leads::Events => Value::List(roots::events(&self.look, text.as_deref())),
             Leads::Dns => Value::List(roots::dns(&self.look, text.as_deref().unwrap_or_default())),
+            Leads::Database => {
+                let database = text.and_then(|name| self.look.cluster.databases.get(&name));
+                Value::Object(database.map_or(Handle::Absent(Class::Database), Handle::Database))
+            }
             Leads::Fault => Value::Object(match text {
                 Some(Cow::Borrowed(name)) => Handle::Fault(name),
                 _ => Handle::Absent(Class::Fault),

@@ -55,6 +55,8 @@ pub const MAX_DEPTH: usize = 64;
 pub struct Scope<'s> {
     /// Names of the faults of the scenario; None: any name may be used.
     pub faults: Option<&'s [String]>,
+    /// Names of its databases; None: any name may be used.
+    pub databases: Option<&'s [String]>,
     /// It speaks of what one container sees, not of the cluster.
     pub container: bool,
 }
@@ -62,7 +64,7 @@ pub struct Scope<'s> {
 impl Scope<'_> {
     /// What a container sees: `pod`, `peers`, `volume` and `dns`.
     pub fn container() -> Scope<'static> {
-        Scope { faults: None, container: true }
+        Scope { container: true, ..Scope::default() }
     }
 }
 

@@ -60,6 +60,8 @@ impl Reads {
             (Reads::DNS, world.shown(Process::CoreDns) + u64::from(world.epoch(Process::CoreDns))),
             (Reads::LINKS, world.links.changes()),
             (Reads::EVENTS, world.events.added()),
+            // Requests flow all the time: whenever anything happens, or time has passed.
+            (Reads::DATABASES, world.handled().wrapping_add(world.now().as_nanos())),
             (Reads::FAULTS, world.faults.changes()),
         ];
         let read = others.into_iter().filter(|(what, _)| self.0 & what.0 != 0);

@@ -30,6 +30,8 @@ pub(super) enum Takes {
     Host,
     /// The name of a fault, in quotes.
     Fault,
+    /// The name of a database, in quotes.
+    Database,
 }
 
 /// What a function leads to.
@@ -46,6 +48,7 @@ pub(super) enum Leads {
     Disks,
     Dns,
     Fault,
+    Database,
 }
 
 /// A function.
@@ -126,6 +129,7 @@ pub(super) const ROOTS: &[Root] = &[
         Leads::Dns,
         "addresses that CoreDNS answers to a pod of namespace default that asks for this name now",
     ),
+    root(&["db"], Takes::Database, Leads::Database, "the database of the scenario with this name"),
     root(&["fault"], Takes::Fault, Leads::Fault, "the fault of the scenario with this `name:`"),
 ];
 
@@ -146,6 +150,7 @@ impl Leads {
             Leads::Disks => Ty::object(Class::Disk).list(),
             Leads::Dns => Ty::TEXT.list(),
             Leads::Fault => Ty::object(Class::Fault),
+            Leads::Database => Ty::object(Class::Database),
         }
     }
 
@@ -161,6 +166,7 @@ impl Leads {
             Leads::Disks => Reads::DISKS.and(Reads::kind(Kind::Claim)).and(Reads::kind(Kind::Volume)),
             Leads::Dns => Reads::DNS,
             Leads::Fault => Reads::FAULTS,
+            Leads::Database => Reads::DATABASES,
         }
     }
 }

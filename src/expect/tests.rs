@@ -286,13 +286,17 @@ fn what_has_no_meaning_is_pointed_at() {
             "no fault of this scenario is called `lots`",
             "did you mean `lost`?",
         ),
+        ("db('pq').writable", "'pq'", "no database of this scenario is called `pq`", "did you mean `pg`?"),
         ("size(events('web-0')) > 0", "'web-0'", "an object is written kind/name, such as pod/web-0", ""),
         ("1 + 'a' == 2", "1 + 'a'", "`+` has no meaning between type int and type string", ""),
         ("1 in 2", "2", "`in` needs a list, this is of type int", ""),
     ] {
-        let faults = ["lost".to_owned()];
-        let wrong =
-            Condition::read(text, Scope { faults: Some(&faults), ..Scope::default() }).expect_err(text);
+        let (faults, databases) = (["lost".to_owned()], ["pg".to_owned()]);
+        let wrong = Condition::read(
+            text,
+            Scope { faults: Some(&faults), databases: Some(&databases), ..Scope::default() },
+        )
+        .expect_err(text);
         assert_eq!(&text[wrong.span.clone()], place, "{text}: {wrong:?}");
         assert!(
             wrong.message == message || message.ends_with(": ") && wrong.message.starts_with(message),

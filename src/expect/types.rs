@@ -8,6 +8,7 @@ use crate::api::labels::LabelsId;
 use crate::api::names::Uid;
 use crate::api::objects::*;
 use crate::kernel::Id;
+use crate::workload::database::Database;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -32,6 +33,7 @@ pub(super) enum Class {
     Process,
     Disk,
     Fault,
+    Database,
     Dns,
     Peers,
     OwnVolume,
@@ -39,7 +41,7 @@ pub(super) enum Class {
 
 impl Class {
     /// All of them, in the order of the documentation.
-    pub(super) const ALL: [Class; 21] = [
+    pub(super) const ALL: [Class; 22] = [
         Class::Pod,
         Class::Condition,
         Class::Container,
@@ -58,6 +60,7 @@ impl Class {
         Class::Process,
         Class::Disk,
         Class::Fault,
+        Class::Database,
         Class::Peers,
         Class::OwnVolume,
         Class::Dns,
@@ -84,6 +87,7 @@ impl Class {
             Class::Process => "Process",
             Class::Disk => "Disk",
             Class::Fault => "Fault",
+            Class::Database => "Database",
             Class::Dns => "Dns",
             Class::Peers => "Peers",
             Class::OwnVolume => "OwnVolume",
@@ -104,6 +108,7 @@ impl Class {
             Class::Process => "process",
             Class::Disk => "disk",
             Class::Fault => "fault",
+            Class::Database => "database",
             Class::Dns => "resolver",
             Class::Peers => "group of peers",
             Class::OwnVolume => "volume of its own",
@@ -300,6 +305,7 @@ pub(super) enum Handle<'a> {
     Process(Running),
     Disk(AttachedDisk),
     Fault(&'a str),
+    Database(&'a Database),
     /// What a container sees: its resolver, its peers, its own volumes.
     Here(Class, Here),
 }
@@ -355,6 +361,7 @@ impl<'a> Handle<'a> {
             (Handle::Process(a), Handle::Process(b)) => a == b,
             (Handle::Disk(a), Handle::Disk(b)) => a == b,
             (Handle::Fault(a), Handle::Fault(b)) => a == b,
+            (Handle::Database(a), Handle::Database(b)) => std::ptr::eq(*a, *b),
             (Handle::Here(a, _), Handle::Here(b, _)) => a == b,
             _ => false,
         }

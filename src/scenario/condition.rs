@@ -8,7 +8,11 @@ use std::sync::Arc;
 impl Reader<'_> {
     /// A condition over the cluster.
     pub fn condition(&self, node: &Node, at: &str) -> Read<Condition> {
-        self.condition_in(node, at, Scope { faults: self.faults, ..Scope::default() })
+        self.condition_in(
+            node,
+            at,
+            Scope { faults: self.faults, databases: self.databases, ..Scope::default() },
+        )
     }
 
     /// The text of a condition over what a container can see.
@@ -44,9 +48,9 @@ impl Reader<'_> {
     }
 }
 
-/// Names of the steps and faults of a Scenario document, which conditions may ask for.
-pub(super) fn names(document: &Node) -> Vec<String> {
+/// Names that stand in these lists of a Scenario document, which conditions may ask for.
+pub(super) fn names(document: &Node, lists: &[&str]) -> Vec<String> {
     let spec = document.get("spec");
-    let lanes = ["steps", "faults"].into_iter().filter_map(|lane| spec?.get(lane)?.as_sequence());
-    lanes.flatten().filter_map(|step| step.get("name")?.as_str().map(str::to_owned)).collect()
+    let items = lists.iter().filter_map(|list| spec?.get(list)?.as_sequence());
+    items.flatten().filter_map(|item| item.get("name")?.as_str().map(str::to_owned)).collect()
 }

@@ -16,6 +16,8 @@ pub struct Reader<'a> {
     pub file: &'a str,
     /// Names of faults that conditions may ask for; None: any.
     pub faults: Option<&'a [String]>,
+    /// Names of databases that they may ask for; None: any.
+    pub databases: Option<&'a [String]>,
 }
 
 /// The result of reading something.

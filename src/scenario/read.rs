@@ -110,7 +110,7 @@ impl Document {
         if let Some(Value::Mapping(entries)) = own.as_mut().map(|node| &mut node.value)
             && let Some((_, spec)) = entries.iter_mut().find(|(key, _)| key.as_str() == Some("spec"))
         {
-            params = Params::read(&Reader { file: path, faults: None }, spec)?;
+            params = Params::read(&Reader { file: path, faults: None, databases: None }, spec)?;
             if let Value::Mapping(fields) = &mut spec.value {
                 fields.retain(|(key, _)| !matches!(key.as_str(), Some("params" | "matrix")));
             }
@@ -145,8 +145,9 @@ impl Document {
         sources: &mut Vec<Source>,
     ) -> Result<Scenario, Vec<Diagnostic>> {
         let path = self.source.path.as_str();
-        let names = self.own.as_ref().map(condition::names);
-        let reader = Reader { file: path, faults: names.as_deref() };
+        let names = |lists: &[&str]| self.own.as_ref().map(|own| condition::names(own, lists));
+        let (faults, databases) = (names(&["steps", "faults"]), names(&["databases"]));
+        let reader = Reader { file: path, faults: faults.as_deref(), databases: databases.as_deref() };
         let mut scenario = blank(path);
         let mut manifests: Vec<(usize, Node)> = self.inline.iter().map(|node| (0, node.clone())).collect();
         if let Some(node) = &self.own {

@@ -4,6 +4,7 @@
 //! what it means; type checker, evaluator and documentation take them from here. API truth (objects of the store) and
 //! physical truth (processes, disks) are different classes, as they are different records. What is not set reads as
 //! the zero of its type, as in the JSON of an object; `has()` tells.
+mod databases;
 mod here;
 mod meta;
 mod network;
@@ -132,6 +133,7 @@ pub(super) enum Get {
     Process(for<'a> fn(&Look<'a>, Running) -> Value<'a>),
     Disk(for<'a> fn(&Look<'a>, AttachedDisk) -> Value<'a>),
     Fault(for<'a> fn(&Look<'a>, &str) -> Value<'a>),
+    Database(fn(crate::workload::Facts) -> Value<'static>),
     Here(for<'a> fn(&Look<'a>, Here) -> Value<'a>),
 }
 
@@ -180,6 +182,7 @@ impl Field {
             (Get::Process(get), Handle::Process(process)) => get(look, process),
             (Get::Disk(get), Handle::Disk(disk)) => get(look, disk),
             (Get::Fault(get), Handle::Fault(name)) => get(look, name),
+            (Get::Database(get), Handle::Database(database)) => get(database.facts(look.store())),
             (Get::Here(get), Handle::Here(_, here)) => get(look, here),
             // The checker has seen to it that field and object fit.
             _ => return None,
@@ -208,6 +211,7 @@ pub(super) fn fields(class: Class) -> impl Iterator<Item = &'static Field> + Clo
         Class::Volume => storage::VOLUME,
         Class::VolumeAttachment => storage::ATTACHMENT,
         Class::Disk => storage::DISK,
+        Class::Database => databases::DATABASE,
         Class::Peers => here::PEERS,
         Class::OwnVolume => here::OWN_VOLUME,
         Class::Dns => &[],
@@ -236,6 +240,7 @@ pub(super) fn name_of<'a>(look: &Look<'a>, handle: Handle<'a>) -> Option<Cow<'a,
         Handle::Taint(_) => "key",
         Handle::Event(_) => "reason",
         Handle::Process(_) | Handle::Disk(_) => "node",
+        Handle::Database(database) => return Some(database.spec.name.as_str().into()),
         Handle::Here(..) => return None,
         _ => "name",
     };
@@ -267,6 +272,7 @@ fn class_of(handle: Handle<'_>) -> Class {
         Handle::Process(_) => Class::Process,
         Handle::Disk(_) => Class::Disk,
         Handle::Fault(_) => Class::Fault,
+        Handle::Database(_) => Class::Database,
         Handle::Here(class, _) => class,
     }
 }
