@@ -7,20 +7,20 @@ use crate::cluster::{Cluster, Stepped};
 use crate::config::Config;
 use crate::event::Event;
 use crate::expect::Reads;
-use crate::expect::form::Form;
 use crate::expect::monitors::Monitors;
-use crate::expect::verdict::{Judged, Verdict};
+use crate::expect::verdict::Judged;
 use crate::fault::Effect;
 use crate::invariants::{Breach, Finding};
 use crate::kernel::{Duration, Time};
 use crate::kubectl::run::{self as kubectl, Output, Progress, Running};
 use crate::limits;
-use crate::scenario::{Action, Expectation, Fails, Scenario, Start, Step, yaml};
+use crate::scenario::{Action, Fails, Scenario, Start, Step, yaml};
 use crate::trace::record::Recorder;
 use crate::workload::Databases;
 use crate::world::Limit;
 
 mod containers;
+mod expectations;
 mod faults;
 mod lookup;
 mod when;
@@ -81,13 +81,6 @@ pub struct Outcome {
     pub breaches: Vec<Breach>,
     /// What came of each expectation, in the order in which they began.
     pub verdicts: Vec<Judged>,
-}
-
-impl Outcome {
-    /// True if some verdict is of this kind.
-    pub fn any(&self, is: impl Fn(&Verdict) -> bool) -> bool {
-        self.verdicts.iter().any(|judged| is(&judged.verdict))
-    }
 }
 
 /// A command that was started in the background.
@@ -188,27 +181,13 @@ impl<'s> Play<'s> {
     /// Plays to the end.
     pub fn play(&mut self, watch: &mut dyn Watch) -> Outcome {
         let ended = self.play_on(watch).unwrap_or_else(|ended| ended);
-        let until = ended == Ended::Until && self.scenario.until.is_some();
-        if ended == Ended::Settled || until && self.steps_done {
-            self.monitors.close(&self.cluster);
-        }
         Outcome {
             ended,
             failures: std::mem::take(&mut self.failures),
             findings: self.cluster.checker.findings().to_vec(),
             breaches: self.breaches(),
-            verdicts: self.monitors.verdicts(&self.cluster),
+            verdicts: self.verdicts(ended),
         }
-    }
-
-    /// The breaches that the scenario does not speak of.
-    fn breaches(&self) -> Vec<Breach> {
-        let meant = |breach: &Breach| {
-            self.scenario.expect.iter().any(|expectation| {
-                matches!(&expectation.form, Form::Violates(known) if known.invariant == breach.invariant)
-            })
-        };
-        self.cluster.checker.breaches().iter().filter(|breach| !meant(breach)).cloned().collect()
     }
 
     /// Goes on with the manifests and steps of another scenario on the same cluster: a session, step by step.
@@ -252,13 +231,11 @@ impl<'s> Play<'s> {
             if !self.wait_for(n, step, watch)? {
                 continue;
             }
-            if let Some(before) = n.checked_sub(1) {
-                self.monitors.close_step(before, &self.cluster);
-            }
             watch.step(&self.cluster, Some(step));
             self.expect(Some(n), &step.expect);
             self.perform(n, step, watch)?;
             self.look_around();
+            self.monitors.look(&self.cluster);
         }
         self.steps_done = true;
         self.settle(watch)?;
@@ -269,41 +246,6 @@ impl<'s> Play<'s> {
         }
         self.await_deadlines(watch)?;
         Ok(Ended::Settled)
-    }
-
-    /// Expectations begin.
-    fn expect(&mut self, step: Option<usize>, expectations: &[Expectation]) {
-        for (index, expectation) in expectations.iter().enumerate() {
-            self.monitors.begin(step, index, &expectation.form, &self.cluster);
-        }
-    }
-
-    /// The cluster has settled, but periodic work may still bring what is waited for: goes on until it has come or
-    /// every deadline has passed.
-    fn await_deadlines(&mut self, watch: &mut dyn Watch) -> Result<(), Ended> {
-        self.monitors.settle(&self.cluster);
-        while let Some(deadline) = self.monitors.deadline() {
-            self.run_to(deadline, watch)?;
-            self.monitors.passed(deadline + Duration::from_nanos(1), &self.cluster);
-            self.settle(watch)?;
-        }
-        Ok(())
-    }
-
-    /// Nothing happens before `next`, but time passes: that alone may decide what is expected.
-    fn let_pass(&mut self, next: Time) {
-        while let Some(look) = self.monitors.next_look().filter(|look| *look < next) {
-            self.monitors.passed(look, &self.cluster);
-            self.cluster.world.pass(look);
-            self.monitors.look(&self.cluster);
-        }
-        self.monitors.passed(next, &self.cluster);
-    }
-
-    /// Something may have changed: shows it to who watches.
-    fn changed(&mut self, watch: &mut dyn Watch) {
-        self.monitors.look(&self.cluster);
-        watch.happened(&self.cluster);
     }
 
     // ---- Time ------------------------------------------------------------------------------------------------------

@@ -182,6 +182,19 @@ fn a_step_expects_from_its_start_until_the_next_one() {
     }
 }
 
+#[test]
+fn a_step_that_does_not_begin_leaves_its_expectations_undecided() {
+    let spec = "  steps:\n  - {at: 1m, kubectl: delete pod web-0, expect: [{finally: 'true'}]}\n";
+    assert_eq!(verdict(spec, Some(30)), Verdict::Undecided("its step did not begin".into()));
+    let waits = "  steps:\n  - {kubectl: get pods, expect: [{never: 'now > duration(\"10m\")'}]}\n  \
+                 - {when: 'pod(\"web-7\").exists', timeout: 5m, kubectl: get pods, expect: [{finally: 'true'}]}\n  \
+                 - {at: 20m, kubectl: get pods, expect: [{finally: 'true'}]}\n";
+    let (outcome, _) = play(waits, None);
+    let words: Vec<_> = outcome.verdicts.iter().map(|judged| (judged.step, judged.verdict.word())).collect();
+    // The step in between never began, so the first one went on until 20m.
+    assert_eq!(words, [(Some(0), "fail"), (Some(2), "pass"), (Some(1), "undecided")]);
+}
+
 /// A failure names its first moment and the write that made it so.
 #[test]
 fn a_failure_has_a_moment_and_a_cause() {

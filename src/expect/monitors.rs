@@ -97,10 +97,10 @@ impl Monitors {
         open.filter_map(|running| running.next_look).min()
     }
 
-    /// A step is over.
-    pub fn close_step(&mut self, step: usize, cluster: &Cluster) {
+    /// The steps before this one are over.
+    pub fn close_steps_before(&mut self, step: usize, cluster: &Cluster) {
         self.each(|running| {
-            if running.step == Some(step) {
+            if running.step.is_some_and(|of| of < step) {
                 running.close(cluster);
             }
         });
