@@ -52,9 +52,11 @@ pub(super) fn verdict(
             let value = summary(scenario, cluster, outcome, &items, options);
             writeln!(out, "{}", serde_json::to_string_pretty(&value).unwrap_or_default())?;
         }
-        Format::Junit => {
-            write!(out, "{}", junit::document(&scenario.name, &cases(scenario, outcome, &items, options.strict)))?
-        }
+        Format::Junit => write!(
+            out,
+            "{}",
+            junit::document(&scenario.name, &cases(scenario, outcome, &items, options.strict))
+        )?,
     }
     if options.annotations {
         out.flush()?;
