@@ -145,9 +145,7 @@ impl Document {
         sources: &mut Vec<Source>,
     ) -> Result<Scenario, Vec<Diagnostic>> {
         let path = self.source.path.as_str();
-        let names = |lists: &[&str]| self.own.as_ref().map(|own| condition::names(own, lists));
-        let (faults, databases) = (names(&["steps", "faults"]), names(&["databases"]));
-        let reader = Reader { file: path, faults: faults.as_deref(), databases: databases.as_deref() };
+        let reader = Reader { file: path, faults: None, databases: None };
         let mut scenario = blank(path);
         let mut manifests: Vec<(usize, Node)> = self.inline.iter().map(|node| (0, node.clone())).collect();
         if let Some(node) = &self.own {
@@ -157,6 +155,9 @@ impl Document {
             for (_, manifest) in &mut manifests {
                 *manifest = put(manifest)?;
             }
+            let faults = condition::names(&own, &["steps", "faults"]);
+            let databases = condition::names(&own, &["databases"]);
+            let reader = Reader { faults: Some(&faults), databases: Some(&databases), ..reader };
             let files = reader.scenario(&own, &mut scenario).map_err(|d| vec![d])?;
             for (name, at) in files {
                 let (file, bytes) = loader.load(&name).map_err(|why| vec![reader.error(&at, why)])?;
