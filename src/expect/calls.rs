@@ -46,7 +46,7 @@ pub(super) fn example(root: &Root) -> String {
         (Takes::Host, _) => "\"web-0.web\"",
         (_, Leads::Attachments | Leads::Disks) => "\"data-web-0\"",
         (_, Leads::Processes) => "\"web-0\"",
-        (_, Leads::One(class)) if class == Class::Pod => "\"web-0\"",
+        (_, Leads::One(Class::Pod)) => "\"web-0\"",
         _ => "\"web\"",
     };
     format!("{}({argument})", root.names.first().copied().unwrap_or_default())

@@ -226,7 +226,10 @@ impl Program {
     fn learn(&mut self, cluster: &Cluster) {
         if !self.learned {
             let store = &cluster.world.store;
-            self.learned = self.names.iter_mut().fold(true, |all, name| name.learn(store) && all);
+            self.learned = true;
+            for name in &mut self.names {
+                self.learned &= name.learn(store);
+            }
         }
     }
 }

@@ -237,7 +237,7 @@ impl Kubelets {
             machine.epoch += 1;
             machine.tick = false;
         }
-        if !was_cut && !(mute && deaf) {
+        if !(was_cut || mute && deaf) {
             world.after(CONNECTION_TIMEOUT, Event::Kubelet(KubeletEvent::ConnectionLost(node)));
         }
     }

@@ -47,7 +47,8 @@ impl Reader<'_> {
                 .error(wrong, format!("{at}: pods of a Deployment have no ordinals"))
                 .with_help("write `primary: lease`"));
         }
-        for field in ["lease", "fencing", "isolation"].into_iter().filter_map(value).filter(|_| !by_lease) {
+        let of_lease = ["lease", "fencing", "isolation"].into_iter().find_map(value);
+        if let Some(field) = of_lease.filter(|_| !by_lease) {
             return Err(self
                 .error(field, format!("{at}: only a primary by lease has this"))
                 .with_help("write `primary: lease`"));

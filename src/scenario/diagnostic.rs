@@ -46,7 +46,7 @@ pub struct Diagnostic {
     /// A limit of the simulator was exceeded (exit status 3), the input may be valid (else exit status 2).
     pub limit: bool,
     /// The text of the scalar at `span`, and which bytes of it are meant.
-    pub inside: Option<(String, Range<usize>)>,
+    pub inside: Option<Box<(String, Range<usize>)>>,
 }
 
 impl Diagnostic {
@@ -103,14 +103,14 @@ impl Diagnostic {
     /// The same about a part of the scalar it is about: these bytes of its text.
     #[must_use]
     pub fn inside(mut self, text: &str, range: Range<usize>) -> Self {
-        self.inside = Some((text.to_owned(), range));
+        self.inside = Some(Box::new((text.to_owned(), range)));
         self
     }
 
     /// Where to point in the source: inside of the scalar if that can be told.
     pub fn place(&self, source: &str) -> Option<Span> {
         let span = self.span?;
-        let inside = self.inside.as_ref();
+        let inside = self.inside.as_deref();
         inside.and_then(|(text, range)| inside::place(source, span, text, range)).or(Some(span))
     }
 

@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     fn nodes<const N: usize>() -> [Id<Node>; N] {
-        std::array::from_fn(|n| Id::from_index(n))
+        std::array::from_fn(Id::from_index)
     }
 
     fn cut(nodes: &[Id<Node>], sides: &[Side], direction: Direction) -> Cut {
