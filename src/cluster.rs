@@ -106,7 +106,7 @@ impl Cluster {
         let stepped = self.dispatch();
         self.look_at_databases();
         if self.checker.is_on() {
-            self.checker.look(&mut self.world, &self.kubelets, &self.csi);
+            self.checker.look(&mut self.world, &self.kubelets, &self.csi, &self.databases);
         }
         stepped
     }

@@ -80,12 +80,30 @@ impl Cluster {
                     Ok(Victims::Nodes(hit))
                 }
             }
+            Target::PrimaryOf(database) => Ok(Victims::Pods(vec![self.primary_of(database)?.0])),
+            Target::NodeOfPrimary(database) => Ok(Victims::Nodes(vec![self.primary_of(database)?.1])),
+            Target::ZoneOfPrimary(database) => {
+                let zone = store.nodes.get(self.primary_of(database)?.1).map(|node| node.zone);
+                Ok(Victims::Nodes(self.nodes_where(|_, node| Some(node.zone) == zone)))
+            }
             Target::NodeOf(pod) => Ok(Victims::Nodes(vec![self.node_of(pod)?])),
             Target::ZoneOf(pod) => {
                 let zone = store.nodes.get(self.node_of(pod)?).map(|node| node.zone);
                 Ok(Victims::Nodes(self.nodes_where(|_, node| Some(node.zone) == zone)))
             }
         }
+    }
+
+    /// Pod and node of the primary of a database.
+    fn primary_of(&self, name: &str) -> Result<(Id<Pod>, Id<Node>), String> {
+        let Some(database) = self.databases.get(name) else {
+            let names: Vec<&str> = self.databases.iter().map(|other| other.spec.name.as_str()).collect();
+            return Err(match names.as_slice() {
+                [] => format!("there is no database `{name}`; there is none at all"),
+                names => format!("there is no database `{name}`; the databases are {}", names.join(", ")),
+            });
+        };
+        database.primary().ok_or_else(|| format!("database `{name}` has no primary"))
     }
 
     fn nodes_where(&self, fits: impl Fn(&str, &Node) -> bool) -> Vec<Id<Node>> {

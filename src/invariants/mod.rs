@@ -14,6 +14,7 @@
 mod decisions;
 mod objects;
 mod storage;
+mod workload;
 mod world;
 
 use crate::api::kind::Kind;
@@ -24,6 +25,7 @@ use crate::event::Controller;
 use crate::kernel::Time;
 use crate::kubelet::Kubelets;
 use crate::storage::Csi;
+use crate::workload::Databases;
 use crate::world::{Actor, World};
 
 /// An invariant that was broken.
@@ -88,6 +90,7 @@ pub struct Checker {
     /// Syncs under way (INV-8).
     syncs: Vec<(Controller, u32)>,
     world: world::Seen,
+    databases: workload::Seen,
 }
 
 impl Checker {
@@ -122,7 +125,7 @@ impl Checker {
     }
 
     /// Judges what has happened since the last look.
-    pub fn look(&mut self, world: &mut World, kubelets: &Kubelets, csi: &Csi) {
+    pub fn look(&mut self, world: &mut World, kubelets: &Kubelets, csi: &Csi, databases: &Databases) {
         if world.store.pods.len() > MOST_PODS {
             world.take_moments();
             self.skipped = true;
@@ -142,6 +145,7 @@ impl Checker {
         }
         let mut judge = Judge { checker: self, world, at: world.store.revision(), actor: world.actor };
         world::judge(&mut judge, kubelets);
+        workload::judge(&mut judge, databases, csi);
     }
 
     fn moment(&mut self, moment: &Moment, world: &World) {

@@ -201,6 +201,11 @@ impl Reader<'_> {
     }
 
     fn rate(&self, node: &Node, at: &str) -> Read<Flow> {
+        if let Some(number) = node.as_integer() {
+            return Err(self
+                .error(node, format!("{at}: `{number}` is no rate"))
+                .with_help(format!("write a unit, such as `{number}/s`")));
+        }
         Flow::parse(self.text(node, at)?).map_err(|why| {
             self.error(node, format!("{at}: {why}")).with_help("write a rate such as 100/s, 5/m or 20/h")
         })

@@ -48,6 +48,12 @@ pub enum Target {
     Zone(String),
     /// The node a pod runs on.
     NodeOf(String),
+    /// The primary of a database: its pod.
+    PrimaryOf(String),
+    /// The node its primary runs on.
+    NodeOfPrimary(String),
+    /// All nodes of the zone its primary runs in.
+    ZoneOfPrimary(String),
     /// All nodes of the zone a pod runs in.
     ZoneOf(String),
 }
@@ -130,7 +136,7 @@ impl Deed {
     fn can_be_undone(&self) -> bool {
         match self {
             Deed::Hit(verb, targets) => match verb {
-                Verb::Crash => !matches!(targets[..], [Target::Pod(_), ..]),
+                Verb::Crash => !matches!(targets[..], [Target::Pod(_) | Target::PrimaryOf(_), ..]),
                 Verb::Reboot | Verb::Shutdown | Verb::Hang | Verb::Unready => true,
                 Verb::Recover
                 | Verb::Heal
@@ -183,7 +189,7 @@ impl Reader<'_> {
             "refuse" => Deed::Refuse(self.refusal(value, &format!("{at}: refuse"))?),
             "crash" => {
                 let targets = self.targets(value)?;
-                let pods = matches!(targets[..], [Target::Pod(_), ..]);
+                let pods = matches!(targets[..], [Target::Pod(_) | Target::PrimaryOf(_), ..]);
                 Deed::Hit(Verb::Crash, self.aimed(value, verb, pods)?)
             }
             "recover" => Deed::Hit(Verb::Recover, self.aimed(value, verb, false)?),
@@ -311,7 +317,7 @@ impl Reader<'_> {
     /// Targets that are all pods, or all nodes and zones.
     fn aimed(&self, node: &Node, verb: &str, pods: bool) -> Read<Vec<Target>> {
         let targets = self.targets(node)?;
-        let misfit = targets.iter().position(|target| matches!(target, Target::Pod(_)) != pods);
+        let misfit = targets.iter().position(|target| matches!(target, Target::Pod(_) | Target::PrimaryOf(_)) != pods);
         let Some(misfit) = misfit else { return Ok(targets) };
         let place = node.as_sequence().and_then(|items| items.get(misfit)).unwrap_or(node);
         let needed = match (verb, pods) {
@@ -329,6 +335,19 @@ impl Reader<'_> {
             let inner = text.strip_prefix(word)?.strip_prefix('(')?.strip_suffix(')')?;
             inner.strip_prefix("pod/").map(str::to_owned)
         };
+        let primary = |text: &str| -> Option<String> {
+            let name = text.strip_prefix("primary-of(")?.strip_suffix(')')?.trim();
+            (!name.is_empty()).then(|| name.to_owned())
+        };
+        let around = |word: &str| text.strip_prefix(word)?.strip_suffix(')').and_then(primary);
+        let of_primary = [
+            primary(text).map(Target::PrimaryOf),
+            around("node-of(").map(Target::NodeOfPrimary),
+            around("zone-of(").map(Target::ZoneOfPrimary),
+        ];
+        if let Some(target) = of_primary.into_iter().flatten().next() {
+            return Ok(target);
+        }
         if let Some(pod) = role("node-of") {
             return Ok(Target::NodeOf(pod));
         }

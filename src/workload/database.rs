@@ -39,6 +39,8 @@ pub struct Database {
     pub(super) outages: Outages,
     /// Which instances have accepted writes, with the epoch of the timeline they wrote.
     pub(super) accepted: BTreeSet<(u64, Life)>,
+    /// The last acknowledged write of a database that waits for replicas, and on how many volumes it should be.
+    pub(super) promised: Option<(Content, usize)>,
     /// How many disks with content have been lost.
     pub(super) disks_lost: u32,
     /// spec.replicas, the first ordinal and the service of peers, as last seen.
@@ -77,6 +79,7 @@ impl Database {
             tally: Tally::default(),
             outages: Outages::default(),
             accepted: BTreeSet::new(),
+            promised: None,
             disks_lost: 0,
             replicas: 0,
             first: 0,
@@ -121,6 +124,7 @@ impl Database {
         if span == Duration::ZERO {
             return;
         }
+        let copies = self.replicas_needed() + 1;
         for (member, flows) in self.members.iter().zip(&self.inflows) {
             let flow: Flow = flows.iter().copied().sum();
             if flow.is_zero() {
@@ -130,6 +134,9 @@ impl Database {
             let to = content.position + flow.after(span);
             self.lineages.acknowledge(content.timeline, content.position, to, flows);
             content.position = to;
+            if self.spec.replication != Replication::Async {
+                self.promised = Some((*content, copies));
+            }
         }
         for index in 0..self.members.len() {
             self.replicate(index, now, span);

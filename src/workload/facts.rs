@@ -1,10 +1,11 @@
 //! What can be said about a database in numbers: for expressions, reports and comparisons.
 use crate::api::store::Store;
-use crate::kernel::Duration;
+use crate::api::objects::{Node, Pod};
+use crate::kernel::{Duration, Id};
 use crate::workload::amount::Amount;
 use crate::workload::client::Requests;
 use crate::workload::database::Database;
-use crate::workload::member::Phase;
+use crate::workload::member::{Member, Phase};
 use crate::workload::outage::Outage;
 
 /// Sums over time, and the state they grow by.
@@ -128,6 +129,14 @@ impl Database {
         let kept = replicas.map(|content| self.lineages.common(content, truth));
         let kept = kept.map(|common| common.map_or(Amount::ZERO, |common| common.position));
         kept.map(|kept| truth.position - kept).max().unwrap_or_default()
+    }
+
+    /// Pod and node of its primary: the rightful one, or else any that accepts writes.
+    pub fn primary(&self) -> Option<(Id<Pod>, Id<Node>)> {
+        let rightful = |member: &&Member| self.authority == Some(member.process.storage);
+        let primaries = || self.members.iter().filter(|member| self.accepts(member));
+        let member = primaries().find(rightful).or_else(|| primaries().next())?;
+        Some((member.process.life.pod, member.process.node))
     }
 
     /// Its outages, in order.

@@ -173,6 +173,23 @@ impl Lineages {
         lost
     }
 
+    /// Where a timeline left its parent.
+    #[cfg(test)]
+    pub(super) fn parent(&self, timeline: TimelineId) -> Option<Content> {
+        self.of(timeline).parent
+    }
+
+    /// What was acknowledged and is in this content.
+    #[cfg(test)]
+    pub(super) fn kept_by(&self, content: Content) -> Amount {
+        let timelines = (0..self.timelines.len()).map(TimelineId);
+        let kept = timelines.filter_map(|timeline| Some((timeline, self.reach(content, timeline)?)));
+        let segments = kept.flat_map(|(timeline, reach)| {
+            self.of(timeline).acknowledged.iter().map(move |segment| segment.to.min(reach) - segment.from)
+        });
+        segments.sum()
+    }
+
     /// What was acknowledged in all.
     pub fn acknowledged(&self) -> Amount {
         let segments = self.timelines.iter().flat_map(|timeline| &timeline.acknowledged);

@@ -82,7 +82,7 @@ impl Database {
                 Phase::Starting(_) => Phase::Empty,
                 Phase::Bootstrapping(_) => self.becomes_primary(index, None, now),
                 Phase::Promoting(_) => self.becomes_primary(index, content, now),
-                Phase::Cloning(source, _) | Phase::Rewinding(source, _) => self.copies(index, source),
+                Phase::Cloning(source, _) | Phase::Rewinding(source, _) => self.copied(index, source),
                 phase => phase,
             };
             let member = &mut self.members[index];
@@ -119,7 +119,7 @@ impl Database {
         })
     }
 
-    fn copies(&mut self, index: usize, source: Life) -> Phase {
+    fn copied(&mut self, index: usize, source: Life) -> Phase {
         let Some(source) = self.member(source).cloned() else { return Phase::Empty };
         let (Some(theirs), own) = (self.content(&source), self.content(&self.members[index])) else {
             return Phase::Empty;

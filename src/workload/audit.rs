@@ -1,0 +1,62 @@
+//! What those who judge a database may ask of it: contents of volumes, who accepted writes, what was promised.
+use crate::workload::database::Database;
+use crate::workload::lineage::Content;
+use crate::workload::sight::{Process, Storage};
+use crate::workload::spec::{Fencing, Replication};
+use crate::world::World;
+
+impl Database {
+    /// What is on each volume that is not empty, and whether an instance has it.
+    pub fn volumes(&self) -> impl Iterator<Item = (Storage, Content, bool)> {
+        self.disks.iter().map(|(storage, content)| {
+            let held = self.members.iter().any(|member| member.process.storage == *storage);
+            (*storage, *content, held)
+        })
+    }
+
+    /// Something ensures that a primary that is cut off stops before another one begins (else: licence L-NOFENCE).
+    pub fn is_fenced(&self) -> bool {
+        self.spec.lease().is_some_and(|lease| lease.fencing == Fencing::Lease)
+    }
+
+    /// An epoch in which two instances have accepted writes.
+    pub fn shared_epoch(&self) -> Option<u64> {
+        let pairs = self.accepted.iter().zip(self.accepted.iter().skip(1));
+        pairs.filter(|(a, b)| a.0 == b.0).map(|(a, _)| a.0).next()
+    }
+
+    /// How many epochs have seen writes.
+    pub fn epochs(&self) -> usize {
+        self.accepted.len()
+    }
+
+    /// With replication that waits for others: how many copies of the last acknowledged write there are on volumes,
+    /// and how many there should be, the volumes that were lost (licence L-DISK) taken off.
+    pub fn copies(&self) -> Option<(usize, usize)> {
+        let (content, promised) = self.promised?;
+        let holding = self.disks.values().filter(|disk| self.lineages.holds(**disk, content)).count();
+        Some((holding, promised.saturating_sub(self.disks_lost as usize)))
+    }
+
+    /// With a quorum: whether the surviving line has the last acknowledged write. None: not promised, or more volumes
+    /// were lost than a quorum tolerates.
+    pub fn keeps_promise(&self) -> Option<bool> {
+        let (content, promised) = self.promised?;
+        let tolerated = self.spec.replication == Replication::Quorum && (self.disks_lost as usize) < promised;
+        tolerated.then(|| self.surviving().is_some_and(|survivor| self.lineages.holds(survivor, content)))
+    }
+
+    /// The instances that acknowledge writes now, and whether each group of clients that they acknowledge them to
+    /// reaches them.
+    pub fn acknowledging(&self, world: &World) -> Vec<(Process, bool)> {
+        let accepting = self.members.iter().filter(|member| self.accepts(member));
+        let mut all = Vec::new();
+        for member in accepting {
+            let life = member.process.life;
+            for client in self.clients.iter().filter(|client| client.spec.writes && client.open_to(life) > 0) {
+                all.push((member.process, client.reaches(member.process.node, world)));
+            }
+        }
+        all
+    }
+}
