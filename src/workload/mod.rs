@@ -41,7 +41,6 @@ use spec::DatabaseSpec;
 #[derive(Clone, Debug, Default)]
 pub struct Databases {
     all: Vec<Running>,
-    looks: u64,
 }
 
 /// A database, and when it wants to be looked at again.
@@ -60,17 +59,12 @@ impl Databases {
             timer: None,
             retry: Time::NEVER,
         };
-        Databases { all: (0..).zip(specs).map(database).collect(), looks: 0 }
+        Databases { all: (0..).zip(specs).map(database).collect() }
     }
 
     /// There is none: nothing here costs anything.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
-    }
-
-    /// How often they have been looked at: what can be said about them may be something else after each look.
-    pub fn looks(&self) -> u64 {
-        self.looks
     }
 
     /// All of them, in order of the scenario.
@@ -90,7 +84,6 @@ impl Databases {
 
     /// Something may have changed: sums up what has flowed, lets instances and clients act, and asks for the next look.
     pub fn look(&mut self, world: &mut World, kubelets: &mut Kubelets, csi: &Csi, network: &mut Network) {
-        self.looks += 1;
         for (index, running) in (0u32..).zip(&mut self.all) {
             let sight = see(&running.database, world, kubelets, csi);
             let killed = running.database.look(world, network, &sight);
