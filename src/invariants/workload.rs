@@ -51,9 +51,12 @@ fn epochs(judge: &mut Judge<'_>, database: &Database) {
     }
     let shared = database.shared_epoch();
     let name = &database.spec.name;
-    judge.holds(86, shared.is_none(), || format!("{name}: two instances accepted writes in epoch {shared:?}"));
+    judge
+        .holds(86, shared.is_none(), || format!("{name}: two instances accepted writes in epoch {shared:?}"));
     let primaries = database.facts(&judge.world.store).primaries;
-    judge.holds(86, primaries <= 1, || format!("{name}: {primaries} instances accept writes, although fenced"));
+    judge.holds(86, primaries <= 1, || {
+        format!("{name}: {primaries} instances accept writes, although fenced")
+    });
 }
 
 /// INV-87: what was acknowledged under a rule is where the rule says, and survives what the rule tolerates.

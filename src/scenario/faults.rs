@@ -317,7 +317,8 @@ impl Reader<'_> {
     /// Targets that are all pods, or all nodes and zones.
     fn aimed(&self, node: &Node, verb: &str, pods: bool) -> Read<Vec<Target>> {
         let targets = self.targets(node)?;
-        let misfit = targets.iter().position(|target| matches!(target, Target::Pod(_) | Target::PrimaryOf(_)) != pods);
+        let misfit =
+            targets.iter().position(|target| matches!(target, Target::Pod(_) | Target::PrimaryOf(_)) != pods);
         let Some(misfit) = misfit else { return Ok(targets) };
         let place = node.as_sequence().and_then(|items| items.get(misfit)).unwrap_or(node);
         let needed = match (verb, pods) {

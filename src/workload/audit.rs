@@ -53,7 +53,8 @@ impl Database {
         let mut all = Vec::new();
         for member in accepting {
             let life = member.process.life;
-            for client in self.clients.iter().filter(|client| client.spec.writes && client.open_to(life) > 0) {
+            for client in self.clients.iter().filter(|client| client.spec.writes && client.open_to(life) > 0)
+            {
                 all.push((member.process, client.reaches(member.process.node, world)));
             }
         }

@@ -138,7 +138,10 @@ impl Bench {
     pub(super) fn unready(&mut self, n: usize) {
         let pod = self.pods[n];
         self.net.edit(self.service, |endpoints| {
-            endpoints.iter_mut().filter(|endpoint| endpoint.pod == pod).for_each(|endpoint| endpoint.ready = false);
+            endpoints
+                .iter_mut()
+                .filter(|endpoint| endpoint.pod == pod)
+                .for_each(|endpoint| endpoint.ready = false);
         });
     }
 

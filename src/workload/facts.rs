@@ -1,6 +1,6 @@
 //! What can be said about a database in numbers: for expressions, reports and comparisons.
-use crate::api::store::Store;
 use crate::api::objects::{Node, Pod};
+use crate::api::store::Store;
 use crate::kernel::{Duration, Id};
 use crate::workload::amount::Amount;
 use crate::workload::client::Requests;

@@ -173,7 +173,9 @@ fn play(replication: Replication, primary: Primary, blows: &[(Blow, u64)]) -> Be
     for (blow, secs) in blows {
         match *blow {
             Blow::Crash(n) => bench.crash(n),
-            Blow::Start(n) if bench.sight.processes.iter().all(|p| p.node != Bench::node(n)) => bench.start(n),
+            Blow::Start(n) if bench.sight.processes.iter().all(|p| p.node != Bench::node(n)) => {
+                bench.start(n)
+            }
             Blow::Start(_) => {}
             Blow::Cut(n) => bench.cut(n),
             Blow::Heal(n) => bench.heal(n),
