@@ -116,6 +116,8 @@ pub struct Play<'s> {
     names: crate::scenario::aliases::Aliases,
 }
 
+/// So much of what a failed command said is told in the verdict, characters.
+const TOLD: usize = 600;
 /// Number of a `Runner` event that only moves the clock.
 const LOOK: u32 = u32::MAX;
 /// A cluster that has not settled after this long in the sense of the recorded corpus never will.
@@ -482,7 +484,12 @@ impl<'s> Play<'s> {
     fn ended(&mut self, n: usize, step: &Step, output: &Output, watch: &mut dyn Watch) {
         self.changed(watch);
         watch.output(&self.cluster, Some(step), output);
-        let text = output.stderr.trim_end();
+        let whole = output.stderr.trim_end();
+        // What a command says last is why it failed; a drain repeats itself thousands of times before.
+        let text = match whole.char_indices().rev().nth(TOLD) {
+            Some((at, _)) => format!("... {}", whole.get(at..).unwrap_or_default()),
+            None => whole.to_owned(),
+        };
         match &step.fails {
             Fails::No if output.exit != 0 => {
                 self.fail(n, format!("{} ended with exit status {}: {text}", step.title, output.exit), false);
@@ -490,7 +497,7 @@ impl<'s> Play<'s> {
             Fails::Yes | Fails::Saying(_) if output.exit == 0 => {
                 self.fail(n, format!("{} was meant to fail, and succeeded", step.title), false);
             }
-            Fails::Saying(expected) if !text.contains(expected.as_str()) => {
+            Fails::Saying(expected) if !whole.contains(expected.as_str()) => {
                 self.fail(
                     n,
                     format!("{} failed as meant, but without saying \"{expected}\": {text}", step.title),

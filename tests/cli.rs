@@ -214,3 +214,47 @@ fn a_command_in_the_background_sends_all_its_objects() {
         assert!(text.contains(&format!("              {line}")), "{text}");
     }
 }
+
+const MATRIX: &str = "scenarios/params/ordered-or-parallel.yaml";
+
+#[test]
+fn a_matrix_is_a_table_and_set_fixes_an_axis() {
+    let table = stdout(&["run", MATRIX]);
+    let rows = |text: &str| text.lines().filter(|line| line.contains(" held ")).count();
+    assert_eq!(rows(&table), 6, "{table}");
+    let fixed = stdout(&["run", MATRIX, "--set", "replicas=2"]);
+    assert!(rows(&fixed) == 2 && !fixed.contains("REPLICAS"), "{fixed}");
+    let one = stdout(&["run", MATRIX, "--set", "replicas=2", "--set", "policy=Parallel"]);
+    assert!(one.contains("$ kubectl scale sts/web --replicas 2") && one.contains("web-1"), "{one}");
+    assert!(!one.contains("web-2"), "{one}");
+    let objects = stdout(&["run", MATRIX, "-o", "jsonl"]);
+    let parse = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+    assert!(objects.lines().map(parse).all(|cell| cell["verdict"] == "held"), "{objects}");
+    assert_eq!(objects.lines().count(), 6);
+    let pods = stdout(&["get", MATRIX, "pods", "--set", "replicas=1", "--set", "policy=Parallel"]);
+    assert!(pods.contains("web-0") && !pods.contains("web-1"), "{pods}");
+}
+
+#[test]
+fn a_parameter_that_is_none_and_a_value_that_is_none_are_refused() {
+    for (set, expected) in [
+        ("polcy=Parallel", "did you mean `policy`?"),
+        ("policy=Paralel", "policy is one of"),
+        ("replicas=many", "replicas is a whole number, found text"),
+        ("replicas", "expected name=value"),
+    ] {
+        let (status, said) = refusal(&["run", MATRIX, "--set", set]);
+        assert!(status == 2 && said.contains(expected), "{set}: {said}");
+    }
+}
+
+#[test]
+fn the_worst_cell_decides() {
+    let scenario = "apiVersion: stsim/v1alpha1\nkind: Scenario\nmetadata: {name: x}\nspec:\n  params: {name: node-a}\n  \
+                    matrix: {name: [node-a, node-z, node-b]}\n  steps:\n  \
+                    - kubectl: [get, node, \"${{ params.name }}\"]\n";
+    let (status, text) = played(&["run", "-"], scenario);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains("FAIL name=node-z: step 1"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.contains(" held ")).count(), 2, "{text}");
+}
