@@ -269,7 +269,7 @@ impl Checker<'_> {
     fn negate(&mut self, of: &Ast) -> Read<Typed> {
         let (node, ty) = self.node(of)?;
         match ty {
-            Ty::INT | Ty::DOUBLE | Ty::DURATION => Ok(Typed { op: Op::Negate(Box::new(node)), ty }),
+            Ty::INT | Ty::DOUBLE | Ty::DURATION | Ty::ANY => Ok(Typed { op: Op::Negate(Box::new(node)), ty }),
             _ => Err(Wrong::new(of.place, format!("`-` needs a number, this is of type {ty}"))),
         }
     }
@@ -341,12 +341,16 @@ impl Checker<'_> {
 
 fn arithmetic(operator: Operator, a: Ty, b: Ty) -> Option<Ty> {
     let joined = a.join(b)?;
-    let fits = match operator {
-        Operator::Add => joined.lists > 0 || matches!(joined, Ty::INT | Ty::DOUBLE | Ty::TEXT | Ty::DURATION),
-        Operator::Subtract => matches!(joined, Ty::INT | Ty::DOUBLE | Ty::DURATION),
-        Operator::Multiply | Operator::Divide => matches!(joined, Ty::INT | Ty::DOUBLE),
-        _ => joined == Ty::INT,
-    };
+    // An element of an empty list is whatever is needed.
+    let fits = joined == Ty::ANY
+        || match operator {
+            Operator::Add => {
+                joined.lists > 0 || matches!(joined, Ty::INT | Ty::DOUBLE | Ty::TEXT | Ty::DURATION)
+            }
+            Operator::Subtract => matches!(joined, Ty::INT | Ty::DOUBLE | Ty::DURATION),
+            Operator::Multiply | Operator::Divide => matches!(joined, Ty::INT | Ty::DOUBLE),
+            _ => joined == Ty::INT,
+        };
     fits.then_some(joined)
 }
 
