@@ -48,6 +48,8 @@ parameters! {
         node_monitor_period "nodeMonitorPeriod" "DEF-10" = secs(5),
         /// A node silent for longer is Unknown.
         node_monitor_grace_period "nodeMonitorGracePeriod" "DEF-11" = secs(50),
+        /// The cloud node lifecycle controller asks the cloud about nodes that are not ready this often.
+        cloud_node_period "cloudNodeMonitorPeriod" "DEF-22" = secs(5),
         /// A zone's queue taints one node per this time.
         node_eviction_interval "nodeEvictionInterval" "DEF-13" = secs(10),
         /// The same in a partly down zone of more than 50 nodes.
@@ -152,6 +154,8 @@ parameters! {
         stage "stage" "LAT-19" = log_normal(1_000, 4_000),
         /// Publish, unpublish, unstage, each.
         publish "publish" "LAT-20" = log_normal(100, 1_000),
+        /// From terminating a machine until the cloud says that there is none, and its disks are free.
+        terminate "terminate" "LAT-24" = log_normal(20_000, 60_000),
         /// A node from reboot to kubelet.
         reboot "reboot" "LAT-23" = log_normal(60_000, 180_000),
     }
@@ -314,7 +318,11 @@ impl Config {
             | Actor::AttachDetach
             | Actor::EndpointSliceController
             | Actor::DisruptionController => 2,
-            Actor::NodeController | Actor::TaintEviction | Actor::PodGc | Actor::GarbageCollector => 3,
+            Actor::NodeController
+            | Actor::CloudNodes
+            | Actor::TaintEviction
+            | Actor::PodGc
+            | Actor::GarbageCollector => 3,
             Actor::Kubelet | Actor::Provisioner | Actor::Attacher => 4,
         };
         self.extra_api[group].unwrap_or(Latency::Constant(Duration::ZERO))

@@ -126,6 +126,10 @@ pub enum NodesEvent {
     NotReady(Id<Pod>, u32),
     /// A step of evicting a pod because of a taint is due (NODE-21).
     Evict(Id<Pod>, EvictStep, u32),
+    /// The machine of this node is gone in the cloud.
+    Terminated(Id<Node>),
+    /// The cloud node lifecycle controller asks the cloud about a node that is not ready (NODE-29).
+    AskCloud(Id<Node>, u32),
     /// A run of the pod garbage collector that has something to do (POD-53).
     PodGc(u32),
     /// A call of the pod garbage collector reaches the API server (POD-54).
@@ -268,6 +272,8 @@ pub enum StorageEvent {
     Delete(Id<Volume>, Uid),
     /// DeleteVolume has returned and the volume object is deleted (VOL-16).
     Deleted(Id<Volume>, Uid),
+    /// The cloud has no such machine any more (LAT-24).
+    Terminated(Id<Node>),
     /// The provisioner's finalizer is taken off a volume whose disk is gone (VOL-16).
     Finalize(Id<Volume>, Uid),
 }

@@ -484,7 +484,7 @@ fn plain(record: &Record) -> Option<String> {
         Note::Bound => "bound".into(),
         Note::Released => "released".into(),
         Note::Attached => "attached".into(),
-        Note::AttachError => "attach-error".into(),
+        Note::AttachError(_) => "attach-error".into(),
         Note::Scaled(from, to) => format!("scaled {from}->{to}"),
         Note::Paused => "paused".into(),
         Note::Resumed => "resumed".into(),

@@ -5,6 +5,7 @@
 //! registry: which controllers there are, and which hears of what.
 pub mod attach_detach;
 pub mod claim_users;
+pub mod cloud_nodes;
 pub mod deployment;
 pub mod disruption;
 pub mod endpoint_slice;
@@ -43,6 +44,8 @@ pub struct ControllerManager {
     pub node_pods: node_pods::NodePods,
     /// node-lifecycle-controller.
     pub node_lifecycle: node_lifecycle::NodeLifecycle,
+    /// cloud-node-lifecycle-controller.
+    pub cloud_nodes: cloud_nodes::CloudNodes,
     /// taint-eviction-controller.
     pub taint_eviction: taint_eviction::TaintEviction,
     /// pod-garbage-collector-controller.
@@ -90,6 +93,7 @@ impl ControllerManager {
         each!(self, controller => controller.observe(change, world));
         self.node_pods.observe(change, world);
         self.node_lifecycle.observe(change, world);
+        self.cloud_nodes.observe(change, world);
         self.taint_eviction.observe(change, &self.node_pods, world);
         self.pod_gc.observe(change, &self.node_pods, world);
         self.claim_users.observe(change, world);
@@ -152,6 +156,7 @@ impl ControllerManager {
                 world.actor = Actor::TaintEviction;
                 self.taint_eviction.handle(event, world);
             }
+            NodesEvent::Terminated(_) | NodesEvent::AskCloud(..) => self.cloud_nodes.handle(event, world),
             NodesEvent::PodGc(_) | NodesEvent::PodGcCall(..) => {
                 world.actor = Actor::PodGc;
                 self.pod_gc.handle(event, &self.node_pods, world);
@@ -196,6 +201,7 @@ impl ControllerManager {
         each!(self, controller => controller.restart(world));
         self.node_pods.restart(world);
         self.node_lifecycle.restart(world);
+        self.cloud_nodes.restart(world);
         self.taint_eviction.restart(&self.node_pods, world);
         self.pod_gc.restart(&self.node_pods, world);
         self.claim_users.restart(world);

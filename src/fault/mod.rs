@@ -9,9 +9,11 @@ mod victims;
 
 use crate::api::names::Uid;
 use crate::api::objects::{Node, Pod};
+use crate::behavior::Glob;
 use crate::cluster::Cluster;
 use crate::event::Process;
 use crate::kernel::{Duration, Id, Latency};
+use crate::scenario::faults::VolumeWork;
 use crate::scenario::{Deed, Verb};
 use crate::world::{Actor, Cut, CutId, Draw, Refusal};
 pub use victims::Victims;
@@ -33,6 +35,8 @@ pub enum Effect {
     Stopped(Vec<Process>),
     /// A watch runs behind; before, it ran behind by this.
     Lagging(Process, Latency),
+    /// Work with volumes is slow or hangs.
+    Hindered(Vec<(VolumeWork, Glob)>),
     /// Writes are refused.
     Refused(Refusal),
 }
@@ -75,6 +79,22 @@ impl Cluster {
                 self.world.set_extra_lag(*process, *by);
                 Effect::Lagging(*process, before)
             }
+            Deed::Hinder(works, by) => {
+                for (work, claims) in works {
+                    self.hinder(*work, claims, *by);
+                }
+                Effect::Hindered(works.clone())
+            }
+            Deed::Unhinder(works) => {
+                self.unhinder(works);
+                Effect::Nothing
+            }
+            Deed::Lose(claims) => {
+                for volume in self.volumes_of(claims)? {
+                    self.csi.lose_disk(volume, &self.world);
+                }
+                Effect::Lasting
+            }
             Deed::Refuse(Some(refusal)) => {
                 self.world.refusals.push(refusal.clone());
                 Effect::Refused(refusal.clone())
@@ -84,6 +104,29 @@ impl Cluster {
                 Effect::Nothing
             }
         })
+    }
+
+    fn hinder(&mut self, work: VolumeWork, claims: &Glob, by: Option<Duration>) {
+        match (work, by) {
+            (VolumeWork::Cloud(call), None) => self.csi.stick(call, claims.clone()),
+            (VolumeWork::Cloud(call), Some(by)) => self.csi.slow(call, claims.clone(), by),
+            (VolumeWork::Unmount, by) => self.kubelets.hinder_unmount(claims.clone(), by),
+        }
+    }
+
+    fn unhinder(&mut self, works: &[(VolumeWork, Glob)]) {
+        for (work, claims) in works {
+            match work {
+                VolumeWork::Cloud(call) => {
+                    self.world.actor = Actor::Provisioner;
+                    self.csi.unstick(*call, claims, &mut self.world);
+                }
+                VolumeWork::Unmount => {
+                    self.world.actor = Actor::Kubelet;
+                    self.kubelets.free_unmount(claims, &mut self.world);
+                }
+            }
+        }
     }
 
     /// How long a fault lasts that undoes itself; None: until it is undone.
@@ -103,8 +146,17 @@ impl Cluster {
             (Verb::Crash | Verb::Reboot | Verb::Shutdown, _) => Verb::Recover,
             (Verb::Hang, _) => Verb::Unhang,
             (Verb::Unready, _) => Verb::Ready,
-            (Verb::Fail, _) => return Effect::Lasting,
-            (Verb::Recover | Verb::Heal | Verb::RestartKubelet | Verb::Unhang | Verb::Ready, _) => {
+            (Verb::StopKubelet, _) => Verb::StartKubelet,
+            (Verb::Fail | Verb::Terminate, _) => return Effect::Lasting,
+            (
+                Verb::Recover
+                | Verb::Heal
+                | Verb::RestartKubelet
+                | Verb::StartKubelet
+                | Verb::Unhang
+                | Verb::Ready,
+                _,
+            ) => {
                 return Effect::Nothing;
             }
         };
@@ -122,6 +174,7 @@ impl Cluster {
             }
             Effect::Stopped(processes) => processes.iter().for_each(|process| self.start(*process)),
             Effect::Lagging(process, before) => self.world.set_extra_lag(*process, *before),
+            Effect::Hindered(works) => self.unhinder(works),
             Effect::Refused(refusal) => {
                 let refusals = &mut self.world.refusals;
                 if let Some(place) = refusals.iter().position(|other| other.is_like(refusal)) {
@@ -139,6 +192,13 @@ impl Cluster {
             Effect::Lasting => true,
             Effect::Killed(pods) => pods.iter().any(|(pod, uid)| {
                 world.store.pods.get_uid(*pod, *uid).is_some() && !kubelets.is_running(*pod, *uid)
+            }),
+            Effect::Hit(Verb::StartKubelet, Victims::Nodes(nodes)) => {
+                nodes.iter().any(|node| kubelets.is_kubelet_stopped(*node))
+            }
+            Effect::Hindered(works) => works.iter().any(|(work, claims)| match work {
+                VolumeWork::Cloud(call) => self.csi.is_hindered(*call, claims),
+                VolumeWork::Unmount => kubelets.is_unmount_hindered(claims),
             }),
             Effect::Hit(_, Victims::Nodes(nodes)) => nodes.iter().any(|node| kubelets.is_node_down(*node)),
             Effect::Hit(back, Victims::Pods(pods)) => pods.iter().any(|pod| match back {
@@ -159,6 +219,7 @@ impl Cluster {
         self.world.actor = Actor::Kubelet;
         for node in nodes {
             self.kubelets.relink(*node, &mut self.world);
+            self.kubelets.work_goes_on(*node, &mut self.world);
             self.network.relink(*node, &self.world);
         }
     }
@@ -189,7 +250,14 @@ impl Cluster {
             Verb::Unhang => self.kubelets.hang_pod(pod, false, world),
             Verb::Unready => self.kubelets.set_ready(pod, false, world),
             Verb::Ready => self.kubelets.set_ready(pod, true, world),
-            Verb::Recover | Verb::Heal | Verb::Reboot | Verb::Shutdown | Verb::RestartKubelet => {}
+            Verb::Recover
+            | Verb::Heal
+            | Verb::Reboot
+            | Verb::Shutdown
+            | Verb::Terminate
+            | Verb::StopKubelet
+            | Verb::StartKubelet
+            | Verb::RestartKubelet => {}
         }
     }
 
@@ -199,6 +267,12 @@ impl Cluster {
         match verb {
             Verb::Crash | Verb::Reboot => self.kubelets.crash_node(node, world),
             Verb::Shutdown => self.kubelets.shut_down_node(node, world),
+            Verb::Terminate => {
+                self.kubelets.terminate_node(node, world);
+                self.csi.terminate(node, world);
+            }
+            Verb::StopKubelet => self.kubelets.stop_kubelet(node, world),
+            Verb::StartKubelet => self.kubelets.start_kubelet(node, world),
             Verb::RestartKubelet => self.kubelets.restart_kubelet(node, world),
             Verb::Recover => self.kubelets.recover_node(node, world),
             Verb::Heal => {

@@ -1,6 +1,6 @@
 //! What a target names at the moment at which a fault is due.
 use crate::api::names::Sym;
-use crate::api::objects::{Node, Pod};
+use crate::api::objects::{Node, Pod, Volume};
 use crate::behavior::Glob;
 use crate::cluster::Cluster;
 use crate::kernel::Id;
@@ -80,22 +80,19 @@ impl Cluster {
                     Ok(Victims::Nodes(hit))
                 }
             }
-            Target::PrimaryOf(database) => Ok(Victims::Pods(vec![self.primary_of(database)?.0])),
-            Target::NodeOfPrimary(database) => Ok(Victims::Nodes(vec![self.primary_of(database)?.1])),
-            Target::ZoneOfPrimary(database) => {
-                let zone = store.nodes.get(self.primary_of(database)?.1).map(|node| node.zone);
-                Ok(Victims::Nodes(self.nodes_where(|_, node| Some(node.zone) == zone)))
-            }
-            Target::NodeOf(pod) => Ok(Victims::Nodes(vec![self.node_of(pod)?])),
-            Target::ZoneOf(pod) => {
-                let zone = store.nodes.get(self.node_of(pod)?).map(|node| node.zone);
-                Ok(Victims::Nodes(self.nodes_where(|_, node| Some(node.zone) == zone)))
+            Target::PrimaryOf(database) => Ok(Victims::Pods(vec![self.primary_of(database)?])),
+            Target::NodeOf(pods) => Ok(Victims::Nodes(self.nodes_below(pods)?)),
+            Target::ZoneOf(pods) => {
+                let nodes = self.nodes_below(pods)?;
+                let zones: Vec<Sym> =
+                    nodes.iter().filter_map(|node| store.nodes.get(*node)).map(|node| node.zone).collect();
+                Ok(Victims::Nodes(self.nodes_where(|_, node| zones.contains(&node.zone))))
             }
         }
     }
 
-    /// Pod and node of the primary of a database.
-    fn primary_of(&self, name: &str) -> Result<(Id<Pod>, Id<Node>), String> {
+    /// The pod of the primary of a database.
+    fn primary_of(&self, name: &str) -> Result<Id<Pod>, String> {
         let Some(database) = self.databases.get(name) else {
             let names: Vec<&str> = self.databases.iter().map(|other| other.spec.name.as_str()).collect();
             return Err(match names.as_slice() {
@@ -103,7 +100,7 @@ impl Cluster {
                 names => format!("there is no database `{name}`; the databases are {}", names.join(", ")),
             });
         };
-        database.primary().ok_or_else(|| format!("database `{name}` has no primary"))
+        database.primary().map(|(pod, _)| pod).ok_or_else(|| format!("database `{name}` has no primary"))
     }
 
     fn nodes_where(&self, fits: impl Fn(&str, &Node) -> bool) -> Vec<Id<Node>> {
@@ -112,22 +109,46 @@ impl Cluster {
         named.map(|(id, _)| id).collect()
     }
 
-    fn node_of(&self, pod: &str) -> Result<Id<Node>, String> {
+    /// The nodes that pods are bound to.
+    fn nodes_below(&self, pods: &Target) -> Result<Vec<Id<Node>>, String> {
+        let Victims::Pods(pods) = self.victims(pods)? else { return Err("a pod is needed".into()) };
         let store = &self.world.store;
-        let found = store.names.known_name(pod).and_then(|name| store.pods.find(Sym::DEFAULT, name));
-        match found {
-            Some((_, pod)) if pod.is_bound() => Ok(pod.node),
-            Some(_) => Err(format!("pod `{pod}` has no node")),
-            None => Err(self.nothing_called("pod", pod)),
+        let mut nodes = Vec::new();
+        for pod in pods.iter().filter_map(|pod| store.pods.get(*pod)) {
+            if pod.is_bound() && !nodes.contains(&pod.node) {
+                nodes.push(pod.node);
+            }
         }
+        match pods.first().and_then(|pod| store.pods.get(*pod)) {
+            Some(pod) if nodes.is_empty() => {
+                Err(format!("pod `{}` has no node", store.name_of(pod.meta.name)))
+            }
+            _ => Ok(nodes),
+        }
+    }
+
+    /// The volumes of claims of these names.
+    pub(super) fn volumes_of(&self, claims: &[Glob]) -> Result<Vec<Id<Volume>>, String> {
+        let store = &self.world.store;
+        let mut volumes = Vec::new();
+        for glob in claims {
+            let mut hit =
+                store.claims.iter().filter(|(_, claim)| glob.matches(&store.name_of(claim.meta.name)));
+            let before = volumes.len();
+            volumes.extend(hit.by_ref().map(|(_, claim)| claim.volume).filter(|volume| !volume.is_none()));
+            if volumes.len() == before {
+                return Err(self.nothing_called("claim with a volume", &glob.0));
+            }
+        }
+        Ok(volumes)
     }
 
     fn nothing_called(&self, kind: &str, name: &str) -> String {
         let store = &self.world.store;
-        let mut names: Vec<String> = if kind == "node" {
-            store.nodes.iter().map(|(_, node)| store.name_of(node.meta.name)).collect()
-        } else {
-            store.pods.iter().map(|(_, pod)| store.name_of(pod.meta.name)).collect()
+        let mut names: Vec<String> = match kind {
+            "node" => store.nodes.iter().map(|(_, node)| store.name_of(node.meta.name)).collect(),
+            "pod" => store.pods.iter().map(|(_, pod)| store.name_of(pod.meta.name)).collect(),
+            _ => store.claims.iter().map(|(_, claim)| store.name_of(claim.meta.name)).collect(),
         };
         names.sort();
         let total = names.len();

@@ -4,6 +4,7 @@
 //! A renewed lease that changes nothing is no event: the world's record of leases says since when a lease has been
 //! renewed or not, and the node lifecycle controller hears of the change only.
 use super::admission::Used;
+use super::hindered::{Due, Hanging};
 use super::run::KILLED;
 use super::stop;
 use super::volumes::Holdings;
@@ -66,7 +67,15 @@ pub(super) struct Machine {
     /// How often its kubelet has restarted alone.
     pub(super) restarts: u32,
     /// A node status write is under way.
-    tick: bool,
+    pub(super) tick: bool,
+    /// The kubelet is stopped; containers run on.
+    pub(super) stopped: bool,
+    /// The machine is gone for good.
+    pub(super) gone: bool,
+    /// Mounts and unmounts that hang.
+    pub(super) hanging: Vec<Hanging>,
+    /// What was due while the kubelet was stopped.
+    pub(super) due: Vec<Due>,
     /// How many devices have been unmounted.
     unstaged: u64,
 }
@@ -74,12 +83,12 @@ pub(super) struct Machine {
 impl Machine {
     /// The kubelet runs, and what it writes reaches the API server.
     pub(super) fn reaches(&self) -> bool {
-        self.up && !self.mute
+        self.up && !self.mute && !self.stopped
     }
 
     /// The kubelet runs and has its watches: it sees what the API server says.
     pub(super) fn linked(&self) -> bool {
-        self.up && !self.deaf && !self.reconnecting
+        self.up && !self.deaf && !self.reconnecting && !self.stopped
     }
 
     /// The network between it and the API server is cut, in one direction at least.
@@ -114,6 +123,7 @@ impl Kubelets {
         for slot in self.machines[node.index()].workers.clone() {
             self.drop_worker(slot, world);
         }
+        world.terminated.remove(&node);
         let epoch = self.machines[node.index()].epoch + 1;
         self.machines[node.index()] = Machine { present: true, up: true, epoch, ..Machine::default() };
         self.set_lease(node, true, world);
@@ -136,6 +146,9 @@ impl Kubelets {
         }
         let machine = &mut self.machines[node.index()];
         machine.up = false;
+        machine.stopped = false;
+        machine.hanging.clear();
+        machine.due.clear();
         machine.shutting = false;
         machine.forgot = false;
         (machine.booting, machine.reconnecting) = (false, false);
@@ -181,7 +194,7 @@ impl Kubelets {
 
     /// A crashed machine is switched on again: it finds no containers.
     pub fn recover_node(&mut self, node: Id<Node>, world: &mut World) {
-        let Some(machine) = self.machine(node).filter(|machine| !machine.up) else { return };
+        let Some(machine) = self.machine(node).filter(|machine| !machine.up && !machine.gone) else { return };
         let epoch = machine.epoch;
         if recorded(world) {
             self.acting(world, |kubelets, world| kubelets.boot(node, world));
@@ -260,6 +273,9 @@ impl Kubelets {
             return;
         }
         let (epoch, since) = (machine.epoch, machine.cut_since);
+        if machine.stopped {
+            return;
+        }
         self.set_lease(node, true, world);
         if recorded(world) {
             self.acting(world, |kubelets, world| kubelets.relist(node, world));
@@ -340,7 +356,7 @@ impl Kubelets {
     }
 
     /// The kubelet has its watches again (POD-50).
-    fn relist(&mut self, node: Id<Node>, world: &mut World) {
+    pub(super) fn relist(&mut self, node: Id<Node>, world: &mut World) {
         mark!("POD-50");
         self.ask_for_tick(node, recorded(world), world);
         let forgot = std::mem::take(&mut self.machines[node.index()].forgot);
@@ -440,7 +456,7 @@ impl Kubelets {
     }
 
     /// The lease of a node is renewed from now on, or no longer (NODE-2).
-    fn set_lease(&mut self, node: Id<Node>, renewing: bool, world: &mut World) {
+    pub(super) fn set_lease(&mut self, node: Id<Node>, renewing: bool, world: &mut World) {
         if node.index() >= world.leases.len() {
             world.leases.resize(node.index() + 1, Lease::default());
         }

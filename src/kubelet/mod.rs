@@ -13,6 +13,7 @@ mod admission;
 mod asking;
 mod backoff;
 mod behaviour;
+mod hindered;
 mod machine;
 mod phase;
 mod probe;
@@ -48,6 +49,8 @@ pub struct Kubelets {
     workers: Workers,
     /// By table position of the node.
     machines: Vec<Machine>,
+    /// What unmounts suffer from (faults `slow:` and `stick:`).
+    hindrances: Vec<hindered::Hindrance>,
     /// How many pod addresses have been given out.
     addresses: u32,
     /// See [`Kubelets::changes`].
@@ -250,6 +253,10 @@ impl Kubelets {
         if what.holds() {
             *self.holds(slot, what.is_of_container().then_some(index)) -= 1;
             world.release();
+        }
+        let container = u16::try_from(index).unwrap_or(u16::MAX);
+        if self.is_put_off(slot, what, (pod, uid, token, container)) {
+            return;
         }
         match what {
             What::Claims => self.need_volumes(slot, world),

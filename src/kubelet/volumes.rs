@@ -185,6 +185,9 @@ impl Kubelets {
 
     /// The volumes are mounted.
     pub(super) fn mounted_all(&mut self, slot: u32, world: &mut World) {
+        if self.mount_hangs(slot, world) {
+            return;
+        }
         let node = self.workers[slot].node;
         let machine = &mut self.machines[node.index()];
         for volume in self.workers.volumes(slot) {
@@ -241,31 +244,33 @@ impl Kubelets {
     /// The pod no longer uses its volumes; those that no other pod of the node uses are unstaged (VOL-42).
     pub(super) fn give_up_volumes(&mut self, slot: u32, world: &mut World) {
         let node = self.workers[slot].node;
-        let machine = &mut self.machines[node.index()];
         let mut changed = false;
-        for volume in self.workers.volumes(slot) {
-            let Some(held) = machine.volumes.get_mut(*volume) else { continue };
+        for volume in self.workers.volumes(slot).to_vec() {
+            let longer = self.unmount_takes_longer(volume, world);
+            let machine = &mut self.machines[node.index()];
+            let Some(held) = machine.volumes.get_mut(volume) else { continue };
             mark!("VOL-42");
             held.remove_user();
             if held.users() > 0 {
                 continue;
             }
-            let delay = if held.is_staged() {
+            let (staged, epoch) = (held.is_staged(), machine.epoch);
+            let delay = if staged {
                 world.draw(
                     world.config.latency.publish,
                     Draw::Mount,
                     u64::from(volume.as_u32()),
                     machine.unstaged(),
-                )
+                ) + longer
             } else {
                 Duration::ZERO
             };
-            if delay == Duration::ZERO {
-                machine.volumes.remove(*volume);
-                world.unmount(*volume, node);
+            if delay > Duration::ZERO {
+                world.after(delay, Event::Kubelet(KubeletEvent::Unstaged(node, volume, epoch)));
+            } else if !staged || !self.unmount_hangs(node, volume, world) {
+                self.machines[node.index()].volumes.remove(volume);
+                world.unmount(volume, node);
                 changed = true;
-            } else {
-                world.after(delay, Event::Kubelet(KubeletEvent::Unstaged(node, *volume, machine.epoch)));
             }
         }
         self.workers.set_volumes(slot, &[]);
@@ -276,8 +281,10 @@ impl Kubelets {
 
     /// The device of a volume is unmounted, unless another pod has come to use it.
     pub(super) fn unstaged(&mut self, node: Id<Node>, volume: Id<Volume>, epoch: u32, world: &mut World) {
-        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.epoch == epoch) else { return };
-        if machine.volumes.get(volume).is_some_and(|held| held.users() == 0) {
+        let Some(machine) = self.machines.get(node.index()).filter(|m| m.epoch == epoch) else { return };
+        let unused = machine.volumes.get(volume).is_some_and(|held| held.users() == 0);
+        if unused && !self.unmount_hangs(node, volume, world) {
+            let machine = &mut self.machines[node.index()];
             machine.volumes.remove(volume);
             world.unmount(volume, node);
             self.ask_for_tick(node, false, world);

@@ -10,6 +10,7 @@ use crate::kernel::{Duration, Latency};
 use crate::network::resolver::Keeps;
 use crate::scenario::parts::{Read, Reader};
 use crate::scenario::{Node, language};
+use crate::storage::CloudCall;
 use crate::world::{Direction, Reason, Refusal, Request, Side, Sides};
 
 /// What a step can do, and the options that each verb takes besides those of every step.
@@ -23,6 +24,7 @@ pub const VERBS: &[(&str, &[&str])] = &[
     ("partition", &["for", "from", "direction"]),
     ("heal", &[]),
     ("reboot", &["for"]),
+    ("terminate", &[]),
     ("shutdown", &["for"]),
     ("fail", &[]),
     ("hang", &["for"]),
@@ -32,6 +34,10 @@ pub const VERBS: &[(&str, &[&str])] = &[
     ("start", &[]),
     ("restart", &[]),
     ("lag", &["for", "by"]),
+    ("slow", &["for", "by"]),
+    ("stick", &["for"]),
+    ("unstick", &[]),
+    ("lose", &[]),
     ("refuse", &["for"]),
     ("addNode", &[]),
     ("behavior", &[]),
@@ -47,15 +53,30 @@ pub enum Target {
     /// All nodes of a zone.
     Zone(String),
     /// The node a pod runs on.
-    NodeOf(String),
+    NodeOf(Box<Target>),
     /// The primary of a database: its pod.
     PrimaryOf(String),
-    /// The node its primary runs on.
-    NodeOfPrimary(String),
-    /// All nodes of the zone its primary runs in.
-    ZoneOfPrimary(String),
     /// All nodes of the zone a pod runs in.
-    ZoneOf(String),
+    ZoneOf(Box<Target>),
+}
+
+/// What is done with a volume, and can be slow or hang.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VolumeWork {
+    /// A call of the driver to the cloud.
+    Cloud(CloudCall),
+    /// Unmounting its device from a node.
+    Unmount,
+}
+
+impl VolumeWork {
+    /// All of it, with its names in scenarios.
+    pub const ALL: [(&'static str, VolumeWork); 4] = [
+        ("attach", VolumeWork::Cloud(CloudCall::Attach)),
+        ("detach", VolumeWork::Cloud(CloudCall::Detach)),
+        ("unmount", VolumeWork::Unmount),
+        ("provision", VolumeWork::Cloud(CloudCall::Provision)),
+    ];
 }
 
 /// What is done to a target.
@@ -71,8 +92,14 @@ pub enum Verb {
     Reboot,
     /// A node shuts down in good order, if it is configured to; else its power goes.
     Shutdown,
+    /// The machine is gone for good; the cloud controller will delete its Node.
+    Terminate,
     /// The kubelet of a node restarts; containers run on.
     RestartKubelet,
+    /// The kubelet of a node stops; containers run on.
+    StopKubelet,
+    /// It starts again.
+    StartKubelet,
     /// A pod is evicted by its kubelet.
     Fail,
     /// The processes of a pod live and answer no probe.
@@ -107,6 +134,12 @@ pub enum Deed {
     Restart(Vec<Process>),
     /// The watch of a process runs behind by this much.
     Lag(Process, Latency),
+    /// Work with volumes of these claims takes longer by this much, or hangs.
+    Hinder(Vec<(VolumeWork, Glob)>, Option<Duration>),
+    /// It goes on as usual.
+    Unhinder(Vec<(VolumeWork, Glob)>),
+    /// The disks of these claims are gone.
+    Lose(Vec<Glob>),
     /// The API server refuses such writes; None: it refuses none any more.
     Refuse(Option<Refusal>),
 }
@@ -137,16 +170,24 @@ impl Deed {
         match self {
             Deed::Hit(verb, targets) => match verb {
                 Verb::Crash => !matches!(targets[..], [Target::Pod(_) | Target::PrimaryOf(_), ..]),
-                Verb::Reboot | Verb::Shutdown | Verb::Hang | Verb::Unready => true,
+                Verb::Reboot | Verb::Shutdown | Verb::StopKubelet | Verb::Hang | Verb::Unready => true,
                 Verb::Recover
                 | Verb::Heal
                 | Verb::RestartKubelet
+                | Verb::StartKubelet
+                | Verb::Terminate
                 | Verb::Fail
                 | Verb::Unhang
                 | Verb::Ready => false,
             },
-            Deed::Partition { .. } | Deed::Stop(_) | Deed::Lag(..) | Deed::Refuse(Some(_)) => true,
-            Deed::Start(_) | Deed::Restart(_) | Deed::Refuse(None) => false,
+            Deed::Partition { .. }
+            | Deed::Stop(_)
+            | Deed::Lag(..)
+            | Deed::Hinder(..)
+            | Deed::Refuse(Some(_)) => true,
+            Deed::Start(_) | Deed::Restart(_) | Deed::Unhinder(_) | Deed::Lose(_) | Deed::Refuse(None) => {
+                false
+            }
         }
     }
 }
@@ -172,14 +213,9 @@ impl Reader<'_> {
                     .get("direction")
                     .map_or(Ok(Direction::Both), |value| self.one_of(value, at, &Direction::ALL))?,
             },
-            "stop" => Deed::Stop(self.components(value)?),
-            "start" => Deed::Start(self.components(value)?),
-            "restart" => match value.as_str().and_then(|text| text.strip_prefix("kubelet/")) {
-                Some(node) if !node.is_empty() => {
-                    Deed::Hit(Verb::RestartKubelet, vec![Target::Node(node.to_owned())])
-                }
-                _ => Deed::Restart(self.components(value)?),
-            },
+            "stop" => self.process(value, Verb::StopKubelet, Deed::Stop)?,
+            "start" => self.process(value, Verb::StartKubelet, Deed::Start)?,
+            "restart" => self.process(value, Verb::RestartKubelet, Deed::Restart)?,
             "lag" => {
                 let Some(by) = node.get("by") else {
                     return Err(self.error(value, format!("{at}: lag needs `by:`, a duration")));
@@ -192,6 +228,16 @@ impl Reader<'_> {
                 let pods = matches!(targets[..], [Target::Pod(_) | Target::PrimaryOf(_), ..]);
                 Deed::Hit(Verb::Crash, self.aimed(value, verb, pods)?)
             }
+            "slow" => {
+                let Some(by) = node.get("by") else {
+                    return Err(self.error(value, format!("{at}: slow needs `by:`, a duration")));
+                };
+                Deed::Hinder(self.volume_works(value)?, Some(self.duration(by, at)?))
+            }
+            "stick" => Deed::Hinder(self.volume_works(value)?, None),
+            "unstick" => Deed::Unhinder(self.volume_works(value)?),
+            "lose" => Deed::Lose(each(value, |item| self.volume(item))?),
+            "terminate" => Deed::Hit(Verb::Terminate, self.aimed(value, verb, false)?),
             "recover" => Deed::Hit(Verb::Recover, self.aimed(value, verb, false)?),
             "heal" => Deed::Hit(Verb::Heal, self.aimed(value, verb, false)?),
             "reboot" => Deed::Hit(Verb::Reboot, self.aimed(value, verb, false)?),
@@ -206,7 +252,7 @@ impl Reader<'_> {
     /// From which sides: one or a list; the control plane if nothing is said.
     fn sides(&self, value: Option<&Node>, at: &str) -> Read<Sides> {
         let Some(value) = value else { return Ok(Sides::default().with(Side::ControlPlane)) };
-        let items = value.as_sequence().unwrap_or(std::slice::from_ref(value));
+        let items = items_of(value);
         if items.is_empty() {
             return Err(self.error(value, format!("{at}: a partition is from one side at least")));
         }
@@ -291,10 +337,45 @@ impl Reader<'_> {
         })
     }
 
-    /// One component, or a list of them.
-    fn components(&self, node: &Node) -> Read<Vec<Process>> {
-        let items = node.as_sequence().unwrap_or(std::slice::from_ref(node));
-        items.iter().map(|item| self.component(item)).collect()
+    /// One component, or a list of them; or kubelets of nodes.
+    fn process(&self, node: &Node, kubelet: Verb, other: fn(Vec<Process>) -> Deed) -> Read<Deed> {
+        let of_kubelet =
+            |item: &Node| item.as_str().and_then(|text| text.strip_prefix("kubelet/")).map(str::to_owned);
+        if items_of(node).first().and_then(of_kubelet).is_none() {
+            return Ok(other(each(node, |item| self.component(item))?));
+        }
+        let targets = each(node, |item| match of_kubelet(item).filter(|name| !name.is_empty()) {
+            Some(name) => Ok(Target::Node(name)),
+            None => Err(self.error(item, "expected kubelet/NODE, as the first of the list")),
+        })?;
+        Ok(Deed::Hit(kubelet, targets))
+    }
+
+    /// `attach/data-web-0` and its likes, one or several.
+    fn volume_works(&self, node: &Node) -> Read<Vec<(VolumeWork, Glob)>> {
+        each(node, |item| {
+            let text = self.text(item, "target")?;
+            let names = || VolumeWork::ALL.iter().map(|(name, _)| *name);
+            let Some((work, claim)) = text.split_once('/').filter(|(_, claim)| !claim.is_empty()) else {
+                return Err(self.error(item, format!("`{text}` is no work with a volume")).with_help(
+                    format!("expected WORK/CLAIM with one of {}", names().collect::<Vec<_>>().join(", ")),
+                ));
+            };
+            let found = VolumeWork::ALL.iter().find(|(name, _)| *name == work);
+            let (_, found) = found.ok_or_else(|| {
+                self.error(item, format!("`{work}` is no work with a volume")).with_nearest(work, names())
+            })?;
+            Ok((*found, Glob(claim.to_owned())))
+        })
+    }
+
+    /// `volume/data-web-0`: the volume of a claim, by name or glob.
+    fn volume(&self, node: &Node) -> Read<Glob> {
+        let text = self.text(node, "target")?;
+        match text.strip_prefix("volume/").filter(|claim| !claim.is_empty()) {
+            Some(claim) => Ok(Glob(claim.to_owned())),
+            None => Err(self.error(node, format!("`{text}` is no target: `lose` needs volume/CLAIM"))),
+        }
     }
 
     fn component(&self, node: &Node) -> Read<Process> {
@@ -307,11 +388,10 @@ impl Reader<'_> {
 
     /// One target, or a list of them.
     fn targets(&self, node: &Node) -> Read<Vec<Target>> {
-        let items = node.as_sequence().unwrap_or(std::slice::from_ref(node));
-        if items.is_empty() {
+        if items_of(node).is_empty() {
             return Err(self.error(node, "a fault needs a target"));
         }
-        items.iter().map(|item| self.target(item)).collect()
+        each(node, |item| self.target(item))
     }
 
     /// Targets that are all pods, or all nodes and zones.
@@ -331,29 +411,22 @@ impl Reader<'_> {
 
     /// `kind/name`, a glob, or a role.
     pub fn target(&self, node: &Node) -> Read<Target> {
-        let text = self.text(node, "target")?;
-        let role = |word: &str| {
-            let inner = text.strip_prefix(word)?.strip_prefix('(')?.strip_suffix(')')?;
-            inner.strip_prefix("pod/").map(str::to_owned)
-        };
-        let primary = |text: &str| -> Option<String> {
-            let name = text.strip_prefix("primary-of(")?.strip_suffix(')')?.trim();
-            (!name.is_empty()).then(|| name.to_owned())
-        };
-        let around = |word: &str| text.strip_prefix(word)?.strip_suffix(')').and_then(primary);
-        let of_primary = [
-            primary(text).map(Target::PrimaryOf),
-            around("node-of(").map(Target::NodeOfPrimary),
-            around("zone-of(").map(Target::ZoneOfPrimary),
-        ];
-        if let Some(target) = of_primary.into_iter().flatten().next() {
-            return Ok(target);
+        self.target_named(self.text(node, "target")?, node)
+    }
+
+    fn target_named(&self, text: &str, node: &Node) -> Read<Target> {
+        let role = |word: &str| text.strip_prefix(word)?.strip_prefix('(')?.strip_suffix(')');
+        for (word, make) in
+            [("node-of", Target::NodeOf as fn(Box<Target>) -> Target), ("zone-of", Target::ZoneOf)]
+        {
+            let Some(inner) = role(word) else { continue };
+            return match self.target_named(inner, node)? {
+                pod @ (Target::Pod(_) | Target::PrimaryOf(_)) => Ok(make(Box::new(pod))),
+                _ => Err(self.error(node, format!("`{word}(..)` is about a pod, and `{inner}` is none"))),
+            };
         }
-        if let Some(pod) = role("node-of") {
-            return Ok(Target::NodeOf(pod));
-        }
-        if let Some(pod) = role("zone-of") {
-            return Ok(Target::ZoneOf(pod));
+        if let Some(database) = role("primary-of").map(str::trim).filter(|name| !name.is_empty()) {
+            return Ok(Target::PrimaryOf(database.to_owned()));
         }
         match text.split_once('/') {
             Some(("pod" | "pods", name)) if !name.is_empty() => Ok(Target::Pod(name.to_owned())),
@@ -367,4 +440,14 @@ impl Reader<'_> {
             )),
         }
     }
+}
+
+/// The items of a list, or the one thing that stands in its place.
+fn items_of(node: &Node) -> &[Node] {
+    node.as_sequence().unwrap_or(std::slice::from_ref(node))
+}
+
+/// Reads each of them.
+fn each<T>(node: &Node, read: impl FnMut(&Node) -> Read<T>) -> Read<Vec<T>> {
+    items_of(node).iter().map(read).collect()
 }

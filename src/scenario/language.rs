@@ -2,7 +2,7 @@
 //!
 //! A new field is a line here and an arm in the reader; `stsim schema` follows by itself.
 use super::table::Shape::{
-    Any, Boolean, Duration, Either, Latency, List, Manifest, Map, MapOf, Named, NoMapping, Of, OneOf,
+    Any, Boolean, Duration, Either, Latency, Like, List, Manifest, Map, MapOf, Named, NoMapping, Of, OneOf,
     Quantity, Step, Text, Whole, Word,
 };
 use super::table::{Shape, Table, field};
@@ -336,7 +336,7 @@ pub static STEP: Table = Table::new(
         field("background", Boolean, "The next step does not wait for the end of the command"),
         field("stdin", Text, "Standard input of the command"),
         field("for", Duration, "It is undone after this long"),
-        field("by", Latency, "How far the watch runs behind"),
+        field("by", Latency, "How far the watch runs behind, or how much longer it takes"),
         field(
             "from",
             Either(&[Text, List(&SIDE)]),
@@ -361,14 +361,19 @@ pub static STEP: Table = Table::new(
         field("partition", TARGETS, "Nodes are cut off, containers run on"),
         field("heal", TARGETS, "The network of nodes is whole again"),
         field("reboot", TARGETS, "Nodes go down and come back"),
+        field("terminate", TARGETS, "Machines are gone for good, and after a while their Nodes"),
+        field("slow", VOLUME_WORKS, "Work with volumes takes longer, `by:`"),
+        field("stick", VOLUME_WORKS, "Work with volumes hangs"),
+        field("unstick", VOLUME_WORKS, "Work with volumes goes on"),
+        field("lose", VOLUMES, "Disks are gone, with all that was on them: volume/CLAIM"),
         field("shutdown", TARGETS, "Nodes shut down in good order"),
         field("fail", TARGETS, "Pods are evicted by their kubelet"),
         field("hang", TARGETS, "The processes of pods live and answer no probe"),
         field("unready", TARGETS, "Readiness of pods goes"),
         field("ready", TARGETS, "Readiness of pods comes"),
-        field("stop", COMPONENTS, "Components stop"),
-        field("start", COMPONENTS, "Components start"),
-        field("restart", Either(&[Text, List(&COMPONENT)]), "Components, or kubelet/NODE, stop and start"),
+        field("stop", COMPONENTS, "Components, or kubelet/NODE, stop"),
+        field("start", COMPONENTS, "Components, or kubelet/NODE, start"),
+        field("restart", COMPONENTS, "Components, or kubelet/NODE, stop and start"),
         field("lag", COMPONENT, "The watch of a component runs behind, `by:`"),
         field(
             "refuse",
@@ -411,8 +416,16 @@ const TARGETS: Shape = Either(&[Text, List(&Text)]);
 const SIDE: Shape = Named(|| Side::ALL.iter().map(|(name, _)| *name).collect());
 /// A component by its name.
 const COMPONENT: Shape = Named(|| Process::ALL.into_iter().map(Process::as_str).collect());
-/// One or several.
-const COMPONENTS: Shape = Either(&[COMPONENT, List(&COMPONENT)]);
+/// One or several, kubelets of nodes among them.
+const COMPONENTS: Shape = Either(&[COMPONENT, KUBELET, List(&Either(&[COMPONENT, KUBELET]))]);
+/// The kubelet of a node.
+const KUBELET: Shape = Like("^kubelet/.+$");
+/// `attach/CLAIM`, `detach/CLAIM`, `unmount/CLAIM`, `provision/CLAIM`.
+const VOLUME_WORKS: Shape = Either(&[VOLUME_WORK, List(&VOLUME_WORK)]);
+/// Work with the volume of a claim.
+const VOLUME_WORK: Shape = Like("^(attach|detach|unmount|provision)/.+$");
+/// Volumes of claims.
+const VOLUMES: Shape = Either(&[Like("^volume/.+$"), List(&Like("^volume/.+$"))]);
 
 /// `refuse`.
 pub static REFUSE: Table = Table {

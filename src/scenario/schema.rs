@@ -133,6 +133,7 @@ fn exact(shape: &Shape, definitions: &mut Map<String, Value>) -> Value {
         Shape::Quantity => json!({"type": ["string", "integer"]}),
         Shape::Word => json!({"type": ["string", "integer", "boolean"]}),
         Shape::OneOf(words) => json!({"enum": words}),
+        Shape::Like(pattern) => json!({"type": "string", "pattern": pattern}),
         Shape::Named(words) => json!({"enum": words()}),
         Shape::List(item) => json!({"type": "array", "items": shaped(item, definitions)}),
         Shape::Map(value) => json!({"type": "object", "additionalProperties": shaped(value, definitions)}),

@@ -7,7 +7,7 @@ use crate::scenario::{Action, Fails, Fault, Node, Place, Start, Step, Value};
 /// What a step can say whatever its verb.
 pub const OPTIONS: [&str; 7] = ["at", "after", "when", "timeout", "settle", "name", "expect"];
 /// Verbs and options of the language that this version does not carry out.
-const LATER: [&str; 6] = ["slow", "stick", "unstick", "lose", "terminate", "every"];
+const LATER: [&str; 1] = ["every"];
 
 impl Reader<'_> {
     /// The `steps` list.

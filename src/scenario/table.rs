@@ -48,6 +48,8 @@ pub enum Shape {
     OneOf(&'static [&'static str]),
     /// One word of a list that lies elsewhere.
     Named(fn() -> Vec<&'static str>),
+    /// Text that this regular expression matches.
+    Like(&'static str),
     /// A list.
     List(&'static Shape),
     /// A mapping from whatever names to such values.

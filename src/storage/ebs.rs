@@ -146,6 +146,8 @@ pub struct Ebs {
     attaching: BTreeMap<(Id<Attachment>, Uid), Operation>,
     detaching: BTreeMap<(Id<Attachment>, Uid), Operation>,
     full_zones: BTreeSet<Sym>,
+    /// Disks that are gone by a fault.
+    lost: BTreeSet<u32>,
 }
 
 impl Ebs {
@@ -212,7 +214,7 @@ impl Ebs {
 
     /// A disk that was there before the run, named by a volume made by hand.
     pub fn know(&mut self, disk: u32, zone: Sym) {
-        if self.disk(disk).is_none() {
+        if self.disk(disk).is_none() && !self.lost.contains(&disk) {
             self.disks.insert(disk, Disk { zone, state: DiskState::Available });
         }
     }
@@ -230,8 +232,22 @@ impl Ebs {
     pub fn lose(&mut self, disk: u32) {
         self.set_state(disk, DiskState::Available);
         self.disks.remove(disk);
+        self.lost.insert(disk);
         self.attaching.retain(|_, operation| operation.disk != disk);
         self.detaching.retain(|_, operation| operation.disk != disk);
+    }
+
+    /// The machine is gone: what was attached to it is free (LAT-17).
+    pub fn release(&mut self, node: Id<Node>) {
+        let disks: Vec<u32> = self
+            .disks()
+            .filter(|(_, disk)| disk.state.node() == Some(node))
+            .map(|(number, _)| number)
+            .collect();
+        self.attaching.retain(|_, operation| operation.node != node);
+        for disk in disks {
+            self.set_state(disk, DiskState::Available);
+        }
     }
 
     fn set_state(&mut self, disk: u32, state: DiskState) {

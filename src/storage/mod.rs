@@ -13,7 +13,7 @@ use crate::api::objects::{Attachment, Claim, Node, Volume};
 use crate::api::store::Change;
 use crate::behavior::{Glob, VolumeRule};
 use crate::config::KubeletModel;
-use crate::event::{Event, Process, StorageEvent};
+use crate::event::{Event, NodesEvent, Process, StorageEvent};
 use crate::kernel::{Duration, Id, Latency};
 use crate::rule::mark;
 use crate::world::{Actor, Draw, World};
@@ -78,6 +78,7 @@ impl Csi {
             StorageEvent::ProvisionRetry(claim, uid) => self.provision_retry(claim, uid, world),
             StorageEvent::Delete(volume, uid) => self.delete_volume(volume, uid, world),
             StorageEvent::Deleted(volume, uid) => self.volume_deleted(volume, uid, world),
+            StorageEvent::Terminated(node) => self.terminated(node, world),
             StorageEvent::Finalize(volume, uid) => self.finalize_volume(volume, uid, world),
             StorageEvent::Publish(..)
             | StorageEvent::Published(..)
@@ -157,6 +158,25 @@ impl Csi {
                 self.hanging.push(stuck);
             }
         }
+    }
+
+    /// True if `stick` or `slow` for this target is not undone.
+    pub fn is_hindered(&self, call: CloudCall, claims: &Glob) -> bool {
+        self.hindrances.iter().any(|(what, pattern, _)| *what == call && pattern == claims)
+    }
+
+    /// The machine is told to terminate; the cloud takes a while until it says that there is none (LAT-24).
+    pub fn terminate(&mut self, node: Id<Node>, world: &mut World) {
+        let latency = world.config.latency.terminate;
+        let delay = world.draw(latency, Draw::Stop, u64::from(node.as_u32()) | 1 << 40, world.handled());
+        world.delay(delay, Event::Storage(StorageEvent::Terminated(node)));
+    }
+
+    /// The cloud has no such machine any more, and lets go of the disks it had (LAT-17).
+    fn terminated(&mut self, node: Id<Node>, world: &mut World) {
+        world.terminated.insert(node);
+        self.cloud.release(node);
+        world.after(Duration::ZERO, Event::Nodes(NodesEvent::Terminated(node)));
     }
 
     /// The disk of a volume is gone, with all that was on it.

@@ -161,7 +161,7 @@ impl Noted for Attachment {
             notes.push(Note::Attached);
         }
         if !old.attach_error.is_set() && new.attach_error.is_set() {
-            notes.push(Note::AttachError);
+            notes.push(Note::AttachError(new.attach_error));
         }
     }
 }

@@ -64,7 +64,7 @@ pub enum Note {
     /// Attachment: attached.
     Attached,
     /// Attachment: refused.
-    AttachError,
+    AttachError(AttachError),
     /// Node: condition Ready.
     NodeReady(NodeReady),
     /// Node: a taint came.

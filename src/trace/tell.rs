@@ -103,7 +103,7 @@ pub fn predicate(record: &Record, store: &Store) -> String {
         Note::Released => "released".into(),
         Note::Available => "available".into(),
         Note::Attached => "attached".into(),
-        Note::AttachError => "refused: the disk is attached elsewhere".into(),
+        Note::AttachError(error) => format!("refused: {}", refusal(error)),
         Note::NodeReady(ready) => format!("Ready {}", ready_text(ready)),
         Note::Tainted(t) => format!("taint {}", taint(&t, store)),
         Note::Untainted(t) => format!("taint {} removed", taint(&t, store)),
@@ -218,4 +218,16 @@ pub fn because(record: &Record, recorder: &Recorder, store: &Store) -> String {
         text.push_str(&format!("{}[{}]", if text.is_empty() { "" } else { " " }, record.rule));
     }
     text
+}
+/// Why a disk was not attached.
+fn refusal(error: AttachError) -> &'static str {
+    match error {
+        AttachError::None => "no error",
+        AttachError::InUse => "the disk is attached elsewhere",
+        AttachError::OtherZone => "the disk is in another zone",
+        AttachError::LimitExceeded => "the machine has no room for another disk",
+        AttachError::VolumeDeleted => "the volume is being deleted",
+        AttachError::NoDisk => "there is no such disk",
+        AttachError::Stuck => "attaching hung and was called off",
+    }
 }

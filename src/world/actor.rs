@@ -38,6 +38,8 @@ pub enum Actor {
     Provisioner,
     /// external-attacher.
     Attacher,
+    /// cloud-node-lifecycle-controller.
+    CloudNodes,
 }
 
 impl Actor {
@@ -51,6 +53,7 @@ impl Actor {
             Actor::DisruptionController => "controllermanager",
             Actor::EndpointSliceController => "endpoint-slice-controller",
             Actor::NodeController => "node-controller",
+            Actor::CloudNodes => "cloud-node-lifecycle-controller",
             Actor::TaintEviction => "taint-eviction-controller",
             Actor::PodGc => "pod-garbage-collector",
             Actor::GarbageCollector => "garbage-collector-controller",

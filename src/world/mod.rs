@@ -21,6 +21,7 @@ use crate::limits;
 use crate::rule::{Rule, mark, marks};
 use crate::trace::notes::Noted;
 use crate::trace::record::Recorder;
+use std::collections::BTreeSet;
 
 mod delete;
 mod faults;
@@ -102,6 +103,8 @@ pub struct World {
     pub mounts: Mounts,
     /// Who can talk to whom (fault `partition:`).
     pub links: Links,
+    /// Machines that the cloud has no more (fault `terminate:`).
+    pub terminated: BTreeSet<Id<Node>>,
     /// Which named faults are active.
     pub faults: Faults,
     /// Writes that the API server refuses (fault `refuse:`).
@@ -149,6 +152,7 @@ impl World {
             leases: Vec::new(),
             mounts: Mounts::default(),
             links: Links::default(),
+            terminated: BTreeSet::new(),
             faults: Faults::default(),
             refusals: Vec::new(),
             max_events: limits::MAX_EVENTS,
