@@ -205,7 +205,10 @@ impl Running {
         let looks = self.form.statements().into_iter().flatten();
         self.next_look = looks.filter_map(|statement| statement.next_look(now)).min();
         if !first && before != self.said {
-            self.cause = self.last_write(cluster, changes);
+            // What has never been true has no cause for not being so.
+            let awaited = matches!(self.monitor, Monitor::Until { .. } | Monitor::Last { .. });
+            let lost = !awaited || before[0] == Truth::True;
+            self.cause = if lost { self.last_write(cluster, changes) } else { None };
         }
         let [said, answer] = self.said;
         if let Some(ruling) = self.monitor.see(now, said, || answer) {
