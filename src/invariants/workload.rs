@@ -83,3 +83,67 @@ fn reach(judge: &mut Judge<'_>, database: &Database, csi: &Csi) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::kernel::Time;
+    use crate::run::{Blind, Play};
+    use crate::scenario::Scenario;
+    use crate::scenario::read::{Loader, read};
+    use crate::trace::record::Recorder;
+    use crate::workload::audit::Bug;
+
+    const MANIFESTS: &str = include_str!("../../scenarios/database/postgres.yml");
+
+    struct Shipped;
+    impl Loader for Shipped {
+        fn load(&mut self, relative: &str) -> Result<(String, Vec<u8>), String> {
+            Ok((relative.to_owned(), MANIFESTS.as_bytes().to_vec()))
+        }
+    }
+
+    /// The shipped database with a quorum and fencing; after a while the machine of its primary dies.
+    fn scenario() -> Scenario {
+        let text = "apiVersion: stsim/v1alpha1\nkind: Scenario\nmetadata: {name: judged}\nspec:\n  manifests: [p]\n  \
+            databases:\n  - {name: pg, on: statefulset/postgres, replication: quorum, primary: lease, \
+            writes: {rate: 10/s, via: postgres-headless}}\n  until: 20m\n  steps:\n  - at: 8m\n    \
+            crash: node-of(primary-of(pg))\n";
+        read("s.yaml", text.as_bytes(), &mut Shipped).unwrap_or_else(|wrong| panic!("{}", wrong.render()))
+    }
+
+    #[test]
+    fn a_quorum_that_is_fenced_holds() {
+        let scenario = scenario();
+        let mut play = Play::new(&scenario, 0, Recorder::off()).expect("a cluster");
+        let outcome = play.play(&mut Blind);
+        assert!(outcome.findings.is_empty(), "{:?}", outcome.findings);
+        let facts = play.cluster.databases.facts("pg", &play.cluster.world).expect("a database");
+        assert!(facts.acknowledged > 5_000 && facts.lost_writes == 0, "{facts:?}");
+        for invariant in [45, 86, 87, 88] {
+            assert!(play.cluster.checker.judged(invariant) > 0, "INV-{invariant} was never judged");
+        }
+    }
+
+    #[test]
+    fn planted_bugs_are_found() {
+        for (bug, invariant) in [
+            (Bug::Forgets, 45),
+            (Bug::SharedEpoch, 86),
+            (Bug::LosesCopies, 87),
+            (Bug::WrongMachine, 88),
+        ] {
+            let scenario = scenario();
+            let mut play = Play::new(&scenario, 0, Recorder::off()).expect("a cluster");
+            // A while after the crash: a volume lies there that nobody has.
+            let before = play.play_until(Time::from_secs(600), &mut Blind);
+            assert!(before.findings.is_empty(), "{bug:?} {:?}", before.findings);
+            let cluster = &mut play.cluster;
+            let database = cluster.databases.get_mut("pg").expect("a database");
+            assert!(database.plant(bug), "{bug:?} has no place");
+            let mut checker = cluster.checker.clone();
+            checker.look(&mut cluster.world, &cluster.kubelets, &cluster.csi, &cluster.databases);
+            let found: Vec<u8> = checker.findings().iter().map(|finding| finding.invariant).collect();
+            assert!(found.contains(&invariant), "{bug:?}: {found:?}");
+        }
+    }
+}

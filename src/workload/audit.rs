@@ -61,3 +61,50 @@ impl Database {
         all
     }
 }
+
+/// A bug of the simulator, planted to see that it is found.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Bug {
+    /// A volume that nobody has forgets its last writes.
+    Forgets,
+    /// Two instances accept writes in one epoch.
+    SharedEpoch,
+    /// All copies of the last acknowledged write but one are gone.
+    LosesCopies,
+    /// A primary writes to a disk that is on another machine.
+    WrongMachine,
+}
+
+#[cfg(test)]
+impl Database {
+    /// Plants it. False: there is no place for it at the moment.
+    pub(crate) fn plant(&mut self, bug: Bug) -> bool {
+        use crate::kernel::Id;
+        use crate::workload::amount::Amount;
+        let held: Vec<Storage> = self.members.iter().map(|member| member.process.storage).collect();
+        match bug {
+            Bug::Forgets => {
+                let resting = self.disks.iter_mut().find(|(storage, _)| !held.contains(storage));
+                let Some((_, content)) = resting else { return false };
+                content.position = content.position - Amount::of(1);
+            }
+            Bug::SharedEpoch => {
+                let Some((epoch, _)) = self.accepted.first().copied() else { return false };
+                let Some(member) = self.members.last() else { return false };
+                self.accepted.insert((epoch, member.process.life));
+            }
+            Bug::LosesCopies => {
+                let authority = self.authority;
+                self.disks.retain(|storage, _| Some(*storage) == authority);
+            }
+            Bug::WrongMachine => {
+                let Some(member) = self.members.iter_mut().find(|member| member.acts_as_primary()) else {
+                    return false;
+                };
+                member.process.node = Id::from_index(member.process.node.index() + 1);
+            }
+        }
+        true
+    }
+}

@@ -6,7 +6,7 @@
 //! them with the cluster: it reads node and cloud truth ([`sight`]) and writes nothing but the failure of a liveness probe.
 //! PostgreSQL, Patroni, CloudNativePG and Galera are the models; `docs/databases.md` says what is left out.
 pub mod amount;
-mod audit;
+pub(crate) mod audit;
 #[cfg(test)]
 mod bench;
 pub mod client;
@@ -75,6 +75,12 @@ impl Databases {
     /// The database of this name.
     pub fn get(&self, name: &str) -> Option<&Database> {
         self.iter().find(|database| database.spec.name == name)
+    }
+
+    /// The database of this name, to plant bugs in.
+    #[cfg(test)]
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Database> {
+        self.all.iter_mut().map(|running| &mut running.database).find(|database| database.spec.name == name)
     }
 
     /// What can be said about the database of this name now.
