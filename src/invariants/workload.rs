@@ -126,12 +126,9 @@ mod tests {
 
     #[test]
     fn planted_bugs_are_found() {
-        for (bug, invariant) in [
-            (Bug::Forgets, 45),
-            (Bug::SharedEpoch, 86),
-            (Bug::LosesCopies, 87),
-            (Bug::WrongMachine, 88),
-        ] {
+        for (bug, invariant) in
+            [(Bug::Forgets, 45), (Bug::SharedEpoch, 86), (Bug::LosesCopies, 87), (Bug::WrongMachine, 88)]
+        {
             let scenario = scenario();
             let mut play = Play::new(&scenario, 0, Recorder::off()).expect("a cluster");
             // A while after the crash: a volume lies there that nobody has.
