@@ -35,16 +35,16 @@ impl CloudNodes {
         world.actor = Actor::CloudNodes;
         match event {
             NodesEvent::Terminated(node) => self.consider(node, world),
-            NodesEvent::AskCloud(node, epoch) if epoch == world.epoch(Process::ControllerManager) => {
-                if is_lost(node, world) {
-                    world.emit(node, false, "DeletingNode", |world| {
-                        let name = world.store.nodes.last_known(node).map(|node| node.meta.name);
-                        let name = world.store.name_of(name.unwrap_or_default());
-                        format!("Deleting node {name} because it does not exist in the cloud provider")
-                    });
-                    // Whoever was faster has done the same.
-                    let _ = world.delete(node, DeleteOptions::default(), Rule::node(29));
-                }
+            NodesEvent::AskCloud(node, epoch)
+                if epoch == world.epoch(Process::ControllerManager) && is_lost(node, world) =>
+            {
+                world.emit(node, false, "DeletingNode", |world| {
+                    let name = world.store.nodes.last_known(node).map(|node| node.meta.name);
+                    let name = world.store.name_of(name.unwrap_or_default());
+                    format!("Deleting node {name} because it does not exist in the cloud provider")
+                });
+                // Whoever was faster has done the same.
+                let _ = world.delete(node, DeleteOptions::default(), Rule::node(29));
             }
             _ => {}
         }
