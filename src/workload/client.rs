@@ -128,11 +128,15 @@ impl Client {
                 Answer::Failed => self.failed += flow,
             }
         }
-        if self.begun {
-            let silent = self.connections.iter().filter(|connection| connection.silent_until.is_some());
-            let silent: u32 = silent.map(|connection| connection.shares).sum();
-            self.failed += self.spec.rate.over(self.waiting + silent);
+        // Before they first got through they are no users yet who could miss anything.
+        self.begun |= !self.good.is_zero() || !self.stale.is_zero();
+        if !self.begun {
+            self.failed = Flow::ZERO;
+            return;
         }
+        let silent = self.connections.iter().filter(|connection| connection.silent_until.is_some());
+        let silent: u32 = silent.map(|connection| connection.shares).sum();
+        self.failed += self.spec.rate.over(self.waiting + silent);
     }
 
     /// Requests get through at the moment.
@@ -278,7 +282,6 @@ impl Client {
                 continue;
             }
             self.waiting -= shares;
-            self.begun = true;
             let open =
                 |connection: &&mut Connection| connection.life == life && connection.silent_until.is_none();
             match self.connections.iter_mut().find(open) {
