@@ -67,9 +67,10 @@ fn observed(stem: &str) -> String {
         let verdicts = json["verdicts"].as_array().expect("verdicts");
         let passed = verdicts.iter().filter(|verdict| verdict["verdict"] == "pass").count();
         return format!(
-            "{}, {passed} of {} expectations",
+            "{}, {passed} of {} expectations{}",
             json["result"].as_str().expect("a result"),
-            verdicts.len()
+            verdicts.len(),
+            databases(&json)
         );
     };
     let held = cells.iter().filter(|cell| cell["verdict"] == "held").count();
@@ -83,11 +84,24 @@ fn observed(stem: &str) -> String {
                 value.as_object().into_iter().flatten().map(shown).collect::<Vec<_>>().join(", ")
             };
             let end = cell["end"].as_str().expect("an end");
-            write!(text, "<br>{}: end {end}, {}", pairs(&cell["params"]), pairs(&cell["columns"]))
-                .expect("text");
+            let (params, columns, databases) =
+                (pairs(&cell["params"]), pairs(&cell["columns"]), databases(cell));
+            write!(text, "<br>{params}: end {end}, {columns}{databases}").expect("text");
         }
     }
     text.replace('|', "\\|")
+}
+
+/// What its databases cost.
+fn databases(play: &Value) -> String {
+    let all = play["databases"].as_array().into_iter().flatten();
+    let told = all.map(|database| {
+        let seconds = |name: &str| database[name].as_u64().expect("nanoseconds") / 1_000_000_000;
+        let lost = database["lostWrites"].as_u64().expect("a number");
+        let (two, down) = (seconds("splitBrain"), seconds("downtime"));
+        format!("<br>{lost} acknowledged writes lost, {two} s two primaries, {down} s down")
+    });
+    told.collect()
 }
 
 fn table() -> String {
