@@ -22,6 +22,7 @@ use crate::world::Limit;
 mod containers;
 mod expectations;
 mod faults;
+mod lane;
 mod lookup;
 mod when;
 
@@ -104,6 +105,8 @@ pub struct Play<'s> {
     background: Vec<Background>,
     /// Repairs to come of faults with `for:`.
     repairs: Vec<Effect>,
+    /// The free-running lane.
+    lane: lane::Lane,
     /// Named faults that are active.
     active: Vec<(String, Effect)>,
     monitors: Monitors,
@@ -167,6 +170,7 @@ impl<'s> Play<'s> {
             background: Vec::new(),
             containers: Default::default(),
             repairs: Vec::new(),
+            lane: Default::default(),
             active: Vec::new(),
             monitors: Monitors::default(),
             steps_done: false,
@@ -183,6 +187,7 @@ impl<'s> Play<'s> {
     /// Plays to the end.
     pub fn play(&mut self, watch: &mut dyn Watch) -> Outcome {
         let ended = self.play_on(watch).unwrap_or_else(|ended| ended);
+        self.close_lane();
         Outcome {
             ended,
             failures: std::mem::take(&mut self.failures),
@@ -228,6 +233,7 @@ impl<'s> Play<'s> {
         let scenario = self.scenario;
         self.steps_done = false;
         self.expect(None, &scenario.expect);
+        self.begin_lane();
         self.apply_manifests(watch)?;
         for (n, step) in scenario.steps.iter().enumerate() {
             if !self.wait_for(n, step, watch)? {
@@ -242,6 +248,7 @@ impl<'s> Play<'s> {
         self.steps_done = true;
         self.settle(watch)?;
         self.finish_background(watch)?;
+        self.finish_lane(watch)?;
         if scenario.until.is_some() && scenario.settle_window.is_none() {
             self.run_to(self.until, watch)?;
             return Ok(Ended::Until);
@@ -270,7 +277,11 @@ impl<'s> Play<'s> {
         if let Stepped::Runner(number) = stepped
             && number != LOOK
         {
-            self.repair(number);
+            if number == lane::LANE {
+                self.lane_is_due(watch)?;
+            } else {
+                self.repair(number);
+            }
         }
         self.review_faults();
         self.look_around();
@@ -280,6 +291,7 @@ impl<'s> Play<'s> {
             self.look_at_background(watch);
             self.monitors.look(&self.cluster);
         }
+        self.look_at_lane(watch)?;
         match self.cluster.world.exceeded {
             Some(limit) => Err(Ended::Limit(limit)),
             None => Ok(()),

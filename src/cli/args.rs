@@ -65,6 +65,9 @@ pub(super) struct Run {
     /// What to print
     #[arg(short, long, value_enum, default_value_t = Format::Timeline)]
     pub output: Format,
+    /// One more fault, in the words of the lane: 'crash node-of(pod/web-1) @5m for 10m'
+    #[arg(long, value_name = "FAULT")]
+    pub fault: Vec<String>,
     /// Show changes of these kinds only, such as pods,pvc
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     pub watch: Vec<String>,

@@ -20,7 +20,13 @@ pub(super) fn run(options: &Run, out: &mut dyn Write) -> Done {
     if let Some(cells) = opened.cells() {
         return matrix::run(&mut opened, &cells, options, out);
     }
-    let scenario = opened.defaults()?;
+    let mut scenario = opened.defaults()?;
+    for text in &options.fault {
+        if let Err(wrong) = crate::scenario::typed::add(text, &mut scenario) {
+            let source = scenario.sources.last().map_or("", |source| source.text.as_str());
+            return Err(Refusal::invalid(wrong.render(source)).into());
+        }
+    }
     let mut play = start(&scenario, &options.play)?;
     let mut printer = Printer {
         out,
@@ -61,7 +67,7 @@ pub(super) fn start<'s>(scenario: &'s Scenario, options: &PlayOptions) -> Result
 
 /// Command lines are read before anything runs, so that a typo in the last step costs nothing.
 fn check(scenario: &Scenario) -> Result<(), Refusal> {
-    for step in &scenario.steps {
+    for step in scenario.all_steps() {
         if let crate::scenario::Action::Kubectl { words, .. } = &step.action
             && let Err(message) = kubectl::check(words)
         {
@@ -83,7 +89,7 @@ fn at_step(scenario: &Scenario, step: &Step, message: &str, help: Option<&str>) 
 }
 
 fn explain(scenario: &Scenario, failure: &Failure) -> Refusal {
-    match failure.step.and_then(|n| scenario.steps.get(n)) {
+    match failure.step.and_then(|n| scenario.all_steps().nth(n)) {
         Some(step) => at_step(scenario, step, &failure.message, None),
         None => Refusal::invalid(failure.message.clone()),
     }

@@ -68,7 +68,8 @@ fn judge(path: &Path, options: &Test) -> Result<Tested, Trouble> {
     let name = path.to_string_lossy().into_owned();
     let play = Play { file: name.clone(), seed: None, until: None, set: Vec::new() };
     let (watch, strict) = (Vec::new(), options.strict);
-    let run = Run { play, output: Format::Timeline, watch, quiet: false, strict, annotations: false };
+    let (output, fault) = (Format::Timeline, Vec::new());
+    let run = Run { play, output, fault, watch, quiet: false, strict, annotations: false };
     let mut printed = Vec::new();
     let (exit, complaint) = match run::run(&run, &mut printed) {
         Ok(exit) => (exit, String::new()),

@@ -106,6 +106,18 @@ impl Cluster {
         })
     }
 
+    /// Whether there is anything that a fault would hit now.
+    ///
+    /// # Errors
+    /// A sentence if a target names nothing.
+    pub fn finds(&self, deed: &Deed) -> Result<(), String> {
+        match deed {
+            Deed::Hit(_, targets) | Deed::Partition { targets, .. } => self.all_victims(targets).map(drop),
+            Deed::Lose(claims) => self.volumes_of(claims).map(drop),
+            _ => Ok(()),
+        }
+    }
+
     fn hinder(&mut self, work: VolumeWork, claims: &Glob, by: Option<Duration>) {
         match (work, by) {
             (VolumeWork::Cloud(call), None) => self.csi.stick(call, claims.clone()),

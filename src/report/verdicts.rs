@@ -38,9 +38,9 @@ pub fn items(scenario: &Scenario, world: &World, outcome: &Outcome) -> Vec<Item>
     for failure in &outcome.failures {
         items.push(Item {
             word: "fail",
-            what: failure.step.map_or_else(|| "manifests".to_owned(), |n| format!("step {}", n + 1)),
+            what: failure.step.map_or_else(|| "manifests".to_owned(), |n| scenario.number_of(n)),
             about: String::new(),
-            place: failure.step.and_then(|n| scenario.steps.get(n)).map(|step| step.place),
+            place: failure.step.and_then(|n| scenario.all_steps().nth(n)).map(|step| step.place),
             time: Some(failure.time),
             why: failure.message.clone(),
             because: Vec::new(),

@@ -1,5 +1,6 @@
 //! Faults in the course of a run: they are done, they last, they are undone.
-use super::{LOOK, Play};
+use super::Play;
+use super::lane::LANE;
 use crate::event::Event;
 use crate::scenario::Fault;
 
@@ -16,7 +17,7 @@ impl Play<'_> {
             self.active.push((name.to_owned(), effect.clone()));
         }
         if let Some(lasts) = fault.lasts.or(by_itself) {
-            let number = u32::try_from(number).unwrap_or(LOOK - 1);
+            let number = u32::try_from(number).unwrap_or(LANE - 1);
             self.repairs.push(effect);
             self.cluster.world.after(lasts, Event::Runner(number));
         }

@@ -52,10 +52,10 @@ pub enum Target {
     Node(String),
     /// All nodes of a zone.
     Zone(String),
+    /// The pod that accepts writes of a database.
+    PrimaryOf(String),
     /// The node a pod runs on.
     NodeOf(Box<Target>),
-    /// The primary of a database: its pod.
-    PrimaryOf(String),
     /// All nodes of the zone a pod runs in.
     ZoneOf(Box<Target>),
 }
@@ -164,12 +164,19 @@ pub struct Fault {
     pub lasts: Option<Duration>,
 }
 
+impl Target {
+    /// It names pods, not nodes.
+    fn is_pods(&self) -> bool {
+        matches!(self, Target::Pod(_) | Target::PrimaryOf(_))
+    }
+}
+
 impl Deed {
     /// Whether there is anything that `for:` could undo.
     fn can_be_undone(&self) -> bool {
         match self {
             Deed::Hit(verb, targets) => match verb {
-                Verb::Crash => !matches!(targets[..], [Target::Pod(_) | Target::PrimaryOf(_), ..]),
+                Verb::Crash => !targets.first().is_some_and(Target::is_pods),
                 Verb::Reboot | Verb::Shutdown | Verb::StopKubelet | Verb::Hang | Verb::Unready => true,
                 Verb::Recover
                 | Verb::Heal
@@ -225,7 +232,7 @@ impl Reader<'_> {
             "refuse" => Deed::Refuse(self.refusal(value, &format!("{at}: refuse"))?),
             "crash" => {
                 let targets = self.targets(value)?;
-                let pods = matches!(targets[..], [Target::Pod(_) | Target::PrimaryOf(_), ..]);
+                let pods = targets.first().is_some_and(Target::is_pods);
                 Deed::Hit(Verb::Crash, self.aimed(value, verb, pods)?)
             }
             "slow" => {
@@ -397,8 +404,7 @@ impl Reader<'_> {
     /// Targets that are all pods, or all nodes and zones.
     fn aimed(&self, node: &Node, verb: &str, pods: bool) -> Read<Vec<Target>> {
         let targets = self.targets(node)?;
-        let misfit =
-            targets.iter().position(|target| matches!(target, Target::Pod(_) | Target::PrimaryOf(_)) != pods);
+        let misfit = targets.iter().position(|target| target.is_pods() != pods);
         let Some(misfit) = misfit else { return Ok(targets) };
         let place = node.as_sequence().and_then(|items| items.get(misfit)).unwrap_or(node);
         let needed = match (verb, pods) {
@@ -416,6 +422,9 @@ impl Reader<'_> {
 
     fn target_named(&self, text: &str, node: &Node) -> Read<Target> {
         let role = |word: &str| text.strip_prefix(word)?.strip_prefix('(')?.strip_suffix(')');
+        if let Some(database) = role("primary-of").map(str::trim).filter(|name| !name.is_empty()) {
+            return Ok(Target::PrimaryOf(database.to_owned()));
+        }
         for (word, make) in
             [("node-of", Target::NodeOf as fn(Box<Target>) -> Target), ("zone-of", Target::ZoneOf)]
         {
@@ -424,9 +433,6 @@ impl Reader<'_> {
                 pod @ (Target::Pod(_) | Target::PrimaryOf(_)) => Ok(make(Box::new(pod))),
                 _ => Err(self.error(node, format!("`{word}(..)` is about a pod, and `{inner}` is none"))),
             };
-        }
-        if let Some(database) = role("primary-of").map(str::trim).filter(|name| !name.is_empty()) {
-            return Ok(Target::PrimaryOf(database.to_owned()));
         }
         match text.split_once('/') {
             Some(("pod" | "pods", name)) if !name.is_empty() => Ok(Target::Pod(name.to_owned())),

@@ -2,8 +2,8 @@
 //!
 //! A new field is a line here and an arm in the reader; `stsim schema` follows by itself.
 use super::table::Shape::{
-    Any, Boolean, Duration, Either, Latency, Like, List, Manifest, Map, MapOf, Named, NoMapping, Of, OneOf,
-    Quantity, Step, Text, Whole, Word,
+    Any, Boolean, Duration, Either, Fault, Latency, Like, List, Manifest, Map, MapOf, Named, NoMapping, Of,
+    OneOf, Quantity, Step, Text, Whole, Word,
 };
 use super::table::{Shape, Table, field};
 use crate::config::{DnsPreset, Gates, Latencies, Timers};
@@ -63,6 +63,7 @@ pub static SPEC: Table = Table::new(
             "What containers and volumes do, since none really run; the first match wins",
         ),
         field("databases", List(&Of(&DATABASE)), "Replicated databases on workloads, and their clients"),
+        field("faults", List(&Fault), "Faults on clocks of their own, beside the steps"),
         field("steps", List(&Step), "What happens, strictly one after the other"),
         field("expect", List(&Of(&EXPECTATION)), "What has to hold; each has a verdict at the end"),
         field(
@@ -327,6 +328,13 @@ pub static STEP: Table = Table::new(
     &[
         field("at", Duration, "It starts at this virtual time"),
         field("after", Duration, "It starts this long after the step before it has ended"),
+        field("every", Duration, "In the lane: so long from one occurrence to the next"),
+        field(
+            "between",
+            List(&Duration),
+            "In the lane: two durations, and the time to the next occurrence is drawn between them",
+        ),
+        field("count", Whole, "In the lane: so often"),
         field("when", Text, "It starts as soon as this condition (CEL) is true"),
         field("settle", Boolean, "false: it starts at once, not when the cluster has settled"),
         field("name", Text, "What others call this step or fault"),

@@ -3,12 +3,14 @@
 //! [`read::read`] turns files into a [`Scenario`]; nothing in it has run yet. Every field that is not known is an error
 //! with file, line, column and the nearest known name.
 pub mod aliases;
+pub mod chaos;
 mod condition;
 mod databases;
 pub mod diagnostic;
 mod expect;
 pub mod faults;
 mod inside;
+pub mod lane;
 pub mod language;
 pub mod manifest;
 mod node;
@@ -21,6 +23,7 @@ pub mod schema;
 pub mod steps;
 pub mod table;
 mod tree;
+pub mod typed;
 pub mod yaml;
 
 pub use faults::{Deed, Fault, Lookup, Target, Verb};
@@ -195,6 +198,8 @@ pub struct Scenario {
     pub steps: Vec<Step>,
     /// What is expected of the whole run.
     pub expect: Vec<Expectation>,
+    /// The free-running lane.
+    pub faults: Vec<lane::LaneEntry>,
     /// Manifests, in order of application.
     pub manifests: Vec<Manifest>,
 }
@@ -202,14 +207,27 @@ pub struct Scenario {
 impl Scenario {
     /// The names of faults and other steps.
     pub fn fault_names(&self) -> impl Iterator<Item = &str> {
-        self.steps.iter().filter_map(|step| step.name.as_deref())
+        self.all_steps().filter_map(|step| step.name.as_deref())
     }
 }
 
 impl Scenario {
+    /// The steps, and after them the entries of the lane, which are numbered on.
+    pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().chain(self.faults.iter().map(|entry| &entry.step))
+    }
+
+    /// What a step or an entry of the lane is called by its number: `step 2`, `fault 1`.
+    pub fn number_of(&self, n: usize) -> String {
+        match n.checked_sub(self.steps.len()) {
+            None => format!("step {}", n + 1),
+            Some(fault) => format!("fault {}", fault + 1),
+        }
+    }
+
     /// What its conditions depend on.
     pub fn reads(&self) -> Reads {
-        let conditions = self.steps.iter().filter_map(|step| match &step.start {
+        let conditions = self.all_steps().filter_map(|step| match &step.start {
             Start::When(condition) => Some(condition),
             _ => None,
         });

@@ -258,13 +258,14 @@ fn blank(path: &str) -> Scenario {
         databases: Vec::new(),
         columns: Vec::new(),
         steps: Vec::new(),
+        faults: Vec::new(),
         expect: Vec::new(),
         manifests: Vec::new(),
     }
 }
 
 /// Fields of the language that this version does not carry out.
-const LATER: [&str; 3] = ["faults", "runs", "thresholds"];
+const LATER: [&str; 2] = ["runs", "thresholds"];
 
 impl Reader<'_> {
     /// Reads the Scenario document; the files named in `manifests:` are returned with the places of their names.
@@ -343,6 +344,7 @@ impl Reader<'_> {
                 }
                 "behavior" => scenario.config.behavior = self.behavior(value, "Scenario.spec.behavior")?,
                 "databases" => scenario.databases = self.databases(value)?,
+                "faults" => scenario.faults = self.lane(value, 0)?,
                 _ => scenario.steps = self.steps(value, 0)?,
             }
         }

@@ -4,7 +4,9 @@
 //! It is as strict about names as the reader; of values it knows the shape, and leaves to the reader what needs more
 //! than a look at one value. Everywhere but in `params` and `matrix` a reference to a parameter is a value, too.
 //! Left out: the manifests of the stream, for which Kubernetes publishes its own schemas.
+use super::chaos::SAME;
 use super::faults::VERBS;
+use super::lane::{self, LANE_OPTIONS};
 use super::language;
 use super::steps::OPTIONS;
 use super::table::{Field, Shape, Table};
@@ -81,16 +83,26 @@ fn define(table: &Table, definitions: &mut Map<String, Value>) {
 }
 
 /// A step: one of the forms that its verbs give it.
-fn step(definitions: &mut Map<String, Value>) -> Value {
+fn step(
+    verbs: impl Iterator<Item = (&'static str, &'static [&'static str])>,
+    options: &[&'static str],
+    definitions: &mut Map<String, Value>,
+) -> Value {
     define(&language::STEP, definitions);
-    let form = |(verb, own): (&str, &[&str])| {
-        let names = own.iter().chain(&OPTIONS).copied().chain([verb]);
-        let properties: Map<_, _> = names
-            .map(|name| (name.to_owned(), json!({"$ref": format!("#/$defs/stepFields/properties/{name}")})))
-            .collect();
-        json!({"type": "object", "required": [verb], "properties": properties, "additionalProperties": false})
+    // A word of another tool stands for our verb, with the same options.
+    let words = |verb: &'static str| {
+        let theirs = SAME.iter().filter(move |(_, ours)| *ours == verb).map(|(theirs, _)| *theirs);
+        std::iter::once(verb).chain(theirs)
     };
-    json!({"oneOf": VERBS.iter().copied().map(form).collect::<Vec<_>>()})
+    let form = |word: &'static str, verb: &'static str, own: &[&'static str]| {
+        let field = |name: &str| json!({"$ref": format!("#/$defs/stepFields/properties/{name}")});
+        let names = own.iter().chain(options).copied();
+        let mut properties: Map<_, _> = names.map(|name| (name.to_owned(), field(name))).collect();
+        properties.insert(word.to_owned(), field(verb));
+        json!({"type": "object", "required": [word], "properties": properties, "additionalProperties": false})
+    };
+    let forms = verbs.flat_map(|(verb, own)| words(verb).map(move |word| form(word, verb, own)));
+    json!({"oneOf": forms.collect::<Vec<_>>()})
 }
 
 fn property(field: &Field, definitions: &mut Map<String, Value>) -> Value {
@@ -152,15 +164,27 @@ fn exact(shape: &Shape, definitions: &mut Map<String, Value>) -> Value {
             json!({"anyOf": all})
         }
         Shape::Manifest => json!({"$ref": "#/$defs/manifest"}),
-        Shape::Step => {
-            if !definitions.contains_key("step") {
-                definitions.insert("step".to_owned(), Value::Null);
-                let schema = step(definitions);
-                definitions.insert("step".to_owned(), schema);
-            }
-            json!({"$ref": "#/$defs/step"})
+        Shape::Step => defined_once("step", definitions, |definitions| {
+            step(VERBS.iter().copied(), &OPTIONS, definitions)
+        }),
+        Shape::Fault => {
+            defined_once("fault", definitions, |definitions| step(lane::verbs(), &LANE_OPTIONS, definitions))
         }
     }
+}
+
+/// A reference to a definition, which is made if it is not there yet.
+fn defined_once(
+    name: &str,
+    definitions: &mut Map<String, Value>,
+    make: impl FnOnce(&mut Map<String, Value>) -> Value,
+) -> Value {
+    if !definitions.contains_key(name) {
+        definitions.insert(name.to_owned(), Value::Null);
+        let schema = make(definitions);
+        definitions.insert(name.to_owned(), schema);
+    }
+    json!({"$ref": format!("#/$defs/{name}")})
 }
 
 #[cfg(test)]
@@ -171,8 +195,13 @@ mod tests {
     #[test]
     fn every_verb_and_option_of_a_step_is_described() {
         let described: BTreeSet<_> = language::STEP.names().collect();
-        let read: BTreeSet<_> =
-            VERBS.iter().flat_map(|(verb, own)| own.iter().chain([verb])).chain(&OPTIONS).copied().collect();
+        let read: BTreeSet<_> = VERBS
+            .iter()
+            .flat_map(|(verb, own)| own.iter().chain([verb]))
+            .chain(&OPTIONS)
+            .chain(&LANE_OPTIONS)
+            .copied()
+            .collect();
         assert_eq!(described, read, "left: language::STEP, right: VERBS and OPTIONS");
     }
 }

@@ -1,13 +1,12 @@
 //! Reading steps: exactly one verb each, with its options.
 use crate::kernel::Time;
 use crate::scenario::faults::{Deed, VERBS};
+use crate::scenario::lane::LANE_OPTIONS;
 use crate::scenario::parts::{Read, Reader};
 use crate::scenario::{Action, Fails, Fault, Node, Place, Start, Step, Value};
 
 /// What a step can say whatever its verb.
 pub const OPTIONS: [&str; 7] = ["at", "after", "when", "timeout", "settle", "name", "expect"];
-/// Verbs and options of the language that this version does not carry out.
-const LATER: [&str; 1] = ["every"];
 
 impl Reader<'_> {
     /// The `steps` list.
@@ -15,7 +14,7 @@ impl Reader<'_> {
         let mut steps: Vec<Step> = Vec::new();
         let mut earliest = Time::ZERO;
         for (n, item) in self.items(node, "Scenario.spec.steps")?.iter().enumerate() {
-            let step = self.step(item, n, source)?;
+            let step = self.step(item, &format!("step {}", n + 1), n, source, &OPTIONS)?;
             if let Start::At(time) = step.start {
                 if time < earliest {
                     let at = item.entry("at").map_or(item, |(_, value)| value);
@@ -33,8 +32,15 @@ impl Reader<'_> {
         Ok(steps)
     }
 
-    fn step(&self, node: &Node, n: usize, source: usize) -> Read<Step> {
-        let at = format!("step {}", n + 1);
+    /// One step, or an entry of the lane: `options` is what it may say whatever its verb, `at` what complaints call it.
+    pub(super) fn step(
+        &self,
+        node: &Node,
+        at: &str,
+        n: usize,
+        source: usize,
+        options: &[&'static str],
+    ) -> Read<Step> {
         let Some(entries) = node.as_mapping() else {
             return Err(
                 self.error(node, format!("{at}: expected a mapping with one verb, found {}", node.kind()))
@@ -43,9 +49,7 @@ impl Reader<'_> {
         let mut verb: Option<(String, &Node)> = None;
         for (key, value) in entries {
             let name = key.key_text();
-            if LATER.contains(&name.as_str()) {
-                return Err(self.error(key, format!("`{name}` in a step is not supported by this version")));
-            }
+            let name = super::chaos::our_word(&name).map_or(name, str::to_owned);
             if VERBS.iter().any(|(verb, _)| *verb == name) {
                 if let Some((first, _)) = &verb {
                     let message = format!("a step has one verb, this one has two: `{first}` and `{name}`");
@@ -54,7 +58,7 @@ impl Reader<'_> {
                 verb = Some((name, value));
             }
         }
-        self.known_options(entries, verb.as_ref().map(|(verb, _)| verb.as_str()))?;
+        self.known_options(entries, verb.as_ref().map(|(verb, _)| verb.as_str()), options)?;
         let Some((verb, value)) = verb else {
             let verbs = VERBS.iter().map(|(verb, _)| *verb).collect::<Vec<_>>().join(", ");
             return Err(self.error(node, "a step needs one verb").with_help(format!("verbs are {verbs}")));
@@ -65,16 +69,16 @@ impl Reader<'_> {
         {
             return Err(self.error(key, format!("`{verb}` takes no `timeout:` unless it waits with `when:`")));
         }
-        let action = self.action(&verb, value, node, &at)?;
+        let action = self.action(&verb, value, node, at)?;
         let title = title(&verb, value, node, &action);
         Ok(Step {
             place: Place { source, span: value.span },
-            start: self.start(node, &at)?,
+            start: self.start(node, at)?,
             action,
-            fails: self.fails(node, &at)?,
-            timeout: node.get("timeout").map(|value| self.duration(value, &at)).transpose()?,
-            name: node.get("name").map(|value| self.text(value, &at)).transpose()?.map(str::to_owned),
-            background: node.get("background").map_or(Ok(false), |value| self.boolean(value, &at))?,
+            fails: self.fails(node, at)?,
+            timeout: node.get("timeout").map(|value| self.duration(value, at)).transpose()?,
+            name: node.get("name").map(|value| self.text(value, at)).transpose()?.map(str::to_owned),
+            background: node.get("background").map_or(Ok(false), |value| self.boolean(value, at))?,
             expect: match node.get("expect") {
                 Some(value) => self.expectations(value, source, Some(n))?,
                 None => Vec::new(),
@@ -84,26 +88,40 @@ impl Reader<'_> {
     }
 
     /// Whatever is not the verb is an option that this verb takes.
-    fn known_options(&self, entries: &[(Node, Node)], verb: Option<&str>) -> Read<()> {
+    fn known_options(
+        &self,
+        entries: &[(Node, Node)],
+        verb: Option<&str>,
+        options: &[&'static str],
+    ) -> Read<()> {
         let own = VERBS.iter().find(|(name, _)| Some(*name) == verb).map_or(&[][..], |(_, options)| *options);
         let others = || VERBS.iter().flat_map(|(_, options)| options.iter().copied());
         for (key, _) in entries {
             let name = key.key_text();
-            let known = verb == Some(name.as_str()) || OPTIONS.contains(&name.as_str());
+            let known = verb == Some(super::chaos::our_word(&name).unwrap_or(&name))
+                || options.contains(&name.as_str());
             if known || own.contains(&name.as_str()) {
                 continue;
             }
             return Err(match verb {
                 Some(verb) if others().any(|option| option == name) => {
                     let mut takes: Vec<_> =
-                        OPTIONS.iter().chain(own).map(|name| format!("`{name}:`")).collect();
+                        options.iter().chain(own).map(|name| format!("`{name}:`")).collect();
                     let last = takes.pop().unwrap_or_default();
                     self.error(key, format!("`{verb}` takes no `{name}:`"))
                         .with_help(format!("it takes {} and {last}", takes.join(", ")))
                 }
-                _ => self
-                    .error(key, format!("unknown step `{name}`"))
-                    .with_nearest(&name, VERBS.iter().map(|(verb, _)| *verb).chain(OPTIONS).chain(others())),
+                _ if super::chaos::foreign(&name).is_some() => {
+                    let help = super::chaos::foreign(&name).unwrap_or_default();
+                    self.error(key, format!("`{name}` is a word of another tool")).with_help(help)
+                }
+                Some(verb) if LANE_OPTIONS.contains(&name.as_str()) => self
+                    .error(key, format!("`{verb}` takes no `{name}:` in a step"))
+                    .with_help("`every:`, `between:` and `count:` belong into the lane `faults`"),
+                _ => self.error(key, format!("unknown step `{name}`")).with_nearest(
+                    &name,
+                    VERBS.iter().map(|(verb, _)| *verb).chain(options.iter().copied()).chain(others()),
+                ),
             });
         }
         Ok(())

@@ -62,6 +62,8 @@ pub enum Shape {
     Either(&'static [Shape]),
     /// A Kubernetes manifest.
     Manifest,
+    /// An entry of the lane: exactly one verb, and options that it takes.
+    Fault,
     /// A step: exactly one verb, and options that it takes.
     Step,
 }

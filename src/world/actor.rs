@@ -127,4 +127,6 @@ pub enum Draw {
     Hook,
     /// When a container answers its startup and liveness probes.
     Up,
+    /// When a fault of the lane happens.
+    Fault,
 }
