@@ -453,7 +453,7 @@ mod tests {
             ("  steps:\n  - stop: kube-sheduler\n", "did you mean `kube-scheduler`?"),
             ("  steps:\n  - sleep: 20s\n  - at: 10s\n    crash: node/a\n", "which is past"),
             ("  steps:\n  - sleep: 20s\n    crash: node/a\n", "this one has two: `sleep` and `crash`"),
-            ("  databases: []\n", "`databases` in Scenario.spec is not supported"),
+            ("  database: []\n", "did you mean `databases`?"),
             ("  cluster: {timers: {maxWaitForUnmont: 1s}}\n", "did you mean `maxWaitForUnmount`?"),
         ] {
             let error = read_text(&format!("{HEAD}{rest}")).unwrap_err();
