@@ -184,6 +184,8 @@ pub(super) struct Cache {
     pub(super) nodes: Vec<NodeInfo>,
     /// Which nodes are schedulable and have no taint that keeps pods away.
     pub(super) open: Vec<bool>,
+    /// The zone of each node, a column of its own for claims that are bound to a zone.
+    pub(super) zone_of: Vec<Sym>,
     /// Number of nodes with a taint of effect PreferNoSchedule.
     pub(super) discouraged: usize,
     /// Grows with every change of a node's room: what is remembered of a node is valid for one stamp.
@@ -263,6 +265,8 @@ impl Cache {
         info.name = node.meta.name;
         info.labels = node.meta.labels;
         (info.zone, info.region) = (node.zone, node.region);
+        self.zone_of[id.index()] = node.zone;
+        let info = &mut self.nodes[id.index()];
         (info.cpu, info.memory, info.pods) = (node.cpu, node.memory, node.pods);
         info.volumes = node.volumes;
         info.unschedulable = node.unschedulable;
@@ -312,6 +316,7 @@ impl Cache {
         while self.nodes.len() <= node as usize {
             self.nodes.push(NodeInfo::new());
             self.open.push(false);
+            self.zone_of.push(Sym::EMPTY);
             self.stamps.push(0);
         }
     }

@@ -75,7 +75,7 @@ pub(super) struct Scratch {
     pub(super) feasible: Vec<u32>,
     /// Resource scores of these.
     pub(super) totals: Vec<i64>,
-    /// The other nodes that were looked at, with the reasons.
+    /// The other nodes that were looked at, with the reasons if no node passes.
     pub(super) rejected: Vec<(u32, Reasons)>,
     pub(super) raw: Vec<i64>,
     pub(super) needs: Needs,
@@ -119,7 +119,21 @@ impl Scratch {
         let looked_at = self.look_at(cx, cache, after, enough, plain);
         let looked_at = looked_at + self.look_at(cx, cache, before, enough, plain);
         cache.put_order(order);
+        if self.feasible.is_empty() {
+            self.name_reasons(cx, cache);
+        }
         looked_at
+    }
+
+    /// The reasons of nodes that were passed over because the pod's volumes lie elsewhere: a plugin before may have the
+    /// word.
+    fn name_reasons(&mut self, cx: Context<'_>, cache: &mut Cache) {
+        for at in 0..self.rejected.len() {
+            let (node, reasons) = self.rejected[at];
+            if reasons == Reasons::NONE {
+                self.rejected[at].1 = self.filter(cx, cache, node).0;
+            }
+        }
     }
 
     /// Looks at these nodes one after the other until enough are found; returns at how many. `plain`: only taints and
@@ -132,6 +146,7 @@ impl Scratch {
         enough: usize,
         plain: bool,
     ) -> usize {
+        let zonal = !cx.class.spec.claims.is_empty();
         let mut at = 0;
         while at < nodes.len() && self.feasible.len() < enough {
             if plain {
@@ -142,6 +157,11 @@ impl Scratch {
                 if at == most {
                     continue;
                 }
+            }
+            if zonal && self.needs.are_elsewhere(cache.zone_of[nodes[at] as usize]) {
+                self.rejected.push((nodes[at], Reasons::NONE));
+                at += 1;
+                continue;
             }
             let (reasons, score) = self.filter(cx, cache, nodes[at]);
             if reasons == Reasons::NONE {

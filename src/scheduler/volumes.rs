@@ -93,6 +93,11 @@ impl Needs {
         !self.delayed.is_empty()
     }
 
+    /// Bound volumes keep the pod away from nodes in this zone.
+    pub(super) fn are_elsewhere(&self, zone: Sym) -> bool {
+        self.zones.iter().any(|needed| *needed != zone)
+    }
+
     fn clear(&mut self) {
         self.keys.clear();
         self.zones.clear();
@@ -236,7 +241,7 @@ impl Volumes {
             return Reasons::MAX_VOLUMES;
         }
         let mut reasons = Reasons::NONE;
-        if needs.zones.iter().any(|zone| *zone != info.zone) {
+        if needs.are_elsewhere(info.zone) {
             mark!("VOL-52");
             reasons |= Reasons::VOLUME_AFFINITY;
         }
