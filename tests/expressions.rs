@@ -1,13 +1,13 @@
 //! Expressions judged by another implementation of CEL (the crate `cel`): random well-typed ones come to the same value in
 //! both, and what is an error in one is an error in the other.
 //!
-//! Compared is what both have: integers, doubles, strings, booleans, lists and the macros over them. Types come from the
+//! Compared is what both have: integers, doubles, strings, booleans, lists, the macros over them and constants of those types. Types come from the
 //! generator, because the other implementation checks none.
 #![allow(clippy::expect_used, reason = "a test")]
 use proptest::prelude::*;
 use stsim::cluster::Cluster;
 use stsim::config::Config;
-use stsim::expect::{Answer, Expression, Scope};
+use stsim::expect::{Answer, Constant, Expression, Scope};
 
 /// How deep expressions are nested.
 const DEPTH: u32 = 4;
@@ -32,6 +32,7 @@ fn int(depth: u32) -> BoxedStrategy<String> {
         1 => Just("9223372036854775807".to_owned()),
         1 => Just("-9223372036854775808".to_owned()),
         1 => Just("0x1f".to_owned()),
+        1 => Just("params.three".to_owned()),
     ];
     if depth == 0 {
         return literal.boxed();
@@ -50,8 +51,8 @@ fn int(depth: u32) -> BoxedStrategy<String> {
 
 /// Doubles, without division: of what is not a number the other implementation makes errors, the specification does not.
 fn double(depth: u32) -> BoxedStrategy<String> {
-    let literal =
-        proptest::sample::select(&["0.0", "1.5", "2e3", "0.1", ".25", "1e-3"][..]).prop_map(str::to_owned);
+    let literal = proptest::sample::select(&["0.0", "params.half", "1.5", "2e3", "0.1", ".25", "1e-3"][..])
+        .prop_map(str::to_owned);
     if depth == 0 {
         return literal.boxed();
     }
@@ -60,7 +61,8 @@ fn double(depth: u32) -> BoxedStrategy<String> {
 }
 
 fn text(depth: u32) -> BoxedStrategy<String> {
-    let literals = &["''", "'web-0'", "\"web\"", "'a\\n\\u00e4'", "r'\\d'", "'''x'y'''", "'0'"][..];
+    let literals =
+        &["''", "'web-0'", "\"web\"", "'a\\n\\u00e4'", "r'\\d'", "'''x'y'''", "'0'", "params.name"][..];
     let literal = proptest::sample::select(literals).prop_map(str::to_owned);
     if depth == 0 {
         return literal.boxed();
@@ -80,6 +82,7 @@ fn list(depth: u32) -> BoxedStrategy<String> {
     let make = (list(depth - 1), proptest::sample::select(&["x + 1", "x * x", "10 / x"][..]));
     prop_oneof![
         3 => literal,
+        1 => Just("params.list".to_owned()),
         1 => two(list(depth - 1), &["+"]).prop_map(|sum| format!("({sum})")),
         1 => say.prop_map(|(list, body)| format!("{list}.filter(x, {body})")),
         1 => make.prop_map(|(list, body)| format!("{list}.map(x, {body})")),
@@ -88,7 +91,7 @@ fn list(depth: u32) -> BoxedStrategy<String> {
 }
 
 fn boolean(depth: u32) -> BoxedStrategy<String> {
-    let literal = proptest::sample::select(&["true", "false"][..]).prop_map(str::to_owned);
+    let literal = proptest::sample::select(&["true", "false", "params.yes"][..]).prop_map(str::to_owned);
     if depth == 0 {
         return literal.boxed();
     }
@@ -119,9 +122,37 @@ fn boolean(depth: u32) -> BoxedStrategy<String> {
     .boxed()
 }
 
+/// The parameters of the scenario, as both have them.
+fn params() -> Vec<(String, Constant)> {
+    let list = [2, 1, 3].map(Constant::Int).to_vec();
+    let text = Constant::Text("web-0".to_owned());
+    [
+        ("three", Constant::Int(3)),
+        ("half", Constant::Double(0.5)),
+        ("name", text),
+        ("yes", Constant::Bool(true)),
+        ("list", Constant::List(list)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
+
+/// A constant as the other has it.
+fn their(value: &Constant) -> cel::Value {
+    match value {
+        Constant::Bool(value) => (*value).into(),
+        Constant::Int(value) => (*value).into(),
+        Constant::Double(value) => (*value).into(),
+        Constant::Text(text) => text.as_str().into(),
+        Constant::List(items) => items.iter().map(their).collect::<Vec<_>>().into(),
+        Constant::Other(_) => cel::Value::Null,
+    }
+}
+
 /// What we make of it. Everything that is generated has a meaning.
 fn ours(text: &str) -> Option<Answer> {
-    let expression = Expression::read(text, Scope::default());
+    let params = params();
+    let expression = Expression::read(text, Scope { params: &params, ..Scope::default() });
     let expression = expression.unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"));
     expression.value(&Cluster::new(0, Config::recorded())).ok()
 }
@@ -129,7 +160,11 @@ fn ours(text: &str) -> Option<Answer> {
 /// What the other makes of it.
 fn theirs(text: &str) -> Option<Answer> {
     let program = cel::Program::compile(text).unwrap_or_else(|errors| panic!("{text}: {errors}"));
-    Some(match program.execute(&cel::Context::default()).ok()? {
+    let params: std::collections::HashMap<String, cel::Value> =
+        params().iter().map(|(name, value)| (name.clone(), their(value))).collect();
+    let mut context = cel::Context::default();
+    context.add_variable_from_value("params", params);
+    Some(match program.execute(&context).ok()? {
         cel::Value::Bool(value) => Answer::Bool(value),
         cel::Value::Int(value) => Answer::Int(value),
         cel::Value::Float(value) => Answer::Double(value),

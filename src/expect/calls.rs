@@ -90,7 +90,7 @@ pub(super) fn call(
         }
         "matches" if is_text => {
             count(name, at, arguments, 1, "one argument, a pattern")?;
-            matches(value, &arguments[0])
+            matches(checker, value, &arguments[0])
         }
         "getHours" | "getMinutes" | "getSeconds" | "getMilliseconds" if ty == Ty::DURATION => {
             count(name, at, arguments, 0, "no argument")?;
@@ -124,12 +124,12 @@ fn plain(checker: &mut Checker<'_>, name: &str, at: Place, arguments: &[Ast], pl
         }
         "duration" => {
             count(name, at, arguments, 1, "one argument such as \"5m\"")?;
-            duration(&arguments[0])
+            duration(checker, &arguments[0])
         }
         "matches" => {
             count(name, at, arguments, 2, "two arguments, a string and a pattern")?;
             let value = checker.expect(&arguments[0], Ty::TEXT, "what is matched")?;
-            matches(value, &arguments[1])
+            matches(checker, value, &arguments[1])
         }
         _ if checker.scope.container && roots::find(name).is_some() => {
             let seen = SEEN.map(|(word, _)| word).join(", ");
@@ -161,25 +161,25 @@ fn size(value: Node, ty: Ty, place: Place) -> Read<Typed> {
     Err(Wrong::new(place, format!("a value of type {ty} has no size")))
 }
 
-/// The text of an argument that must be written out.
-fn literal<'t>(argument: &'t Ast, what: &str) -> Read<&'t str> {
-    match &argument.kind {
+/// The text of an argument that must be written out, or be a parameter.
+fn literal(checker: &Checker<'_>, argument: &Ast, what: &str) -> Read<String> {
+    match checker.constant(argument)?.map_or_else(|| argument.kind.clone(), |constant| constant.kind) {
         Kind::Text(text) => Ok(text),
-        _ => Err(Wrong::new(argument.place, format!("{what} is written in quotes"))),
+        _ => Err(Wrong::new(argument.place, format!("{what} is a text in quotes"))),
     }
 }
 
-fn duration(argument: &Ast) -> Read<Typed> {
-    let text = literal(argument, "a span of time")?;
-    let (sign, span) = text.strip_prefix('-').map_or((1, text), |span| (-1, span));
+fn duration(checker: &Checker<'_>, argument: &Ast) -> Read<Typed> {
+    let text = literal(checker, argument, "a span of time")?;
+    let (sign, span) = text.strip_prefix('-').map_or((1, text.as_str()), |span| (-1, span));
     let span = Duration::parse(span).map_err(|why| Wrong::new(argument.place, why))?;
     let nanos = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
     Ok(Typed { op: Op::Duration(sign * nanos), ty: Ty::DURATION })
 }
 
-fn matches(value: Node, pattern: &Ast) -> Read<Typed> {
-    let text = literal(pattern, "a pattern")?;
-    let regex = regex_lite::RegexBuilder::new(text).size_limit(MAX_PATTERN).build();
+fn matches(checker: &Checker<'_>, value: Node, pattern: &Ast) -> Read<Typed> {
+    let text = literal(checker, pattern, "a pattern")?;
+    let regex = regex_lite::RegexBuilder::new(&text).size_limit(MAX_PATTERN).build();
     let regex = regex.map_err(|why| Wrong::new(pattern.place, format!("this is no pattern: {why}")))?;
     Ok(Typed { op: Op::Matches(Box::new(value), regex), ty: Ty::BOOL })
 }
@@ -212,7 +212,7 @@ fn lead(
 fn argument(checker: &mut Checker<'_>, root: &Root, argument: &Ast) -> Read<Argument> {
     match root.takes {
         Takes::Selector => {
-            let text = literal(argument, "a label selector")?;
+            let text = literal(checker, argument, "a label selector")?;
             let selector = text.parse::<Selector>();
             let selector = selector
                 .map_err(|why| Wrong::new(argument.place, format!("this is no label selector: {why}")))?;
@@ -227,12 +227,20 @@ fn argument(checker: &mut Checker<'_>, root: &Root, argument: &Ast) -> Read<Argu
             checker.names.push(Called::new(text, is_namespaced(root.leads)));
             Ok(Argument::Name(checker.names.len() - 1))
         }
-        Takes::Fault => {
-            named(argument, "fault", checker.scope.faults, "a step or fault is given a name with `name:`")
-        }
-        Takes::Database => {
-            named(argument, "database", checker.scope.databases, "databases are described in `databases:`")
-        }
+        Takes::Fault => named(
+            checker,
+            argument,
+            "fault",
+            checker.scope.faults,
+            "a step or fault is given a name with `name:`",
+        ),
+        Takes::Database => named(
+            checker,
+            argument,
+            "database",
+            checker.scope.databases,
+            "databases are described in `databases:`",
+        ),
         Takes::Object => {
             let node = checker.expect(argument, Ty::TEXT, "an object")?;
             if let Op::Text(text) = &node.op {
@@ -253,18 +261,24 @@ fn argument(checker: &mut Checker<'_>, root: &Root, argument: &Ast) -> Read<Argu
 }
 
 /// The name of something that the scenario itself describes, which can be checked if its names are known.
-fn named(argument: &Ast, what: &str, known: Option<&[String]>, none: &str) -> Read<Argument> {
-    let text = literal(argument, &format!("the name of a {what}"))?;
+fn named(
+    checker: &Checker<'_>,
+    argument: &Ast,
+    what: &str,
+    known: Option<&[String]>,
+    none: &str,
+) -> Read<Argument> {
+    let text = literal(checker, argument, &format!("the name of a {what}"))?;
     if let Some(known) = known
-        && !known.iter().any(|name| name == text)
+        && !known.iter().any(|name| *name == text)
     {
         let wrong = Wrong::new(argument.place, format!("no {what} of this scenario is called `{text}`"));
         return Err(match known {
             [] => wrong.with_help(none),
-            known => wrong.with_nearest(text, known.iter().map(String::as_str)),
+            known => wrong.with_nearest(&text, known.iter().map(String::as_str)),
         });
     }
-    Ok(Argument::Text(Box::new(Node { op: Op::Text(text.to_owned()), place: argument.place })))
+    Ok(Argument::Text(Box::new(Node { op: Op::Text(text), place: argument.place })))
 }
 
 /// What a name that leads there is looked up in.

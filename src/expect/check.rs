@@ -6,6 +6,7 @@ use super::MAX_LENGTH;
 use super::ast::{Ast, Kind, Operator};
 use super::calls;
 use super::facts;
+use super::params;
 use super::reads::Reads;
 use super::roots::{Called, next_words};
 use super::tree::{Node, Op, Program};
@@ -117,6 +118,9 @@ impl Checker<'_> {
     }
 
     fn path(&mut self, tree: &Ast) -> Read<Path> {
+        if let Some(constant) = self.constant(tree)? {
+            return self.path(&constant);
+        }
         let typed = match &tree.kind {
             Kind::Field(of, name, place) => return self.field(of, name, *place),
             Kind::Null => Typed { op: Op::Null, ty: Ty::NULL },
@@ -152,6 +156,10 @@ impl Checker<'_> {
         if let Some(depth) = depth {
             return Ok(Typed { op: Op::Variable(depth), ty: self.variables[depth].1 });
         }
+        if name == params::WORD {
+            let wrong = Wrong::new(place, format!("`{name}` is no value by itself"));
+            return Err(wrong.with_help(format!("write {name}.NAME")));
+        }
         if self.scope.container {
             return self.seen(name, place);
         }
@@ -166,7 +174,7 @@ impl Checker<'_> {
             );
         }
         let mut known: Vec<&str> = self.variables.iter().map(|(name, _)| name.as_str()).collect();
-        known.push("now");
+        known.extend(["now", params::WORD]);
         for function in calls::functions() {
             known.push(function);
         }

@@ -5,6 +5,7 @@
 use super::ast::Operator;
 use super::eval::Evaluation;
 use super::facts::{Look, name_of};
+use super::params;
 use super::tree::{Macro, Node, Op, Program};
 use super::types::{Base, Handle, Ty, Value};
 use super::wrong::{Place, Trouble};
@@ -144,7 +145,9 @@ impl<'a> Teller<'a> {
             node.op,
             Op::Null | Op::Bool(_) | Op::Int(_) | Op::Double(_) | Op::Text(_) | Op::Duration(_) | Op::List(_)
         );
-        (!literal).then(|| self.equation(node))
+        // A parameter is a constant whose value the text does not show.
+        let written = literal && !self.text(node.place).starts_with(params::WORD);
+        (!written).then(|| self.equation(node))
     }
 
     /// `sts("web").status.readyReplicas == 2`.

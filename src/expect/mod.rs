@@ -21,6 +21,7 @@ pub mod moment;
 pub mod monitor;
 pub mod monitors;
 pub mod object;
+mod params;
 mod parse;
 mod reads;
 mod reference;
@@ -32,6 +33,7 @@ mod types;
 pub mod verdict;
 mod wrong;
 
+pub use params::Constant;
 pub use reads::Reads;
 pub use reference::reference;
 pub use types::Here;
@@ -57,14 +59,16 @@ pub struct Scope<'s> {
     pub faults: Option<&'s [String]>,
     /// Names of its databases; None: any name may be used.
     pub databases: Option<&'s [String]>,
+    /// The parameters of the scenario with their values in this play.
+    pub params: &'s [(String, Constant)],
     /// It speaks of what one container sees, not of the cluster.
     pub container: bool,
 }
 
-impl Scope<'_> {
+impl<'s> Scope<'s> {
     /// What a container sees: `pod`, `peers`, `volume` and `dns`.
-    pub fn container() -> Scope<'static> {
-        Scope { container: true, ..Scope::default() }
+    pub fn container(params: &'s [(String, Constant)]) -> Scope<'s> {
+        Scope { container: true, params, ..Scope::default() }
     }
 }
 
@@ -143,7 +147,7 @@ impl fmt::Debug for Condition {
 impl Eq for Condition {}
 
 impl PartialEq for Condition {
-    /// The same text means the same.
+    /// Within a play, where parameters have one value, the same text means the same.
     fn eq(&self, other: &Condition) -> bool {
         self.0.text == other.0.text
     }

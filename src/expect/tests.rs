@@ -319,7 +319,7 @@ fn a_container_sees_little() {
         ("dns.finds('a')", "finds", "unknown function `finds`"),
         ("volume", "volume", "a condition is true or false, this is of type OwnVolume"),
     ] {
-        let wrong = Condition::read(text, Scope::container()).expect_err(text);
+        let wrong = Condition::read(text, Scope::container(&[])).expect_err(text);
         assert_eq!((&text[wrong.span.clone()], wrong.message.as_str()), (place, message), "{text}");
     }
     let cluster = cluster();
@@ -332,7 +332,7 @@ fn a_container_sees_little() {
         "dns.resolves('web-0.web') && dns.resolves('web-1') && !dns.resolves('web-9.web') && dns.resolves('web')",
     ] {
         let condition =
-            Condition::read(text, Scope::container()).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"));
+            Condition::read(text, Scope::container(&[])).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"));
         assert_eq!(
             condition.holds_in(&cluster, here),
             Ok(true),

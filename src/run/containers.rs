@@ -2,7 +2,7 @@
 //! kubelet knows no expressions, at the end of each instant in which something they read has changed. What cannot be
 //! told (an object is not there) counts as not true.
 use super::Play;
-use crate::expect::{Condition, Here, Reads, Scope};
+use crate::expect::{Condition, Constant, Here, Reads, Scope};
 use crate::kubelet::Asking;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Play<'_> {
         if changes != self.containers.changes {
             self.containers.changes = changes;
             let asking = self.cluster.kubelets.asking();
-            self.containers.watch(asking);
+            self.containers.watch(asking, &self.scenario.params);
         }
         let mut containers = std::mem::take(&mut self.containers);
         for watched in &mut containers.watched {
@@ -80,7 +80,7 @@ impl Play<'_> {
 
 impl Containers {
     /// These run now. What is known of those that ran before stays known.
-    fn watch(&mut self, asking: Vec<Asking>) {
+    fn watch(&mut self, asking: Vec<Asking>, params: &[(String, Constant)]) {
         let mut before: BTreeMap<_, Watched> =
             std::mem::take(&mut self.watched).into_iter().map(|w| (w.asking.container, w)).collect();
         for asking in asking {
@@ -90,7 +90,7 @@ impl Containers {
                     let texts = [&asking.ready_when, &asking.exit_when];
                     let mut reads = Reads::NOTHING;
                     for text in texts.into_iter().flatten() {
-                        reads = reads.and(self.condition(text));
+                        reads = reads.and(self.condition(text, params));
                     }
                     let answers = asking.ready_when.is_none();
                     self.watched.push(Watched { asking, reads, stamp: None, answers });
@@ -100,11 +100,11 @@ impl Containers {
     }
 
     /// What a condition reads; it is compiled when it is met first. The reader of the scenario has found it right.
-    fn condition(&mut self, text: &Arc<str>) -> Reads {
+    fn condition(&mut self, text: &Arc<str>, params: &[(String, Constant)]) -> Reads {
         if let Some(known) = self.conditions.get(text) {
             return known.reads();
         }
-        match Condition::read(text, Scope::container()) {
+        match Condition::read(text, Scope::container(params)) {
             Ok(condition) => {
                 let reads = condition.reads();
                 self.conditions.insert(text.clone(), condition);

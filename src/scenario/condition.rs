@@ -11,13 +11,13 @@ impl Reader<'_> {
         self.condition_in(
             node,
             at,
-            Scope { faults: self.faults, databases: self.databases, ..Scope::default() },
+            Scope { faults: self.faults, databases: self.databases, params: self.params, container: false },
         )
     }
 
     /// The text of a condition over what a container can see.
     pub(super) fn seen_by_container(&self, node: &Node, at: &str) -> Read<Arc<str>> {
-        let condition = self.condition_in(node, at, Scope::container())?;
+        let condition = self.condition_in(node, at, Scope::container(self.params))?;
         Ok(condition.text().into())
     }
 
@@ -34,7 +34,8 @@ impl Reader<'_> {
     /// An expression of any type over a cluster.
     pub fn expression(&self, node: &Node, at: &str) -> Read<Expression> {
         let text = self.text(node, at)?;
-        let scope = Scope { faults: self.faults, ..Scope::default() };
+        let scope =
+            Scope { faults: self.faults, databases: self.databases, params: self.params, container: false };
         Expression::read(text, scope).map_err(|wrong| self.inside(node, text, at, wrong))
     }
 

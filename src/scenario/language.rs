@@ -69,7 +69,7 @@ pub static SPEC: Table = Table::new(
         field(
             "params",
             Map(&Either(&[Of(&PARAM), NoMapping])),
-            "Parameters: a default, or a mapping of default, about and oneOf; `${{ params.NAME }}` stands for the value",
+            "Parameters: a default, or a mapping of default, about and oneOf; `${{ params.NAME }}` stands for the value, `params.NAME` in conditions",
         ),
         field(
             "columns",

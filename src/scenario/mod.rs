@@ -192,6 +192,8 @@ pub struct Scenario {
     pub config: Config,
     /// Databases on top, and their clients.
     pub databases: Vec<crate::workload::spec::DatabaseSpec>,
+    /// Parameters with their values in this play, as conditions ask for them.
+    pub params: Vec<(String, crate::expect::Constant)>,
     /// Titles of further columns of the table of a matrix, and what stands there.
     pub columns: Vec<(String, crate::expect::Expression)>,
     /// Steps, in order.

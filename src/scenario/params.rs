@@ -6,7 +6,10 @@
 //! number, a complaint points to where the value is used, and no text is ever pasted into text. A list that stands for
 //! an item of a list puts all its items there.
 //!
+//! Conditions ask for a value by `params.name` ([`crate::expect`]).
+//!
 //! Left out: parts of longer texts (an error), keys, files named in `manifests:` (kubectl must be able to read those).
+use crate::expect::Constant;
 use crate::limits;
 use crate::scenario::diagnostic::{Diagnostic, Span};
 use crate::scenario::parts::{Read, Reader};
@@ -54,6 +57,8 @@ pub struct Cell {
     /// The parameters that vary, with the values they have here, as a table shows them.
     pub varied: Vec<(String, serde_json::Value)>,
     values: BTreeMap<String, Node>,
+    /// The same as they were chosen: the name, of what is chosen by name.
+    chosen: BTreeMap<String, Node>,
 }
 
 impl Params {
@@ -113,7 +118,8 @@ impl Params {
     /// The defaults: the play of someone who asks for one only.
     pub fn defaults(&self) -> Cell {
         let values = self.declared.iter().map(|param| (param.name.clone(), param.meaning(&param.default)));
-        Cell { varied: Vec::new(), values: values.collect() }
+        let chosen = self.declared.iter().map(|param| (param.name.clone(), param.default.clone()));
+        Cell { varied: Vec::new(), values: values.collect(), chosen: chosen.collect() }
     }
 
     /// Every combination of the values of the matrix, the last axis fastest; without a matrix the defaults.
@@ -125,6 +131,7 @@ impl Params {
                 let mut cell = cell.clone();
                 cell.varied.push((name.clone(), value.to_json()));
                 cell.values.insert(name.clone(), param.meaning(value));
+                cell.chosen.insert(name.clone(), value.clone());
                 cell
             };
             cells = cells.iter().flat_map(|cell| values.iter().map(|value| with(cell, value))).collect();
@@ -164,6 +171,13 @@ impl Params {
         }
         let message = format!("limit exceeded: a matrix of more than {} cells", limits::MAX_CELLS);
         Err(reader.error(node, message).as_limit())
+    }
+}
+
+impl Cell {
+    /// The values as conditions ask for them (`params.name`), sorted by name. What is chosen by name is that name.
+    pub fn constants(&self) -> Vec<(String, Constant)> {
+        self.chosen.iter().map(|(name, value)| (name.clone(), constant(value))).collect()
     }
 }
 
@@ -247,6 +261,21 @@ fn is_name(text: &str) -> bool {
 fn suggest(complaint: Diagnostic, word: &str, known: &[String]) -> Diagnostic {
     let near = complaint.with_nearest(word, known.iter().map(String::as_str));
     if near.help.is_some() { near } else { near.with_help(format!("params are {}", known.join(", "))) }
+}
+
+/// A value as expressions have it.
+fn constant(node: &Node) -> Constant {
+    match &node.value {
+        Value::Bool(value) => Constant::Bool(*value),
+        Value::Integer(number) => {
+            i64::try_from(*number).map_or(Constant::Other("too large a number"), Constant::Int)
+        }
+        Value::Float(number) => Constant::Double(*number),
+        Value::String(text) => Constant::Text(text.clone()),
+        Value::Sequence(items) => Constant::List(items.iter().map(constant).collect()),
+        Value::Mapping(_) => Constant::Other("a mapping"),
+        Value::Null => Constant::Other("nothing"),
+    }
 }
 
 /// A value given as text, read as the type that is asked for.
@@ -481,6 +510,30 @@ mod tests {
         assert_eq!(played(text, &["repair=taint"]).unwrap().steps.len(), 4);
         let error = played(text, &["repair=tainted"]).unwrap_err();
         assert!(error.contains("repair is one of none, taint"), "{error}");
+    }
+
+    /// The last step's condition, in each cell of a matrix.
+    #[test]
+    fn conditions_know_the_values_of_their_cell() {
+        let text = "  params:\n    replicas: 1\n    wait: 5m\n    repair: {default: none, oneOf: {none: [], late: [{sleep: 1s}]}}\n  \
+                    matrix: {replicas: [1, 2], repair: [none, late]}\n  \
+                    behavior: [{pod: a, readyWhen: 'params.replicas > peers.total'}]\n  \
+                    expect:\n  - finally: 'params.replicas == 2 && params.repair == \"late\" && now < duration(params.wait)'\n";
+        let document = document(text).unwrap();
+        use crate::expect::monitor::Truth;
+        let cluster = crate::cluster::Cluster::new(0, crate::config::Config::recorded());
+        let held = document.params.cells().into_iter().map(|cell| {
+            let scenario = document.scenario(&cell, &mut NoFiles).unwrap();
+            match &scenario.expect[0].form {
+                crate::expect::form::Form::Finally(statement) => statement.truth(&cluster),
+                other => panic!("{other:?}"),
+            }
+        });
+        assert_eq!(held.collect::<Vec<_>>(), [Truth::False, Truth::False, Truth::False, Truth::True]);
+        let set = played(text, &["replicas=2", "repair=late", "wait=0s"]).unwrap();
+        assert_eq!(set.params[1], ("replicas".to_owned(), Constant::Int(2)));
+        let wrong = played(&text.replace("params.wait", "params.wiat"), &[]).unwrap_err();
+        assert!(wrong.contains("did you mean `wait`?") && wrong.contains("s.yaml:12:88"), "{wrong}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 use crate::api::objects::Effect;
 use crate::api::quantity::Quantity;
 use crate::behavior::{Behavior, Exit, Glob, PodRule, VolumeRule};
+use crate::expect::Constant;
 use crate::kernel::{Duration, Latency};
 use crate::limits;
 use crate::scenario::diagnostic::Diagnostic;
@@ -18,10 +19,19 @@ pub struct Reader<'a> {
     pub faults: Option<&'a [String]>,
     /// Names of databases that they may ask for; None: any.
     pub databases: Option<&'a [String]>,
+    /// Parameters that they may ask for, with their values.
+    pub params: &'a [(String, Constant)],
 }
 
 /// The result of reading something.
 pub type Read<T> = Result<T, Diagnostic>;
+
+impl<'a> Reader<'a> {
+    /// A reader of a file, before anything of it is known.
+    pub fn of(file: &'a str) -> Reader<'a> {
+        Reader { file, faults: None, databases: None, params: &[] }
+    }
+}
 
 impl Reader<'_> {
     /// A complaint about a node.

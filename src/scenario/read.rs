@@ -110,7 +110,7 @@ impl Document {
         if let Some(Value::Mapping(entries)) = own.as_mut().map(|node| &mut node.value)
             && let Some((_, spec)) = entries.iter_mut().find(|(key, _)| key.as_str() == Some("spec"))
         {
-            params = Params::read(&Reader { file: path, faults: None, databases: None }, spec)?;
+            params = Params::read(&Reader::of(path), spec)?;
             if let Value::Mapping(fields) = &mut spec.value {
                 fields.retain(|(key, _)| !matches!(key.as_str(), Some("params" | "matrix")));
             }
@@ -145,7 +145,7 @@ impl Document {
         sources: &mut Vec<Source>,
     ) -> Result<Scenario, Vec<Diagnostic>> {
         let path = self.source.path.as_str();
-        let reader = Reader { file: path, faults: None, databases: None };
+        let reader = Reader::of(path);
         let mut scenario = blank(path);
         let mut manifests: Vec<(usize, Node)> = self.inline.iter().map(|node| (0, node.clone())).collect();
         if let Some(node) = &self.own {
@@ -157,8 +157,11 @@ impl Document {
             }
             let faults = condition::names(&own, &["steps", "faults"]);
             let databases = condition::names(&own, &["databases"]);
-            let reader = Reader { faults: Some(&faults), databases: Some(&databases), ..reader };
+            let params = cell.constants();
+            let reader =
+                Reader { faults: Some(&faults), databases: Some(&databases), params: &params, ..reader };
             let files = reader.scenario(&own, &mut scenario).map_err(|d| vec![d])?;
+            scenario.params.clone_from(&params);
             for (name, at) in files {
                 let (file, bytes) = loader.load(&name).map_err(|why| vec![reader.error(&at, why)])?;
                 let nodes = parse(&file, &bytes, sources).map_err(|d| vec![d])?;
@@ -256,6 +259,7 @@ fn blank(path: &str) -> Scenario {
         nodes: vec![node("node-a", "us-east-1a"), node("node-b", "us-east-1b"), node("node-c", "us-east-1c")],
         config: Config::realistic(),
         databases: Vec::new(),
+        params: Vec::new(),
         columns: Vec::new(),
         steps: Vec::new(),
         faults: Vec::new(),

@@ -27,7 +27,8 @@ pub fn add(text: &str, scenario: &mut Scenario) -> Read<()> {
     };
     let source = scenario.sources.len() - 1;
     let names: Vec<String> = scenario.fault_names().map(str::to_owned).collect();
-    let reader = Reader { file: FILE, faults: Some(&names), databases: None };
+    let params = scenario.params.clone();
+    let reader = Reader { faults: Some(&names), params: &params, ..Reader::of(FILE) };
     for node in yaml::parse(FILE, &entry)? {
         let entry = reader.lane_entry(&node, scenario.faults.len(), source)?;
         scenario.faults.push(entry);
