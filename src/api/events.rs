@@ -5,6 +5,9 @@ use crate::kernel::Time;
 use crate::rule::mark;
 use crate::world::Actor;
 
+/// The last so many events are searched for an identical one.
+const SEARCHED: usize = 256;
+
 /// One Event, possibly repeated.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ApiEvent {
@@ -54,7 +57,7 @@ impl EventLog {
     /// Adds an event; an identical one only counts up (STS-112).
     pub fn add(&mut self, event: ApiEvent) {
         self.added += 1;
-        let same = self.events.iter_mut().rev().take(256).find(|e| {
+        let same = self.events.iter_mut().rev().take(SEARCHED).find(|e| {
             e.kind == event.kind
                 && e.uid == event.uid
                 && e.name == event.name
@@ -75,6 +78,11 @@ impl EventLog {
     /// How many have been added, repeated ones included.
     pub fn added(&self) -> u64 {
         self.added
+    }
+
+    /// The last events, those that could have been counted up by the last one added included.
+    pub fn recent(&self) -> &[ApiEvent] {
+        &self.events[self.events.len().saturating_sub(SEARCHED)..]
     }
 
     /// All events.

@@ -15,6 +15,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Play a scenario, or plain manifests, and print what happens
     Run(Run),
+    /// Write a run as one HTML file to go back and forth in; it needs no network
+    Report(Report),
     /// Print what `kubectl get` would have shown at a moment of a run
     Get(Get),
     /// Play every scenario below a directory against its golden and its expectations
@@ -54,6 +56,19 @@ pub(super) enum Format {
     Json,
     /// The verdicts as JUnit's XML
     Junit,
+    /// One HTML file to go back and forth in, as `stsim report` writes it
+    Html,
+}
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// What to play. Of a matrix every play is in the report, side by side
+    #[command(flatten)]
+    pub play: Play,
+    /// Where to write the file; `-` is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: String,
 }
 
 /// Options of `run`.
@@ -152,7 +167,7 @@ pub(super) struct Conform {
 
 /// How `coverage` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Report {
+pub(super) enum Listing {
     /// Counts, the rules no scenario exercises, those not modelled
     Text,
     /// One JSON object with every rule
@@ -171,6 +186,6 @@ pub(super) struct Coverage {
     #[arg(long, value_name = "ID")]
     pub rule: Option<String>,
     /// What to print
-    #[arg(short, long, value_enum, default_value_t = Report::Text)]
-    pub output: Report,
+    #[arg(short, long, value_enum, default_value_t = Listing::Text)]
+    pub output: Listing,
 }

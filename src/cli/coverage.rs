@@ -1,7 +1,7 @@
 //! `stsim coverage`: which rules of the semantics reference scenarios exercise.
 use crate::api::names::Sym;
 use crate::api::text::escape;
-use crate::cli::args::{Coverage as Options, Report};
+use crate::cli::args::{Coverage as Options, Listing};
 use crate::cli::{Done, Exit, Refusal, files};
 use crate::conform::{WINDOW, recorded_config};
 use crate::report::coverage::{find, json, json_of, markdown, rule, text};
@@ -22,14 +22,14 @@ pub(super) fn coverage(options: &Options, out: &mut dyn Write) -> Done {
     }
     let coverage = Coverage::new(plays(&options.paths)?);
     match (&options.rule, options.output) {
-        (None, Report::Text) => write!(out, "{}", text(&coverage))?,
-        (None, Report::Json) => writeln!(out, "{}", json(&coverage))?,
-        (None, Report::Markdown) => write!(out, "{}", markdown(&coverage))?,
+        (None, Listing::Text) => write!(out, "{}", text(&coverage))?,
+        (None, Listing::Json) => writeln!(out, "{}", json(&coverage))?,
+        (None, Listing::Markdown) => write!(out, "{}", markdown(&coverage))?,
         (Some(id), format) => {
             let definition = find(&coverage, id).ok_or_else(|| no_rule(id))?;
             match format {
-                Report::Json => writeln!(out, "{}", json_of(&coverage, definition))?,
-                Report::Text | Report::Markdown => write!(out, "{}", rule(&coverage, definition))?,
+                Listing::Json => writeln!(out, "{}", json_of(&coverage, definition))?,
+                Listing::Text | Listing::Markdown => write!(out, "{}", rule(&coverage, definition))?,
             }
         }
     }

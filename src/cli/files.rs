@@ -1,4 +1,5 @@
 //! Reading files: regular ones only, never more than the limit, never outside the scenario's directory.
+use crate::api::text::escape;
 use crate::cli::{Exit, Refusal};
 use crate::kernel::{Duration, Time};
 use crate::limits;
@@ -117,6 +118,24 @@ impl Loader for Tree {
 /// One sentence: it cannot be read, or is too large.
 pub(super) fn text(path: &Path) -> Result<String, String> {
     read_file(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Writes a file as a whole or not at all: beside its place first, then there.
+///
+/// # Errors
+/// A refusal naming the file.
+pub(super) fn write(path: &str, content: &str) -> Result<(), Refusal> {
+    let refused = |error: std::io::Error| Refusal {
+        text: format!("error: cannot write {}: {error}", escape(path)),
+        exit: Exit::Invalid,
+    };
+    let beside = PathBuf::from(format!("{path}.part"));
+    std::fs::write(&beside, content).map_err(refused)?;
+    std::fs::rename(&beside, path).map_err(|error| {
+        // What was begun is not left lying about; that it could not be taken away is no news then.
+        let _ = std::fs::remove_file(&beside);
+        refused(error)
+    })
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {

@@ -4,14 +4,14 @@
 use crate::api::text::escape;
 use crate::cli::args::{Format, Run};
 use crate::cli::files::Opened;
-use crate::cli::{Done, Exit, Refusal, Trouble, run, verdict};
+use crate::cli::{Done, Exit, Refusal, Trouble, report, run, verdict};
 use crate::cluster::Cluster;
 use crate::expect::{Answer, Expression};
 use crate::kernel::Duration;
-use crate::report::databases as report;
-use crate::report::junit;
+use crate::report::databases as figures;
 use crate::report::timeline::clock;
 use crate::report::verdicts::{self, Item};
+use crate::report::{html, junit};
 use crate::run::Blind;
 use crate::scenario::params::Cell;
 use crate::workload::Facts;
@@ -33,6 +33,11 @@ struct Row {
 
 /// Plays every cell and prints one row, or one JSON object, for each. Exits as the worst of them.
 pub(super) fn run(opened: &mut Opened, cells: &[Cell], options: &Run, out: &mut dyn Write) -> Done {
+    if options.output == Format::Html {
+        let histories = report::histories(opened, cells, &options.play)?;
+        write!(out, "{}", html::page(&histories))?;
+        return Ok(Exit::Held);
+    }
     let mut rows = Vec::with_capacity(cells.len());
     let mut about = String::new();
     for cell in cells {
@@ -60,6 +65,7 @@ pub(super) fn run(opened: &mut Opened, cells: &[Cell], options: &Run, out: &mut 
             let cases: Vec<_> = rows.iter().map(|row| case(row, &options.play.file)).collect();
             write!(out, "{}", junit::document(&options.play.file, &cases))?;
         }
+        Format::Html => {}
     }
     Ok(rows.iter().map(|row| row.exit).max_by_key(|exit| badness(*exit)).unwrap_or(Exit::Held))
 }
@@ -69,7 +75,7 @@ fn play(opened: &mut Opened, cell: &Cell, options: &Run) -> Result<(Row, String)
     let scenario = opened.scenario(cell)?;
     let mut play = run::start(&scenario, &options.play)?;
     let outcome = play.play(&mut Blind);
-    if let Some(refusal) = run::unplayable(&scenario, &outcome, options) {
+    if let Some(refusal) = run::unplayable(&scenario, &outcome, &options.play) {
         let text = format!("{}\n  in the cell {}", refusal.text, named(cell));
         return Err(Refusal { text, ..refusal }.into());
     }
@@ -90,7 +96,7 @@ fn play(opened: &mut Opened, cell: &Cell, options: &Run) -> Result<(Row, String)
         failures,
         databases: databases.iter().map(|database| database.facts(&world.store)).collect(),
         columns,
-        told: report::json_lines(databases, world),
+        told: figures::json_lines(databases, world),
     };
     Ok((row, scenario.about.clone()))
 }
@@ -141,7 +147,8 @@ fn shown(value: &serde_json::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn named(cell: &Cell) -> String {
+/// The values of a cell: `policy=none`.
+pub(super) fn named(cell: &Cell) -> String {
     let pairs: Vec<_> = cell.varied.iter().map(|(name, value)| format!("{name}={}", shown(value))).collect();
     escape(&pairs.join(" ")).into_owned()
 }
@@ -188,13 +195,13 @@ fn table(rows: &[Row], out: &mut dyn Write) -> std::io::Result<()> {
     let Some(first) = rows.first() else { return Ok(()) };
     let mut lines = vec![first.cell.varied.iter().map(|(name, _)| name.to_uppercase()).collect::<Vec<_>>()];
     lines[0].extend(["VERDICT", "END", "FAILURES"].map(str::to_owned));
-    lines[0].extend(first.databases.iter().flat_map(|_| report::HEADINGS).map(str::to_owned));
+    lines[0].extend(first.databases.iter().flat_map(|_| figures::HEADINGS).map(str::to_owned));
     lines[0].extend(first.columns.iter().map(|(title, _)| escape(&title.to_uppercase()).into_owned()));
     for row in rows {
         let mut line: Vec<_> =
             row.cell.varied.iter().map(|(_, value)| escape(&shown(value)).into_owned()).collect();
         line.extend([word(row.exit).to_owned(), row.end.clone(), row.failures.len().to_string()]);
-        line.extend(row.databases.iter().flat_map(report::row));
+        line.extend(row.databases.iter().flat_map(figures::row));
         line.extend(row.columns.iter().map(|(_, value)| escape(&answer(value)).into_owned()));
         lines.push(line);
     }

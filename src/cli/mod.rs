@@ -8,6 +8,7 @@ mod coverage;
 mod files;
 mod get;
 mod matrix;
+mod report;
 mod run;
 mod test;
 mod verdict;
@@ -86,6 +87,7 @@ pub fn main() -> ExitCode {
     let done = match &arguments.command {
         args::Command::Run(options) => run::run(options, &mut out),
         args::Command::Test(options) => test::test(options, &mut out),
+        args::Command::Report(options) => report::report(options, &mut out),
         args::Command::Get(options) => get::get(options, &mut out),
         args::Command::Conform(options) => conform::conform(options, &mut out),
         args::Command::Coverage(options) => coverage::coverage(options, &mut out),

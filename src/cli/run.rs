@@ -3,7 +3,7 @@ use crate::api::kind::Kind;
 use crate::api::names::Sym;
 use crate::api::text::escape;
 use crate::cli::args::{Format, Play as PlayOptions, Run};
-use crate::cli::{Done, Exit, Refusal, files, matrix, verdict};
+use crate::cli::{Done, Exit, Refusal, files, matrix, report, verdict};
 use crate::cluster::Cluster;
 use crate::kubectl::resource::ResourceKind;
 use crate::kubectl::run::{self as kubectl, Output};
@@ -26,6 +26,9 @@ pub(super) fn run(options: &Run, out: &mut dyn Write) -> Done {
             let source = scenario.sources.last().map_or("", |source| source.text.as_str());
             return Err(Refusal::invalid(wrong.render(source)).into());
         }
+    }
+    if options.output == Format::Html {
+        return report::print(&scenario, options, out);
     }
     let mut play = start(&scenario, &options.play)?;
     let mut printer = Printer {
@@ -142,7 +145,7 @@ impl Printer<'_> {
         self.seen = match self.format {
             Format::Timeline => timeline::lines(&cluster.world, &self.filter, self.seen, &mut lines),
             Format::Jsonl => timeline::json_lines(&cluster.world, self.seen, &mut lines),
-            Format::Json | Format::Junit => return,
+            Format::Json | Format::Junit | Format::Html => return,
         };
         self.print(&lines);
     }
@@ -216,7 +219,7 @@ fn tables(cluster: &mut Cluster, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Why a play says nothing about the cluster: the scenario is wrong, or we are.
-pub(super) fn unplayable(scenario: &Scenario, outcome: &Outcome, options: &Run) -> Option<Refusal> {
+pub(super) fn unplayable(scenario: &Scenario, outcome: &Outcome, options: &PlayOptions) -> Option<Refusal> {
     if let Some(failure) = outcome.failures.iter().find(|failure| failure.invalid) {
         return Some(explain(scenario, failure));
     }
@@ -225,7 +228,7 @@ pub(super) fn unplayable(scenario: &Scenario, outcome: &Outcome, options: &Run) 
     let text = format!(
         "bug: INV-{} is broken at {when} (seed {}): {}\nPlease report it with the scenario file.",
         finding.invariant,
-        options.play.seed.unwrap_or(scenario.seed),
+        options.seed.unwrap_or(scenario.seed),
         escape(&finding.message)
     );
     Some(Refusal { text, exit: Exit::Bug })

@@ -36,7 +36,7 @@ pub(super) fn verdict(
     options: &Run,
     out: &mut dyn Write,
 ) -> Done {
-    if let Some(refusal) = run::unplayable(scenario, outcome, options) {
+    if let Some(refusal) = run::unplayable(scenario, outcome, &options.play) {
         out.flush()?;
         return Err(refusal.into());
     }
@@ -57,6 +57,8 @@ pub(super) fn verdict(
             "{}",
             junit::document(&scenario.name, &cases(scenario, outcome, &items, options.strict))
         )?,
+        // The verdicts are in it.
+        Format::Html => {}
     }
     if options.annotations {
         out.flush()?;

@@ -18,3 +18,19 @@ pub mod table;
 mod tables;
 pub mod words;
 mod yaml;
+
+use crate::kernel::Time;
+use resource::ResourceKind;
+use serde_json::Value;
+
+/// An object as `kubectl get -o yaml` prints it.
+pub fn yaml_of(object: &Value) -> String {
+    yaml::write(object)
+}
+
+/// What the table of `kubectl get -o wide` shows of an object: titles and cells.
+pub fn cells_of(object: &Value, now: Time) -> Vec<(&'static str, String)> {
+    let kind = ResourceKind::EVERY.into_iter().find(|kind| object["kind"] == kind.kind());
+    let tables::Printer { columns, row } = tables::printer(kind);
+    columns.iter().map(|column| column.name).zip(row(object, now)).collect()
+}

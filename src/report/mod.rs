@@ -4,6 +4,8 @@ pub mod causes;
 pub mod coverage;
 pub mod databases;
 pub mod dns;
+pub mod history;
+pub mod html;
 pub mod junit;
 pub mod timeline;
 pub mod unready;

@@ -43,7 +43,8 @@ fn pod_name(meta: &Meta, store: &Store) -> String {
     }
 }
 
-fn waits_for(id: Id<Pod>, pod: &Pod, store: &Store) -> String {
+/// What a pod that is not as it should be waits for.
+pub(crate) fn waits_for(id: Id<Pod>, pod: &Pod, store: &Store) -> String {
     if !pod.is_bound() {
         let message = store.pod_messages.get(&(id, pod.meta.uid)).map(|word| store.names.text(*word));
         // What follows is about claims of devices and preemption, which is no news here.
@@ -77,6 +78,13 @@ fn waits_for(id: Id<Pod>, pod: &Pod, store: &Store) -> String {
 /// What the StatefulSet controller waits for, if somebody else has to do something.
 fn set_waits(id: Id<StatefulSet>, set: &StatefulSet, cluster: &Cluster) -> Option<String> {
     let store = &cluster.world.store;
+    let on = controller_waits(id, cluster)?;
+    Some(format!("sts/{} for {on}", store.name_of(set.meta.name)))
+}
+
+/// For what the controller waits that keeps a StatefulSet, with the rule.
+pub(crate) fn controller_waits(id: Id<StatefulSet>, cluster: &Cluster) -> Option<String> {
+    let store = &cluster.world.store;
     let wait = cluster.manager.stateful_set.wait(id.as_u32())?;
     let pod = |id: Id<Pod>| {
         store.pods.last_known(id).map_or_else(|| "a pod".to_owned(), |pod| pod_name(&pod.meta, store))
@@ -98,5 +106,5 @@ fn set_waits(id: Id<StatefulSet>, set: &StatefulSet, cluster: &Cluster) -> Optio
         WaitOn::Dependents => "what it owns to be collected".to_owned(),
         WaitOn::OwnWrites | WaitOn::Node(_) | WaitOn::NewPods | WaitOn::OldPods => return None,
     };
-    Some(format!("sts/{} for {on} [{}]", store.name_of(set.meta.name), wait.rule))
+    Some(format!("{on} [{}]", wait.rule))
 }

@@ -7,6 +7,7 @@ use crate::workload::client::Requests;
 use crate::workload::database::Database;
 use crate::workload::member::{Member, Phase};
 use crate::workload::outage::Outage;
+use crate::workload::sight::Life;
 
 /// Sums over time, and the state they grow by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -162,19 +163,28 @@ impl Database {
                         )
                     },
                 );
-                let doing = match (member.phase, member.upstream) {
-                    (Phase::Primary, _) if self.accepts(member) => "primary",
-                    (Phase::Primary, _) => "primary, accepts nothing",
-                    (Phase::Replica, Some(_)) if member.caught_up => "replica, streaming",
-                    (Phase::Replica, Some(_)) => "replica, catching up",
-                    (Phase::Replica, None) => "replica without primary",
-                    (phase, _) => phase.as_str(),
-                };
+                let doing = self.doing(member);
                 (name, format!("{:<24} {doing:<26} {content}", store.name_of(name)))
             })
             .collect();
         lines.sort();
         lines.into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// What each instance does, in a few words: `primary`, `replica, streaming`.
+    pub fn roles(&self) -> impl Iterator<Item = (Life, &'static str)> {
+        self.members.iter().map(|member| (member.process.life, self.doing(member)))
+    }
+
+    fn doing(&self, member: &Member) -> &'static str {
+        match (member.phase, member.upstream) {
+            (Phase::Primary, _) if self.accepts(member) => "primary",
+            (Phase::Primary, _) => "primary, accepts nothing",
+            (Phase::Replica, Some(_)) if member.caught_up => "replica, streaming",
+            (Phase::Replica, Some(_)) => "replica, catching up",
+            (Phase::Replica, None) => "replica without primary",
+            (phase, _) => phase.as_str(),
+        }
     }
 
     /// What came of the requests of each group of clients.
