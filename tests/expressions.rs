@@ -158,6 +158,7 @@ fn ours(text: &str) -> Option<Answer> {
 }
 
 /// What the other makes of it.
+#[allow(clippy::disallowed_types, reason = "the other implementation takes maps as hash maps")]
 fn theirs(text: &str) -> Option<Answer> {
     let program = cel::Program::compile(text).unwrap_or_else(|errors| panic!("{text}: {errors}"));
     let params: std::collections::HashMap<String, cel::Value> =

@@ -270,7 +270,7 @@ fn named(
 ) -> Read<Argument> {
     let text = literal(checker, argument, &format!("the name of a {what}"))?;
     if let Some(known) = known
-        && !known.iter().any(|name| *name == text)
+        && !known.contains(&text)
     {
         let wrong = Wrong::new(argument.place, format!("no {what} of this scenario is called `{text}`"));
         return Err(match known {

@@ -4,11 +4,13 @@
 use super::ast::Operator;
 use super::calls::is_namespaced;
 use super::facts::{Field, Look};
+use super::names::Answers;
 use super::roots::{self, Called, Leads};
 use super::tree::{Argument, Macro, Node, Op, Program, TextTest};
 use super::types::{Class, Found, Handle, Labels, Value};
 use super::wrong::{Place, Trouble, What};
 use crate::limits::MAX_EXPRESSION_STEPS;
+use crate::network::Network;
 use std::borrow::Cow;
 
 type Result<T> = std::result::Result<T, Trouble>;
@@ -20,11 +22,23 @@ pub(super) struct Evaluation<'a> {
     /// Elements that the macros around are at.
     pub(super) variables: Vec<Value<'a>>,
     steps: u64,
+    /// Where the container that looks asks for names, and what it knows.
+    resolver: Option<(&'a mut Network, &'a mut Answers)>,
 }
 
 impl<'a> Evaluation<'a> {
     pub(super) fn new(program: &'a Program, look: Look<'a>) -> Evaluation<'a> {
-        Evaluation { look, program, variables: Vec::new(), steps: 0 }
+        Evaluation { look, program, variables: Vec::new(), steps: 0, resolver: None }
+    }
+
+    /// One of a container, which asks for names.
+    pub(super) fn asking(
+        program: &'a Program,
+        look: Look<'a>,
+        network: &'a mut Network,
+        answers: &'a mut Answers,
+    ) -> Evaluation<'a> {
+        Evaluation { resolver: Some((network, answers)), ..Evaluation::new(program, look) }
     }
 
     /// The value of a part.
@@ -151,10 +165,20 @@ impl<'a> Evaluation<'a> {
             Op::Matches(of, regex) => Ok(regex.is_match(&self.text(of)?)),
             Op::Resolves(host) => {
                 let host = self.text(host)?;
-                Ok(self.look.here.is_some_and(|here| roots::resolves(&self.look, here, &host)))
+                Ok(self.resolves(&host))
             }
             Op::Macro(kind, list, bodies) => self.quantify(*kind, list, bodies),
             _ => Ok(matches!(self.value(node)?, Value::Bool(true))),
+        }
+    }
+
+    /// Whether the resolver of the container that looks finds a name. Nobody else asks any.
+    fn resolves(&mut self, name: &str) -> bool {
+        match (self.look.here, &mut self.resolver) {
+            (Some(here), Some((network, answers))) => {
+                answers.resolves(network, self.look.cluster, here, name)
+            }
+            _ => false,
         }
     }
 

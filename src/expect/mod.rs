@@ -20,6 +20,7 @@ mod lexer;
 pub mod moment;
 pub mod monitor;
 pub mod monitors;
+mod names;
 pub mod object;
 mod params;
 mod parse;
@@ -33,6 +34,7 @@ mod types;
 pub mod verdict;
 mod wrong;
 
+pub use names::{Answers, News};
 pub use params::Constant;
 pub use reads::Reads;
 pub use reference::reference;
@@ -41,6 +43,7 @@ pub use wrong::{Trouble, Wrong};
 
 use crate::cluster::Cluster;
 use crate::kernel::Time;
+use crate::network::Network;
 use eval::Evaluation;
 use facts::Look;
 use std::fmt;
@@ -108,17 +111,18 @@ impl Condition {
         Evaluation::new(&self.0, Look { cluster, here: None }).bool(&self.0.root)
     }
 
-    /// Whether it is true now of what a container sees.
+    /// Whether it is true now of what a container sees, which asks for names by the network and remembers the answers.
     ///
     /// # Errors
     /// As [`Condition::holds`].
-    pub fn holds_in(&self, cluster: &Cluster, here: Here) -> Result<bool, Trouble> {
-        Evaluation::new(&self.0, Look { cluster, here: Some(here) }).bool(&self.0.root)
-    }
-
-    /// Why it is true or false now of what a container sees.
-    pub fn explain_in(&self, cluster: &Cluster, here: Here) -> String {
-        explain::explain(&self.0, Look { cluster, here: Some(here) })
+    pub fn holds_in(
+        &self,
+        cluster: &Cluster,
+        here: Here,
+        network: &mut Network,
+        answers: &mut Answers,
+    ) -> Result<bool, Trouble> {
+        Evaluation::asking(&self.0, Look { cluster, here: Some(here) }, network, answers).bool(&self.0.root)
     }
 
     /// Why it is true or false now: the part that decides, with its values.

@@ -3,13 +3,12 @@
 //! Names of objects may have their namespace before them (`kube-system/coredns`), else it is `default`.
 use super::facts::{Look, fields};
 use super::reads::Reads;
-use super::types::{AttachedDisk, Class, Found, Handle, Here, Running, Ty, Value};
+use super::types::{AttachedDisk, Class, Found, Handle, Running, Ty, Value};
 use crate::api::kind::Kind;
 use crate::api::names::{Name, Sym};
 use crate::api::objects::*;
 use crate::api::selector::Selector;
 use crate::api::store::{Store, Stored};
-use crate::event::Process;
 use crate::kernel::Id;
 use crate::network::answer::RecordType;
 use crate::network::dns::Zone;
@@ -400,24 +399,6 @@ pub(super) fn events<'a>(look: &Look<'a>, about: Option<&str>) -> Vec<Value<'a>>
 pub(super) fn dns<'a>(look: &Look<'a>, name: &str) -> Vec<Value<'a>> {
     let lookup = Zone::of(&look.cluster.world).resolve("default", name, RecordType::A);
     lookup.answer.addresses().map(|ip| ip.render().into()).collect()
-}
-
-/// Whether the resolver of a container finds a name: in its hosts file (DNS-6), or by CoreDNS if that runs and its node
-/// reaches it. Caches before CoreDNS are left out: it asks anew each time.
-pub(super) fn resolves(look: &Look<'_>, here: Here, name: &str) -> bool {
-    use crate::network::lookup::hosts;
-    use crate::world::Side;
-    let (store, world) = (look.store(), &look.cluster.world);
-    let Some(pod) = store.pods.get_uid(here.pod, here.uid) else { return false };
-    if hosts(store, pod).is_some_and(|(_, names)| names.iter().any(|known| known == name)) {
-        return true;
-    }
-    world.is_running(Process::CoreDns)
-        && world.links.reaches(here.node, Side::Peers)
-        && Zone::of(world)
-            .resolve(store.names.text(pod.meta.namespace), name, RecordType::A)
-            .answer
-            .is_positive()
 }
 
 /// Fields of a class, as far as the next dot below a prefix: what may follow it.

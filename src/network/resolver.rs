@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 
 /// Entries of a caching server live at least this long (DNS-11).
 const LEAST: Duration = Duration::from_secs(5);
+/// Somebody who was told no asks again after this at the earliest.
+const RETRY: Duration = Duration::from_secs(1);
 /// A server that starts waits this long for its watches before it serves (DEF-90).
 const SYNC_WAIT: Duration = Duration::from_secs(5);
 
@@ -129,6 +131,12 @@ impl Cache {
         Some((answer, entry.until))
     }
 
+    /// Until when it answers a question by itself; None: it has to ask.
+    pub fn until(&self, now: Time, name: &str, record_type: RecordType) -> Option<Time> {
+        let entry = self.entries.get(&(name.to_ascii_lowercase(), record_type))?;
+        (now < entry.until).then_some(entry.until)
+    }
+
     /// Keeps an answer that arrived at `now`, as long as this cache keeps such answers.
     pub fn put(&mut self, now: Time, name: &str, record_type: RecordType, answer: &Answer) {
         let keep = if answer.is_positive() { self.keeps.success } else { self.keeps.denial };
@@ -178,6 +186,18 @@ impl Servers {
         let lag = world.draw(world.config.latency.watch, Draw::Watch, key, Process::CoreDns as u64)
             + world.draw(world.extra_lag(Process::CoreDns), Draw::Watch, !key, Process::CoreDns as u64);
         (self.started, self.synced) = (Some(now), now + lag);
+    }
+
+    /// When they have listed everything after a start, if they have not yet.
+    pub fn syncs_at(&self, now: Time) -> Option<Time> {
+        (self.started.is_some() && now < self.synced).then_some(self.synced)
+    }
+
+    /// When somebody who asks again may get another answer, although the records are the same: the first cache forgets
+    /// it, or another replica is met that does not have it. None: there is no cache.
+    pub fn forget_at(&self, now: Time, name: &str, record_type: RecordType) -> Option<Time> {
+        let caches = self.caches.iter().filter(|cache| cache.keeps() != Keeps::NOTHING);
+        caches.map(|cache| cache.until(now, name, record_type).unwrap_or(now + RETRY)).min()
     }
 
     /// A query for an absolute name: kube-proxy picks a replica for it (DNS-11). A stopped CoreDNS does not answer; one

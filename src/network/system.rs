@@ -6,12 +6,13 @@
 //! Left out: how long a question takes and that it is asked again; clients outside of the cluster are never cut off
 //! from CoreDNS.
 use crate::api::names::Uid;
-use crate::api::objects::{Endpoint, Node, Pod, Service};
+use crate::api::objects::{Endpoint, Ip, Node, Pod, Service};
 use crate::api::store::Change;
 use crate::config::Config;
 use crate::event::Process;
 use crate::kernel::{Id, Time};
 use crate::network::answer::{Answer, Data, Rcode, Record, RecordType, Source, Told};
+use crate::network::dns::Zone;
 use crate::network::lookup::{Lookup, hosts, search};
 use crate::network::proxy::Proxies;
 use crate::network::resolver::{Cache, Keeps, Profile, Servers};
@@ -165,6 +166,44 @@ impl Network {
         &mut entry.cache
     }
 
+    /// The addresses that a name has for somebody who asks past all caches, sorted; None: nobody could tell.
+    pub fn uncached(&self, from: Asker, namespace: &str, name: &str, world: &World) -> Option<Vec<Ip>> {
+        let mut addresses: Vec<Ip> = match own_name(from, name, world) {
+            Some(own) => own.answer.addresses().collect(),
+            None => {
+                let reached = node_of(from, world).is_none_or(|node| world.links.reaches(node, Side::Peers));
+                if !reached
+                    || !world.is_running(Process::CoreDns)
+                    || self.servers.syncs_at(world.now()).is_some()
+                {
+                    return None;
+                }
+                Zone::of(world).resolve(namespace, name, RecordType::A).answer.addresses().collect()
+            }
+        };
+        addresses.sort_unstable();
+        Some(addresses)
+    }
+
+    /// When the same question may get another answer than `found` although nothing in the cluster changes: caches on
+    /// the way forget what they know, servers that start have listed everything. None: never.
+    pub fn news(&self, from: Asker, found: &Lookup, world: &World) -> Option<Time> {
+        if found.source == Source::Hosts {
+            return None;
+        }
+        let (now, a, node) = (world.now(), RecordType::A, node_of(from, world));
+        let of_node = node.and_then(|node| Some((self.nodes.get(&node)?, world.machine_stops(node))));
+        let of_node = of_node.filter(|(known, stops)| known.stops == *stops).map(|(known, _)| &known.cache);
+        let of_client = self.clients.get(&from).map(|client| &client.cache);
+        let forgets = |name: &str| {
+            let near = of_client.into_iter().chain(of_node).find_map(|cache| cache.until(now, name, a));
+            near.or_else(|| self.servers.forget_at(now, name, a))
+        };
+        let known = found.answer.is_known();
+        let forgotten = found.asked.iter().filter(|_| known).filter_map(|(name, _)| forgets(name)).min();
+        forgotten.into_iter().chain(self.servers.syncs_at(now)).min()
+    }
+
     // ---- Services --------------------------------------------------------------------------------------------------
 
     /// The pods that a new connection to a service's address may get, in the rules of a node (SVC-10, SVC-13); as all
@@ -247,7 +286,6 @@ fn own_name(from: Asker, name: &str, world: &World) -> Option<Lookup> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::objects::Ip;
     use crate::config::DnsPreset;
     use crate::kernel::Duration;
     use crate::network::testing::Net;

@@ -1,9 +1,16 @@
 //! Containers that look around (behaviour `readyWhen` and `exitWhen`): their conditions are evaluated here, because the
 //! kubelet knows no expressions, at the end of each instant in which something they read has changed. What cannot be
 //! told (an object is not there) counts as not true.
-use super::Play;
-use crate::expect::{Condition, Constant, Here, Reads, Scope};
+//!
+//! Names are asked for by the network of the cluster, whose caches may keep an old answer (DNS-13). A container looks
+//! again when the answer it got may be another one; only if it will be, that keeps the cluster from being settled.
+use super::{LOOK, Play};
+use crate::event::Event;
+use crate::expect::{Answers, Condition, Constant, Here, News, Reads, Scope};
+use crate::kernel::Timer;
 use crate::kubelet::Asking;
+use crate::network::{Asker, Network};
+use crate::world::World;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,6 +35,12 @@ struct Watched {
     stamp: Option<u64>,
     /// It answers its readiness probes.
     answers: bool,
+    /// What it has been told of names.
+    names: Answers,
+    /// When one of them may get another answer.
+    news: Option<News>,
+    /// That it will get another one keeps the cluster from being settled.
+    timer: Option<Timer>,
 }
 
 impl Play<'_> {
@@ -43,14 +56,18 @@ impl Play<'_> {
         if changes != self.containers.changes {
             self.containers.changes = changes;
             let asking = self.cluster.kubelets.asking();
-            self.containers.watch(asking, &self.scenario.params);
+            let gone = self.containers.watch(asking, &self.scenario.params);
+            for mut watched in gone {
+                watched.call_off(&mut self.cluster.world);
+            }
         }
         let mut containers = std::mem::take(&mut self.containers);
         for watched in &mut containers.watched {
             let stamp = Some(watched.reads.stamp(&self.cluster));
-            if watched.stamp != stamp {
-                watched.stamp = stamp;
+            let now = self.cluster.world.now();
+            if watched.stamp != stamp || watched.news.is_some_and(|news| news.at <= now) {
                 self.decide(watched, &mut containers.conditions);
+                watched.stamp = stamp;
             }
         }
         self.containers = containers;
@@ -61,42 +78,80 @@ impl Play<'_> {
         let (pod, uid, _) = asking.container;
         let here = Here { pod, uid, node: asking.node, fresh: asking.fresh };
         let cluster = &mut self.cluster;
+        // The network is beside the cluster while the container asks it.
+        let nobody = Network::new(&cluster.world.config);
+        let mut network = std::mem::replace(&mut cluster.network, nobody);
+        if watched.stamp.is_none() {
+            network.restart_client(Asker::Pod(pod, uid));
+        }
+        watched.names.begin();
         let mut holds = |text: &Arc<str>| {
             let condition = conditions.get_mut(text)?;
             condition.learn(cluster);
-            Some(condition.holds_in(cluster, here) == Ok(true))
+            Some(condition.holds_in(cluster, here, &mut network, &mut watched.names) == Ok(true))
         };
         let ends = asking.exit_when.as_ref().and_then(&mut holds) == Some(true);
         let answers = asking.ready_when.as_ref().and_then(&mut holds).unwrap_or(true);
+        let container = asking.container;
+        cluster.network = network;
+        watched.wake_at(watched.names.news(), &mut cluster.world);
         cluster.world.actor = crate::world::Actor::Kubelet;
         if ends {
-            cluster.kubelets.end_container(asking.container, EXIT_CODE, &mut cluster.world);
+            cluster.kubelets.end_container(container, EXIT_CODE, &mut cluster.world);
         } else if answers != watched.answers {
             watched.answers = answers;
-            cluster.kubelets.answers_probes(asking.container, answers, &mut cluster.world);
+            cluster.kubelets.answers_probes(container, answers, &mut cluster.world);
+        }
+    }
+}
+
+impl Watched {
+    /// It looks again when a name may get another answer, and no earlier for that.
+    fn wake_at(&mut self, news: Option<News>, world: &mut World) {
+        if self.news == news {
+            return;
+        }
+        self.call_off(world);
+        self.news = news;
+        match news {
+            Some(news) if news.at.is_never() => {}
+            Some(News { at, differs: true }) => self.timer = Some(world.timer(at, Event::Runner(LOOK))),
+            Some(News { at, differs: false }) => {
+                let delay = at - world.now();
+                world.background(delay, Event::Runner(LOOK));
+            }
+            None => {}
+        }
+    }
+
+    fn call_off(&mut self, world: &mut World) {
+        if let Some(timer) = self.timer.take() {
+            world.cancel(timer);
         }
     }
 }
 
 impl Containers {
     /// These run now. What is known of those that ran before stays known.
-    fn watch(&mut self, asking: Vec<Asking>, params: &[(String, Constant)]) {
+    /// Those that do not run any more are returned, and those that run again.
+    fn watch(&mut self, asking: Vec<Asking>, params: &[(String, Constant)]) -> Vec<Watched> {
         let mut before: BTreeMap<_, Watched> =
             std::mem::take(&mut self.watched).into_iter().map(|w| (w.asking.container, w)).collect();
         for asking in asking {
-            match before.remove(&asking.container).filter(|known| known.asking == asking) {
-                Some(known) => self.watched.push(known),
-                None => {
-                    let texts = [&asking.ready_when, &asking.exit_when];
-                    let mut reads = Reads::NOTHING;
-                    for text in texts.into_iter().flatten() {
-                        reads = reads.and(self.condition(text, params));
-                    }
-                    let answers = asking.ready_when.is_none();
-                    self.watched.push(Watched { asking, reads, stamp: None, answers });
-                }
+            if before.get(&asking.container).is_some_and(|known| known.asking == asking) {
+                self.watched.extend(before.remove(&asking.container));
+                continue;
             }
+            let texts = [&asking.ready_when, &asking.exit_when];
+            let mut reads = Reads::NOTHING;
+            for text in texts.into_iter().flatten() {
+                reads = reads.and(self.condition(text, params));
+            }
+            let answers = asking.ready_when.is_none();
+            let (names, news, timer) = (Answers::default(), None, None);
+            self.watched.push(Watched { asking, reads, stamp: None, answers, names, news, timer });
         }
+        before.into_values().collect()
     }
 
     /// What a condition reads; it is compiled when it is met first. The reader of the scenario has found it right.
@@ -124,12 +179,17 @@ mod tests {
 
     /// Plays a scenario with a set `db` of two pods that start in parallel, and says whether a condition holds at its end.
     fn ends(rule: &str, probe: &str, steps: &str, condition: &str) {
+        ends_with("kubeadm", rule, probe, steps, condition);
+    }
+
+    /// The same with this preset of DNS.
+    fn ends_with(dns: &str, rule: &str, probe: &str, steps: &str, condition: &str) {
         let text = format!(
             r#"
 apiVersion: stsim/v1alpha1
 kind: Scenario
 spec:
-  cluster: {{nodes: [{{name: node-a, zone: z}}, {{name: node-b, zone: z}}, {{name: node-c, zone: z}}]}}
+  cluster: {{dns: {dns}, nodes: [{{name: node-a, zone: z}}, {{name: node-b, zone: z}}, {{name: node-c, zone: z}}]}}
   behavior: [{{pod: "db-*", {rule}}}]
   steps: [{steps}]
 ---
@@ -195,6 +255,24 @@ spec:
             "!pod('db-0').ready && pod('db-1').ready",
         );
         ends("readyWhen: volume.fresh", "", "{crash: pod/db-1}", "pod('db-0').ready && !pod('db-1').ready");
+    }
+
+    /// What a name that comes late costs members that ask for it at once: nothing but the answer of each cache on the
+    /// way (DNS-12, DNS-13). Seconds from the publication to readiness.
+    #[test]
+    fn old_answers_live_on_in_caches() {
+        let slow = "readyWhen: 'dns.resolves(\"db\")'";
+        let publish =
+            "{at: 1m, kubectl: [patch, service, db, -p, '{\"spec\": {\"publishNotReadyAddresses\": true}}']}";
+        for (dns, least, most) in [("kubeadm", 0, 1), ("nodelocal", 0, 6), ("eks", 0, 6), ("cache30", 2, 32)]
+        {
+            let until = |second: u64| format!("now < duration('{}s')", 60 + second);
+            ends_with(dns, slow, "", publish, "sts('db').ready == 2");
+            let ready = format!("{publish}, {{when: 'sts(\"db\").ready > 0', timeout: 1m, sleep: 0s}}");
+            let ready = |condition: &str| ends_with(dns, slow, "", &ready, condition);
+            ready(&until(most));
+            ready(&format!("!({})", until(least)));
+        }
     }
 
     #[test]
