@@ -24,6 +24,7 @@ use crate::run::{Ended, Outcome, Watch};
 use crate::scenario::{Action, Scenario, Step};
 use crate::trace::record::Note as Noted;
 use crate::trace::tell;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of an object that is there.
@@ -186,33 +187,8 @@ impl<'s> Collector<'s> {
             self.history.titles.insert(kind.clone(), titles);
         }
         let facts: Vec<u32> = facts.iter().map(|(_, value)| texts.of(value)).collect();
-        let number = match self.by_uid.get(&(object.kind, object.uid)) {
-            Some(number) => *number,
-            None => {
-                let name = text("/metadata/name");
-                let family = (object.kind, family(&json, &name));
-                let next = u32::try_from(self.history.objects.len()).unwrap_or(u32::MAX);
-                let like = self.families.get(&family).copied();
-                self.families.entry(family).or_insert(next);
-                let before = like.and_then(|n| self.history.objects.get(n as usize)?.states.first());
-                let before = before.map(|first| diff::apply(&[], &first.edits)).unwrap_or_default();
-                self.history.objects.push(Object {
-                    kind,
-                    namespace: text("/metadata/namespace"),
-                    name,
-                    uid: text("/metadata/uid"),
-                    born: now,
-                    gone: None,
-                    like,
-                    states: Vec::new(),
-                });
-                self.places.push(object.index);
-                self.by_uid.insert((object.kind, object.uid), next);
-                let live = Live { object: next, lines: before, facts: Vec::new() };
-                self.live.insert((object.kind, object.index), live);
-                next
-            }
-        };
+        let known = self.by_uid.get(&(object.kind, object.uid)).copied();
+        let number = known.unwrap_or_else(|| self.meet(object, &json, now));
         let Some(live) = self.live.get_mut(&(object.kind, object.index)) else { return };
         let Some(known) = self.history.objects.get_mut(number as usize) else { return };
         let edits = diff::edits(&live.lines, &lines);
@@ -227,6 +203,34 @@ impl<'s> Collector<'s> {
         }
         known.states.push(State { time: now, revision, facts: new_facts, edits });
         (live.lines, live.facts) = (lines, facts);
+    }
+
+    /// Begins the history of an object; its number.
+    fn meet(&mut self, object: ObjectRef, json: &Value, now: Time) -> u32 {
+        let text =
+            |pointer: &str| json.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name = text("/metadata/name");
+        let family = (object.kind, family(json, &name));
+        let number = u32::try_from(self.history.objects.len()).unwrap_or(u32::MAX);
+        let like = self.families.get(&family).copied();
+        self.families.entry(family).or_insert(number);
+        let before = like.and_then(|n| self.history.objects.get(n as usize)?.states.first());
+        let lines = before.map(|first| diff::apply(&[], &first.edits)).unwrap_or_default();
+        self.history.objects.push(Object {
+            kind: text("/kind"),
+            namespace: text("/metadata/namespace"),
+            name,
+            uid: text("/metadata/uid"),
+            born: now,
+            gone: None,
+            like,
+            states: Vec::new(),
+        });
+        self.places.push(object.index);
+        self.by_uid.insert((object.kind, object.uid), number);
+        let live = Live { object: number, lines, facts: Vec::new() };
+        self.live.insert((object.kind, object.index), live);
+        number
     }
 
     // ---- What happened ---------------------------------------------------------------------------------------------
@@ -375,7 +379,7 @@ impl<'s> Collector<'s> {
 }
 
 /// What objects that look alike have in common: their owner, or the name without its number.
-fn family(json: &serde_json::Value, name: &str) -> String {
+fn family(json: &Value, name: &str) -> String {
     let owner = json.pointer("/metadata/ownerReferences/0/uid").and_then(|uid| uid.as_str());
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
     owner.map_or_else(

@@ -44,7 +44,9 @@ pub(super) fn facts(kind: Kind, index: u32, object: &Value, cluster: &Cluster) -
         Kind::EndpointSlice => {
             let service = ["metadata", "labels", "kubernetes.io/service-name"];
             facts.push(("service", text_at(object, &service).to_owned()));
-            facts.push(("members", members(object)));
+            let (ready, members) = members(object);
+            facts.push(("ready", ready.to_string()));
+            facts.push(("members", members.to_string()));
         }
         _ => {}
     }
@@ -109,11 +111,9 @@ fn set(id: Id<StatefulSet>, object: &Value, cluster: &Cluster, facts: &mut Facts
     facts.push(("waits", unready::controller_waits(id, cluster).unwrap_or_default()));
 }
 
-/// Names of pods behind the endpoints, those that are not ready with a minus.
-fn members(object: &Value) -> String {
-    let member = |endpoint: &Value| {
-        let ready = at(endpoint, &["conditions", "ready"]) == Some(&Value::Bool(true));
-        format!("{}{}", if ready { "" } else { "-" }, text_at(endpoint, &["targetRef", "name"]))
-    };
-    list(object, "endpoints").iter().map(member).collect::<Vec<_>>().join(" ")
+/// How many endpoints are ready, and how many there are.
+fn members(object: &Value) -> (usize, usize) {
+    let ready = |endpoint: &&Value| at(endpoint, &["conditions", "ready"]) == Some(&Value::Bool(true));
+    let endpoints = list(object, "endpoints");
+    (endpoints.iter().filter(ready).count(), endpoints.len())
 }

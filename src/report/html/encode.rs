@@ -1,5 +1,6 @@
 //! Histories as the JSON that `assets/data.js` reads. Lists instead of objects where there are many, times as
 //! nanoseconds, texts by number.
+use crate::report::history::texts::Texts;
 use crate::report::history::{Deed, Happening, History, Mark, Object};
 use crate::trace::coverage;
 use serde_json::{Value, json};
@@ -35,6 +36,15 @@ fn escaped(json: &str) -> String {
 }
 
 fn world(history: &History) -> Value {
+    // Texts that come again and again are told by their numbers.
+    let mut texts = history.texts.clone();
+    let happenings: Vec<Value> =
+        history.happenings.iter().map(|happening| self::happening(happening, &mut texts)).collect();
+    let notes: Vec<Value> = history
+        .notes
+        .iter()
+        .map(|note| json!([note.time.as_nanos(), note.object, u8::from(note.warning), texts.of(&note.text)]))
+        .collect();
     json!({
         "name": history.name,
         "about": history.about,
@@ -43,9 +53,9 @@ fn world(history: &History) -> Value {
         "end": history.end.as_nanos(),
         "ended": history.ended,
         "titles": history.titles,
-        "texts": history.texts.all(),
+        "texts": texts.all(),
         "objects": history.objects.iter().map(object).collect::<Vec<_>>(),
-        "happenings": history.happenings.iter().map(happening).collect::<Vec<_>>(),
+        "happenings": happenings,
         "marks": history.marks.iter().map(mark).collect::<Vec<_>>(),
         "running": history.running.iter().map(|run| {
             json!([run.object, run.node, run.from.as_nanos(), run.to.map(|to| to.as_nanos())])
@@ -56,9 +66,7 @@ fn world(history: &History) -> Value {
         "dns": history.dns.iter().map(|change| {
             json!([change.time.as_nanos(), change.new, change.gone])
         }).collect::<Vec<_>>(),
-        "notes": history.notes.iter().map(|note| {
-            json!([note.time.as_nanos(), note.object, u8::from(note.warning), note.text])
-        }).collect::<Vec<_>>(),
+        "notes": notes,
         "machines": history.machines.iter().map(|machine| {
             json!([machine.time.as_nanos(), machine.object, machine.state])
         }).collect::<Vec<_>>(),
@@ -92,15 +100,15 @@ fn object(object: &Object) -> Value {
 }
 
 /// `[time, object, subject, what, cause, rule, actor, told]`.
-fn happening(happening: &Happening) -> Value {
+fn happening(happening: &Happening, texts: &mut Texts) -> Value {
     json!([
         happening.time.as_nanos(),
         happening.object,
-        happening.subject,
-        happening.what,
+        texts.of(&happening.subject),
+        texts.of(&happening.what),
         happening.cause,
-        happening.rule,
-        happening.actor,
+        texts.of(&happening.rule),
+        texts.of(happening.actor),
         u8::from(happening.told)
     ])
 }

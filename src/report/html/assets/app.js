@@ -11,8 +11,9 @@ class App {
     this.shown = this.worlds.slice(0, 2);
     this.end = Math.max(...this.worlds.map((world) => world.end));
     this.moments = [...new Set(this.worlds.flatMap((world) => world.moments))].sort((a, b) => a - b);
-    [this.time, this.chosen, this.even, this.playing] = [0, null, false, false];
-    this.scale = new Scale(this.moments, false);
+    [this.time, this.chosen, this.playing] = [0, null, false];
+    this.even = isMostlyQuiet(this.moments);
+    this.scale = new Scale(this.moments, this.even);
     this.lanes = new Lanes(this);
     this.story = new Story(this);
     this.inspector = new Inspector(this);
@@ -23,23 +24,28 @@ class App {
     byId("title").replaceChildren();
     write(byId("title"), this.worlds.length > 1 ? this.worlds[0].name.split(" ")[0] : this.worlds[0].name);
     write(byId("about"), this.worlds[0].raw.about);
+    byId("even").setAttribute("aria-pressed", String(this.even));
     this.verdict();
     this.legend();
     this.tools();
     this.showWorlds();
-    this.follow(location.hash) || this.go(this.opening());
+    if (!this.follow(location.hash)) this.open();
     window.addEventListener("hashchange", () => this.follow(location.hash));
-    window.addEventListener("resize", () => this.draw());
+    new ResizeObserver(() => this.draw()).observe(byId("lanes"));
+    window.addEventListener("resize", () => this.recolour());
     window.addEventListener("beforeprint", () => this.print(true));
     window.addEventListener("afterprint", () => this.print(false));
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
     document.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /// The instant a report opens at: the first at which everything that was applied is in order, or else the end.
-  opening() {
-    const marks = this.worlds[0].marks;
-    return marks.length > 1 ? marks[1].time : this.end;
+  /// A report without a link opens where what was applied is in order, or at the end, with what owns the pods.
+  open() {
+    const world = this.worlds[0];
+    const time = world.marks.length > 1 ? world.marks[1].time : this.end;
+    const owner = world.there("StatefulSet", time)[0] || world.there("Deployment", time)[0];
+    if (owner) this.chosen = { world, key: owner.key };
+    this.go(time);
   }
 
   marks() {
@@ -59,8 +65,8 @@ class App {
     const signs = Object.entries(SIGNS).filter(([sign]) => sign !== "gone");
     byId("legend").replaceChildren(...signs.map(([sign, [letter, word]]) =>
       make("span", {}, make("i", { class: `swatch ${sign}` }, letter), word)),
-    make("span", {}, make("i", { class: "swatch process" }), "really runs, or is attached"),
-    make("span", {}, make("i", { class: "swatch life" }), "a new life under the name"));
+    make("span", {}, make("i", { class: "swatch thin-line" }), "really runs, or is attached"),
+    make("span", {}, make("i", { class: "swatch new-life" }), "a new life under the name"));
   }
 
   tools() {
@@ -184,7 +190,6 @@ class App {
     this.scale = new Scale(this.moments, even);
     byId("even").setAttribute("aria-pressed", String(even));
     this.draw();
-    this.link();
   }
 
   // ---- Links: #t=83.5s&o=pod/web-1 ----
@@ -195,7 +200,6 @@ class App {
       const world = this.chosen.world.index ? `${this.chosen.world.index + 1}:` : "";
       parts.push(`o=${world}${this.chosen.key.split("/").map(encodeURIComponent).join("/")}`);
     }
-    if (this.even) parts.push("even");
     this.hash = `#${parts.join("&")}`;
     if (!this.playing && location.hash !== this.hash) history.replaceState(null, "", this.hash);
   }
@@ -207,7 +211,6 @@ class App {
     for (const part of hash.slice(1).split("&")) {
       const [name, value] = [part.split("=")[0], part.slice(part.indexOf("=") + 1)];
       if (name === "t") time = parseClock(value);
-      if (name === "even") this.setEven(true);
       if (name === "o") this.chooseText(value);
     }
     if (time === null) return false;
@@ -250,11 +253,12 @@ class App {
     pen.font = "11px ui-sans-serif, system-ui, sans-serif";
     pen.textBaseline = "bottom";
     let free = -Infinity;
-    for (const time of this.scale.ticks(Math.max(2, Math.floor(pen.wide / 90)))) {
+    const ticks = this.scale.ticks(Math.max(2, Math.floor(pen.wide / 90)));
+    for (const [n, time] of ticks.entries()) {
       const x = this.scale.place(time) * pen.wide;
       pen.fillStyle = ink("--faint");
       pen.fillRect(x, 0, 1, 5);
-      const text = tick(time);
+      const text = tick(time, Math.abs((ticks[n + 1] ?? ticks[n - 1] ?? 0) - time) || 1e9);
       const wide = pen.measureText(text).width;
       const at = Math.max(0, Math.min(pen.wide - wide, x - wide / 2));
       if (at < free + 8) continue;

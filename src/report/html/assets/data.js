@@ -45,11 +45,13 @@ class World {
       this.identities.set(object.key, lives);
     }
     this.byKind = Map.groupBy ? Map.groupBy(this.objects, (o) => o.kind) : groupBy(this.objects, (o) => o.kind);
+    const text = (number) => this.texts[number];
     this.happenings = raw.happenings.map(([time, object, subject, what, cause, rule, actor, told], number) => ({
-      number, time, object, subject, what, cause, rule, actor, told: told === 1,
+      number, time, object, subject: text(subject), what: text(what), cause, rule: text(rule), actor: text(actor), told: told === 1,
     }));
     this.happenings.forEach((h) => h.object !== null && this.objects[h.object].happenings.push(h));
-    raw.notes.forEach(([time, object, warning, text]) => this.objects[object].notes.push({ time, warning, text }));
+    raw.notes.forEach(([time, object, warning, note]) =>
+      this.objects[object].notes.push({ time, warning: warning === 1, text: text(note) }));
     raw.roles.forEach(([time, object, role]) => this.objects[object].roles.push({ time, role }));
     raw.machines.forEach(([time, object, state]) => this.objects[object].machine.push({ time, state }));
     this.running = raw.running.map(([object, node, from, to]) => ({ object, node, from, to: to ?? Infinity }));

@@ -68,10 +68,10 @@ function lanesOf(world) {
 
 /// What stands before a lane: volumes are known by the claim they were made for.
 function laneLabel(world, lane) {
-  if (lane.kind !== "PersistentVolume") return lane.key;
   const object = lane.lives[0];
+  if (lane.kind !== "PersistentVolume") return lane.key.slice(lane.key.indexOf("/") + 1);
   const claims = object.states.map((_, n) => world.factOf(object, n, "claim"));
-  return "pv of " + (claims.find((claim) => claim) || object.name);
+  return claims.find((claim) => claim) || object.name;
 }
 
 /// The lanes on screen: a canvas for those in sight, buttons for their names.
@@ -138,7 +138,7 @@ class Lanes {
       return make("div", { role: "listitem", class: "lane-label" },
         make("button", {
           type: "button", "data-key": `lane ${row.world.index} ${row.key}`, "aria-pressed": String(current), tabindex: -1,
-          "aria-label": `${laneLabel(row.world, row)}: ${sign[1]}${lives}`, title: row.key,
+          "aria-label": `${row.key}: ${sign[1]}${lives}`, title: row.key,
           onclick: () => this.app.choose(row.world, row.key),
         }, laneLabel(row.world, row), row.lives.length > 1 && make("sup", {}, row.lives.length)));
     });

@@ -3,6 +3,11 @@
 /// A quiet stretch is never shown longer than this share of the axis, when quiet stretches are shortened.
 const QUIET_SHARE = 0.03;
 
+/// One quiet stretch takes a quarter of the axis: it is better read with these shortened.
+function isMostlyQuiet(points) {
+  return points.slice(1).some((time, n) => time - points[n] > points.at(-1) / 4);
+}
+
 /// From instants to places between 0 and 1 and back.
 class Scale {
   /// Points are instants at which something happens, in order, beginning with 0 and ending with the end.

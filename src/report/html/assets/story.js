@@ -11,7 +11,7 @@ class Story {
     this.world = world;
     const steps = world.marks.map((mark, n) => this.step(mark, n));
     this.node.replaceChildren(...[
-      world.raw.head && make("details", { class: "head", open: true }, make("summary", {}, "About"), paragraphs(world.raw.head)),
+      world.raw.head && make("details", { class: "head", open: world.raw.head.length < 300 }, make("summary", {}, "About"), paragraphs(world.raw.head)),
       make("h2", {}, "Steps"),
       make("ol", { class: "steps" }, steps),
       make("h2", {}, "What happens now"),

@@ -55,12 +55,13 @@ function clock(nanos) {
   return m ? `${m}m${two(s)}.${millis}s` : `${s}.${millis}s`;
 }
 
-/// A short label for the ruler.
-function tick(nanos) {
-  const s = nanos / 1e9;
-  if (s < 60) return `${+s.toFixed(3)}s`;
+/// A short label for the ruler, exact to a part of the distance to the next one.
+function tick(nanos, distance) {
+  const digits = Math.max(0, Math.min(6, Math.ceil(-Math.log10(distance / 2e9))));
+  const s = Number((nanos / 1e9).toFixed(digits));
+  if (s < 60) return `${s}s`;
   const [h, m] = [Math.floor(s / 3600), Math.floor(s / 60) % 60];
-  const rest = +(s % 60).toFixed(1);
+  const rest = +(s % 60).toFixed(digits);
   if (h) return `${h}h${m ? String(m).padStart(2, "0") + "m" : ""}`;
   return `${m}m${rest ? String(rest).padStart(2, "0") + "s" : ""}`;
 }

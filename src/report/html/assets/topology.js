@@ -34,7 +34,8 @@ class Picture {
     this.volumes = new Map(world.there("PersistentVolume", time).map((volume) => [volume.name, volume]));
     const title = app.shown.length > 1 && make("h2", { class: "world-title" }, world.name);
     const focused = document.activeElement?.dataset?.key;
-    this.node.replaceChildren(...[title, ...this.owners(), this.zones(), this.services()].filter(Boolean));
+    const owners = make("div", { class: "blocks" }, this.owners());
+    this.node.replaceChildren(...[title, owners, this.zones(), this.services()].filter(Boolean));
     this.drawSquares();
     if (focused) this.node.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
   }
@@ -73,10 +74,12 @@ class Picture {
   set(set, pods) {
     const fact = (title) => this.fact(set, title);
     const waits = fact("waits");
+    const primaries = pods.filter((pod) => this.world.role(pod, this.time) === "primary").length;
     const head = this.card(set, "owner",
       make("span", { class: "kind" }, "StatefulSet"), make("strong", {}, set.name),
       make("span", { class: "facts" }, `replicas: ${fact("replicas")}`, make("br"), `serviceName: ${fact("service") || "none"}`),
       make("span", { class: "count" }, fact("Ready"), " ready"),
+      primaries > 1 && make("span", { class: "alarm" }, `${primaries} primaries accept writes`),
       waits && make("span", { class: "waits" }, "waits for ", waits));
     // A claim stays when its pod goes: its column stays, too.
     const ends = new RegExp(`-${set.name.replace(/[^\w-]/g, "\\$&")}-(\\d+)$`);
@@ -112,7 +115,15 @@ class Picture {
     }
     return make("section", { class: "block" }, head,
       many && this.squares(pods, shown),
-      make("div", { class: "columns" + (head ? " tied" : "") }, shown.map((pod) => this.column(pod))));
+      this.columns(shown, head));
+  }
+
+  /// Columns side by side, their cards in rows.
+  columns(pods, head) {
+    const columns = pods.map((pod) => this.column(pod));
+    const rows = Math.max(1, ...columns.map((column) => column.children.length));
+    columns.forEach((column) => (column.style.gridRow = `span ${rows}`));
+    return make("div", { class: "columns" + (head ? " tied" : "") }, columns);
   }
 
   /// All pods, one small square each: more than columns have room for.
@@ -172,19 +183,22 @@ class Picture {
     const service = set && this.setOf(fact("owner").slice(12), pod.namespace);
     const ordinal = /-(\d+)$/.exec(pod.name);
     const really = world.nodesOf(pod, time);
+    const node = world.there("Node", time).find((one) => one.name === fact("Node"));
+    const machine = node ? world.machine(node, time) : "";
     return this.card(pod, `pod ${sign}`,
       make("strong", {}, pod.name),
-      pod.life > 1 && make("span", { class: "life", title: "How many pods have borne this name" }, `life ${pod.life}`),
-      badge(sign, fact("Status")),
+      make("span", { class: "line" }, badge(sign, fact("Status")),
+        pod.life > 1 && make("span", { class: "life", title: "How many pods have borne this name" }, `life ${pod.life}`)),
       role && make("span", { class: "role " + (role.startsWith("primary") ? "primary" : "replica") }, role.toUpperCase()),
       make("span", { class: "facts" },
-        fact("Node") === "<none>" ? "no node yet" : fact("Node"), make("br"),
+        fact("Node") === "<none>" ? "no node yet" : fact("Node"), " \u00b7 ", make("wbr"),
         fact("IP") === "<none>" ? "no address yet" : fact("IP"),
         fact("Restarts") !== "0" && [make("br"), plural(Number(fact("Restarts")), "restart")]),
       service && make("span", { class: "host", title: "Stable hostname" },
         `${pod.name}.`, make("wbr"), `${service}.`, make("wbr"), `${pod.namespace}.svc`),
       set && ordinal && make("span", { class: "ordinal" }, `Ordinal: ${ordinal[1]}`),
-      sign === "terminating" && really.length > 0 && make("span", { class: "waits" }, `still runs on ${really.join(", ")}`));
+      sign === "terminating" && really.length > 0 && make("span", { class: "waits" }, `still runs on ${really.join(", ")}`),
+      machine && make("span", { class: "alarm" }, `its machine is ${machine}`));
   }
 
   setOf(name, namespace) {
@@ -196,17 +210,19 @@ class Picture {
     const sign = claimSign(this.world, claim, this.world.stateAt(claim, this.time));
     const volume = this.volumes.get(this.fact(claim, "volume"));
     return [
-      this.card(claim, `claim ${sign}`, make("span", { class: "kind" }, "PVC"), make("strong", {}, claim.name),
-        badge(sign, this.fact(claim, "Status")), make("span", { class: "facts" }, this.fact(claim, "Capacity"))),
+      this.card(claim, `claim ${sign}`,
+        make("span", { class: "line" }, make("span", { class: "kind" }, "PVC"), badge(sign, this.fact(claim, "Status"))),
+        make("strong", {}, claim.name), make("span", { class: "facts" }, this.fact(claim, "Capacity"))),
       volume && this.volume(volume),
     ];
   }
 
   volume(volume) {
     const sign = claimSign(this.world, volume, this.world.stateAt(volume, this.time));
-    return this.card(volume, `volume ${sign}`, make("span", { class: "kind" }, "PV"),
+    return this.card(volume, `volume ${sign}`,
+      make("span", { class: "line" }, make("span", { class: "kind" }, "PV"), make("span", { class: "facts" }, this.fact(volume, "zone") || "any zone")),
       make("strong", {}, shortened(this.fact(volume, "disk") || volume.name)),
-      make("span", { class: "facts" }, this.fact(volume, "zone") || "any zone", make("br"), this.attachedTo(volume) || "not attached"));
+      make("span", { class: "facts" }, this.attachedTo(volume) || "not attached"));
   }
 
   attachedTo(volume) {
@@ -267,15 +283,14 @@ class Picture {
       const headless = this.fact(service, "Cluster-IP") === "None";
       const own = `${service.name}.${service.namespace}.svc.`;
       const of = records.filter((r) => r.type !== "SRV" && (headless ? r.name.includes("." + own) : r.name.startsWith(own)));
-      const members = slices.filter((slice) => slice.namespace === service.namespace && this.fact(slice, "service") === service.name)
-        .flatMap((slice) => this.fact(slice, "members").split(" ")).filter(Boolean);
-      const ready = members.filter((name) => !name.startsWith("-"));
+      const parts = slices.filter((slice) => slice.namespace === service.namespace && this.fact(slice, "service") === service.name);
+      const sum = (title) => parts.reduce((all, slice) => all + Number(this.fact(slice, title)), 0);
       const rows = of.sort((a, b) => byName(a, b)).slice(0, RECORDS).map((r) =>
         make("li", {}, make("span", {}, r.name), make("b", {}, ` \u2192 ${r.value}`)));
       return this.card(service, "service",
         make("span", { class: "kind" }, headless ? "Headless Service" : "Service"), make("strong", {}, service.name),
         make("span", { class: "facts" }, `clusterIP: ${this.fact(service, "Cluster-IP")}`, make("br"),
-          `${ready.length} of ${plural(members.length, "endpoint")} ready`),
+          `${sum("ready")} of ${plural(sum("members"), "endpoint")} ready`),
         make("ul", { class: "records" }, rows.length ? rows : make("li", { class: "none" }, "no DNS records"),
           of.length > RECORDS && make("li", {}, `and ${of.length - RECORDS} more`)));
     }));
