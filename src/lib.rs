@@ -9,7 +9,7 @@
 //!   They never import one another; they meet in the API.
 //! - [`workload`]: databases and their clients on top of what really runs.
 //! - [`kubectl`] and [`scenario`]: what a user types.
-//! - [`trace`], [`report`], [`cli`]: what a user reads.
+//! - [`trace`], [`why`], [`report`], [`cli`]: what a user reads.
 pub mod api;
 pub mod behavior;
 pub mod cli;
@@ -34,5 +34,6 @@ pub mod scenario;
 pub mod scheduler;
 pub mod storage;
 pub mod trace;
+pub mod why;
 pub mod workload;
 pub mod world;

@@ -3,6 +3,7 @@
 //! A run is a [`Play`]: it owns the cluster and goes forward until it ends or a given time. Whoever wants to see what
 //! happens gives a [`Watch`]. Running again up to a moment is exact and costs milliseconds; that is how `get --at`
 //! travels in time.
+use crate::api::objects::Revision;
 use crate::cluster::{Cluster, Stepped};
 use crate::config::Config;
 use crate::event::Event;
@@ -15,6 +16,7 @@ use crate::kernel::{Duration, Time};
 use crate::kubectl::run::{self as kubectl, Output, Progress, Running};
 use crate::limits;
 use crate::scenario::{Action, Fails, Scenario, Start, Step, yaml};
+use crate::trace::happening::Happening;
 use crate::trace::record::Recorder;
 use crate::workload::Databases;
 use crate::world::Limit;
@@ -89,6 +91,8 @@ pub struct Outcome {
 struct Background {
     step: usize,
     command: Running,
+    /// What its writes are caused by.
+    cause: Revision,
     /// When it is looked at, though nothing may happen then.
     looks_at: Option<Time>,
 }
@@ -177,6 +181,37 @@ impl<'s> Play<'s> {
             seen_records: 0,
             names: Default::default(),
         })
+    }
+
+    /// The scenario that is played.
+    pub fn scenario(&self) -> &Scenario {
+        self.scenario
+    }
+
+    /// What faults that end by themselves did, by the numbers of their [`Event::Runner`]s.
+    pub(crate) fn repairs(&self) -> &[Effect] {
+        &self.repairs
+    }
+
+    /// The same run from here on, but with other steps: what the scenario would have done next does not happen. Faults
+    /// that are to end by themselves do. It ends at `until` at the latest.
+    pub fn fork<'r>(&self, scenario: &'r Scenario, until: Time) -> Play<'r> {
+        Play {
+            cluster: self.cluster.clone(),
+            scenario,
+            until,
+            moment: None,
+            failures: Vec::new(),
+            background: Vec::new(),
+            repairs: self.repairs.clone(),
+            lane: Default::default(),
+            active: self.active.clone(),
+            monitors: Monitors::default(),
+            containers: self.containers.clone(),
+            steps_done: false,
+            seen_records: self.seen_records,
+            names: self.names.clone(),
+        }
     }
 
     /// Another virtual end.
@@ -377,6 +412,7 @@ impl<'s> Play<'s> {
         if scenario.manifests.is_empty() {
             return Ok(());
         }
+        self.user_acts(Happening::Manifests);
         let all: Vec<_> = scenario.manifests.iter().map(|manifest| manifest.value.clone()).collect();
         let mut command = kubectl::apply_all(&all, &mut self.cluster);
         self.changed(watch);
@@ -391,7 +427,14 @@ impl<'s> Play<'s> {
         Ok(())
     }
 
+    /// What the user does from now on belongs to this.
+    fn user_acts(&mut self, what: Happening) {
+        let world = &mut self.cluster.world;
+        world.step = world.recorder.happen(world.now(), Revision(0), what);
+    }
+
     fn perform(&mut self, n: usize, step: &Step, watch: &mut dyn Watch) -> Result<(), Ended> {
+        self.user_acts(Happening::Step(u32::try_from(n).unwrap_or(u32::MAX)));
         match &step.action {
             Action::Kubectl { words, stdin } => {
                 let words: Vec<_> = words.iter().map(|word| self.names.resolve(word)).collect();
@@ -405,6 +448,7 @@ impl<'s> Play<'s> {
             }
             Action::Sleep(duration) => self.run_to(self.cluster.world.now() + *duration, watch),
             Action::Fault(fault) => {
+                self.cluster.world.happens(Happening::Step(u32::try_from(n).unwrap_or(u32::MAX)));
                 if let Err(message) = self.strike(fault, step.name.as_deref()) {
                     self.fail(n, message, true);
                 }
@@ -445,7 +489,8 @@ impl<'s> Play<'s> {
         let mut command = kubectl::start(words, stdin, yaml::documents, &mut self.cluster);
         self.changed(watch);
         if step.background {
-            self.background.push(Background { step: n, command, looks_at: None });
+            let cause = self.cluster.world.step;
+            self.background.push(Background { step: n, command, cause, looks_at: None });
             self.look_at_background(watch);
             return Ok(());
         }
@@ -524,7 +569,10 @@ impl<'s> Play<'s> {
         let mut n = 0;
         while n < self.background.len() {
             let mut background = self.background.swap_remove(n);
-            match background.command.poll(&mut self.cluster) {
+            let step = std::mem::replace(&mut self.cluster.world.step, background.cause);
+            let progress = background.command.poll(&mut self.cluster);
+            self.cluster.world.step = step;
+            match progress {
                 Progress::Done => {
                     let step = &self.scenario.steps[background.step];
                     self.ended(background.step, step, &background.command.output, watch);

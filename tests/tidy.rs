@@ -18,11 +18,24 @@ mod source;
 /// The layer of every module: it may name modules of lower layers only.
 const LAYERS: &[(u32, &[&str])] = &[
     (0, &["kernel", "limits", "rule"]),
-    (GROUND, &["api", "behavior", "config", "decision", "event", "trace::notes", "trace::record", "world"]),
+    (
+        GROUND,
+        &[
+            "api",
+            "behavior",
+            "config",
+            "decision",
+            "event",
+            "trace::happening",
+            "trace::notes",
+            "trace::record",
+            "world",
+        ],
+    ),
     (2, &["controllers", "scheduler", "kubelet", "storage", "network"]),
     (3, &["workload", "invariants", "cluster"]),
     (4, &["expect", "fault", "kubectl", "scenario"]),
-    (5, &["run", "trace"]),
+    (5, &["run", "trace", "why"]),
     (6, &["report", "conform"]),
     (7, &["cli", "main"]),
 ];
@@ -39,6 +52,8 @@ const ALSO: &[(&str, &str)] = &[
     ("scenario", "expect"),     // it has conditions in it
     ("scenario", "kubectl"),    // a step is a command line
     ("scenario", "expect"),     // it reads what is expected
+    ("why", "run"),             // it looks at runs, and forks them
+    ("why", "trace"),           // it tells what happened
     ("conform", "report"),      // it prints causal chains
     ("main", "cli"),            // it is one line
 ];

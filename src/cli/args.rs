@@ -19,6 +19,10 @@ pub(super) enum Command {
     Report(Report),
     /// Print what `kubectl get` would have shown at a moment of a run
     Get(Get),
+    /// Print what `kubectl describe` would have shown at a moment of a run
+    Describe(Describe),
+    /// Explain an object at a moment: what led to it, what it waits for, what would end that
+    Why(Why),
     /// Play every scenario below a directory against its golden and its expectations
     Test(Test),
     /// Judge ourselves against traces recorded from a real control plane
@@ -138,6 +142,52 @@ pub(super) struct Get {
     /// wide, yaml, json, name, jsonpath=..., custom-columns=...
     #[arg(short, long, value_name = "FORMAT")]
     pub output: Option<String>,
+}
+
+/// Options of `describe`.
+#[derive(Debug, Args)]
+pub(super) struct Describe {
+    /// What to play.
+    #[command(flatten)]
+    pub play: Play,
+    /// Kind, as kubectl takes it: pods, sts, pvc, ...
+    pub kind: String,
+    /// Name of one object
+    pub name: Option<String>,
+    /// The virtual moment, such as 7m; the end if not given
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+}
+
+/// How `why` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Answer {
+    /// Sentences
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// Options of `why`.
+#[derive(Debug, Args)]
+pub(super) struct Why {
+    /// What to play.
+    #[command(flatten)]
+    pub play: Play,
+    /// What to explain: KIND/NAME, as in pod/web-1, sts/web, pvc/data-web-1, node/node-a, pdb/web, dns/web-0.web
+    pub object: String,
+    /// The virtual moment, such as 7m; the end if not given
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Namespace of the object
+    #[arg(short, long, default_value = "default")]
+    pub namespace: String,
+    /// Try no remedies
+    #[arg(long)]
+    pub no_trial: bool,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = Answer::Text)]
+    pub output: Answer,
 }
 
 /// How `conform` prints.

@@ -1,5 +1,5 @@
-//! `stsim get`: time travel. The run is played again up to the moment, and kubectl looks.
-use crate::cli::args::Get;
+//! `stsim get` and `stsim describe`: time travel. The run is played again up to the moment, and kubectl looks.
+use crate::cli::args::{Describe, Get, Play};
 use crate::cli::{Done, Exit, Refusal, files, run};
 use crate::kubectl::run as kubectl;
 use crate::run::{Blind, Ended};
@@ -8,12 +8,22 @@ use std::io::Write;
 
 /// Prints what `kubectl get` would have shown.
 pub(super) fn get(options: &Get, out: &mut dyn Write) -> Done {
-    let words = words(options);
-    kubectl::check(&words)
+    look(&options.play, options.at.as_deref(), &words(options), out)
+}
+
+/// Prints what `kubectl describe` would have shown.
+pub(super) fn describe(options: &Describe, out: &mut dyn Write) -> Done {
+    let mut words = vec!["describe".to_owned(), options.kind.clone()];
+    words.extend(options.name.clone());
+    look(&options.play, options.at.as_deref(), &words, out)
+}
+
+fn look(play: &Play, at: Option<&str>, words: &[String], out: &mut dyn Write) -> Done {
+    kubectl::check(words)
         .map_err(|why| Refusal::invalid(format!("error: {}", why.replace('\n', "\n  = help: "))))?;
-    let scenario = files::opened(&options.play.file, &options.play.set)?.defaults()?;
-    let mut play = run::start(&scenario, &options.play)?;
-    let outcome = match &options.at {
+    let scenario = files::opened(&play.file, &play.set)?.defaults()?;
+    let mut play = run::start(&scenario, play)?;
+    let outcome = match at {
         Some(at) => play.play_until(files::time_option("--at", at)?, &mut Blind),
         None => play.play(&mut Blind),
     };
@@ -27,7 +37,7 @@ pub(super) fn get(options: &Get, out: &mut dyn Write) -> Done {
         }
         .into());
     }
-    let output = kubectl::start(&words, None, yaml::documents, &mut play.cluster).output;
+    let output = kubectl::start(words, None, yaml::documents, &mut play.cluster).output;
     out.write_all(output.stdout.as_bytes())?;
     out.flush()?;
     if output.exit != 0 {

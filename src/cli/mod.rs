@@ -12,6 +12,7 @@ mod report;
 mod run;
 mod test;
 mod verdict;
+mod why;
 
 use clap::Parser;
 use std::io::Write;
@@ -89,6 +90,8 @@ pub fn main() -> ExitCode {
         args::Command::Test(options) => test::test(options, &mut out),
         args::Command::Report(options) => report::report(options, &mut out),
         args::Command::Get(options) => get::get(options, &mut out),
+        args::Command::Describe(options) => get::describe(options, &mut out),
+        args::Command::Why(options) => why::why(options, &mut out),
         args::Command::Conform(options) => conform::conform(options, &mut out),
         args::Command::Coverage(options) => coverage::coverage(options, &mut out),
         args::Command::Schema => schema(&mut out),

@@ -267,6 +267,13 @@ impl<R: Reconciler> Runner<R> {
         self.waits.get(key as usize).copied().flatten()
     }
 
+    /// When this controller looks at a key again by itself, and how often it has failed in a row.
+    pub fn next_look(&self, key: u32) -> (Option<Time>, u32) {
+        let state = self.queue.keys.get(key as usize).copied().unwrap_or_default();
+        let deadline = state.deadline.map(|(time, _)| time);
+        (state.due.into_iter().chain(deadline).min(), state.failures)
+    }
+
     /// The process is gone: queue, back-offs and plans under way are lost.
     pub fn stop(&mut self) {
         self.queue = WorkQueue::of::<R>();

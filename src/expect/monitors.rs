@@ -226,7 +226,7 @@ impl Running {
         let read = writes.find(|change| reads(change.kind)).map(|change| change.revision);
         // What the clock alone alters has no cause.
         let timed = statements.into_iter().flatten().any(|s| s.reads().has(Reads::TIME));
-        read.or_else(|| Some(cluster.world.cause).filter(|cause| cause.0 > 0 && !timed))
+        read.or_else(|| Some(cluster.world.write_behind()).filter(|cause| cause.0 > 0 && !timed))
     }
 
     fn close(&mut self, cluster: &Cluster) {

@@ -229,7 +229,7 @@ impl Judge<'_> {
         let breaches = &mut self.checker.breaches;
         let known = breaches.iter().any(|breach| breach.message == message);
         if !known && breaches.len() < KEPT {
-            let (time, revision) = (self.world.now(), self.world.cause);
+            let (time, revision) = (self.world.now(), self.world.write_behind());
             breaches.push(Breach { invariant, licence, time, revision, message });
         }
     }

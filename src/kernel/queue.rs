@@ -172,6 +172,16 @@ impl<E: Copy> Queue<E> {
         time.map(Time::from_nanos)
     }
 
+    /// All events that are to come, in no particular order but that of insertion among those of one slot.
+    pub fn iter(&self) -> impl Iterator<Item = Scheduled<E>> {
+        let near = self.front.iter().rev().chain(&self.today).chain(self.wheel.entries());
+        near.filter(|entry| self.timers.is_live(entry.timer)).map(|entry| Scheduled {
+            time: Time::from_nanos(entry.time),
+            cause: entry.cause,
+            event: entry.event,
+        })
+    }
+
     fn insert(&mut self, time: Time, cause: u32, timer: u32, event: E) {
         debug_assert!(time >= self.now(), "an event for {time} is pushed at {}", self.now());
         let time = time.as_nanos().max(self.now);

@@ -140,7 +140,7 @@ pub fn apply_all(manifests: &[serde_json::Value], cluster: &mut Cluster) -> Runn
 
 fn act_as_user(world: &mut World) {
     world.actor = Actor::User;
-    world.cause = Revision(0);
+    world.cause = world.step;
 }
 
 impl Running {

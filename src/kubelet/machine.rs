@@ -11,7 +11,7 @@ use super::volumes::Holdings;
 use super::worker::{Flags, Run, Stage, Step};
 use super::{Kubelets, recorded};
 use crate::api::names::{Sym, Uid};
-use crate::api::objects::{EndReason, Node, NodeReady, Pod, Revision, Seconds, Volume};
+use crate::api::objects::{EndReason, Node, NodeReady, Pod, Seconds, Volume};
 use crate::event::{Event, KubeletEvent, NodesEvent};
 use crate::kernel::{Duration, Id, Time};
 use crate::rule::{Rule, mark};
@@ -92,7 +92,7 @@ impl Machine {
     }
 
     /// The network between it and the API server is cut, in one direction at least.
-    fn cut(&self) -> bool {
+    pub(super) fn is_cut(&self) -> bool {
         self.mute || self.deaf
     }
 
@@ -229,7 +229,7 @@ impl Kubelets {
     fn cut_node(&mut self, node: Id<Node>, direction: Direction, world: &mut World) {
         let Some(machine) = self.machine(node) else { return };
         let now = world.now();
-        let (was_mute, was_cut) = (machine.mute, machine.cut());
+        let (was_mute, was_cut) = (machine.mute, machine.is_cut());
         let given_up = was_cut && now >= machine.cut_since + CONNECTION_TIMEOUT;
         let mute = given_up || direction != Direction::From;
         let deaf = given_up || direction != Direction::To;
@@ -257,7 +257,7 @@ impl Kubelets {
 
     /// A connection that half works is given up, if it is still cut.
     pub(super) fn connection_lost(&mut self, node: Id<Node>, world: &mut World) {
-        let since = self.machine(node).filter(|machine| machine.cut()).map(|machine| machine.cut_since);
+        let since = self.machine(node).filter(|machine| machine.is_cut()).map(|machine| machine.cut_since);
         if since.is_some_and(|since| world.now() >= since + CONNECTION_TIMEOUT) {
             self.cut_node(node, Direction::Both, world);
         }
@@ -265,7 +265,7 @@ impl Kubelets {
 
     /// The node reaches the API server again.
     pub fn heal_node(&mut self, node: Id<Node>, world: &mut World) {
-        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.present && m.cut()) else {
+        let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.present && m.is_cut()) else {
             return;
         };
         (machine.mute, machine.deaf) = (false, false);
@@ -314,7 +314,7 @@ impl Kubelets {
         let machine = &mut self.machines[node.index()];
         machine.up = true;
         machine.used = Used::default();
-        if machine.cut() {
+        if machine.is_cut() {
             return;
         }
         self.set_lease(node, true, world);
@@ -479,7 +479,8 @@ impl Kubelets {
         };
         world.leases[node.index()] = Lease { renewing, since };
         // No change of an object has led to this.
-        let cause = std::mem::replace(&mut world.cause, Revision(0));
+        let apart = world.cause_without_write();
+        let cause = std::mem::replace(&mut world.cause, apart);
         world.after(Duration::ZERO, Event::Nodes(NodesEvent::Lease(node)));
         world.cause = cause;
     }

@@ -27,9 +27,11 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod volumes;
+mod waiting;
 mod worker;
 
 pub use asking::{Asking, ContainerKey};
+pub use waiting::{KubeletWait, Silence, Waiting};
 
 use crate::api::names::Uid;
 use crate::api::objects::{Node, Pod, Volume};

@@ -13,6 +13,7 @@ use crate::api::objects::Pod;
 use crate::api::pod_spec::{Container, Handler, Probe};
 use crate::kernel::{Id, Time};
 use crate::rule::mark;
+use crate::trace::happening::Happening;
 use crate::world::{Draw, World};
 
 impl Kubelets {
@@ -282,6 +283,7 @@ impl Kubelets {
         mark!("POD-25", "POD-30");
         self.tell_unhealthy(slot, index, kind, probe, world);
         self.workers[slot].flags.set(Flags::PROBE_FAILED, true);
+        world.happens(Happening::ProbeFailed(self.workers[slot].pod, self.workers[slot].uid));
         let word = if started { "liveness" } else { "startup" };
         world.emit(self.workers[slot].pod, false, "Killing", |w| {
             let name = w.store.names.text(container.name);

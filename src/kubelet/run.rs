@@ -8,6 +8,7 @@ use super::{Kubelets, backoff, behaviour, machine, recorded};
 use crate::api::objects::{EndReason, Pod, PodReason};
 use crate::kernel::{Duration, Id, Time};
 use crate::rule::mark;
+use crate::trace::happening::Happening;
 use crate::world::{Draw, World};
 
 /// An exit less than this away keeps the cluster from being settled; one further away does not.
@@ -128,9 +129,13 @@ impl Kubelets {
         if now - run.since() > reset {
             run.forget_tries();
         }
-        let before = run.ended();
+        let (before, code) = (run.ended(), run.code());
         run.ends(now);
         let killed = run.step == Step::Killing;
+        if !killed {
+            let (pod, uid) = (self.workers[slot].pod, self.workers[slot].uid);
+            world.happens(Happening::ContainerEnded(pod, uid, code));
+        }
         self.enter_of(slot, index, Step::Exited, world);
         if killed {
             self.decide(slot, index, Some(before), world);

@@ -10,3 +10,4 @@ pub mod junit;
 pub mod timeline;
 pub mod unready;
 pub mod verdicts;
+pub mod why;

@@ -3,6 +3,7 @@ use super::Play;
 use super::lane::LANE;
 use crate::event::Event;
 use crate::scenario::Fault;
+use crate::trace::happening::Happening;
 
 impl Play<'_> {
     /// Does what a fault says, and sees to it that it is undone in time.
@@ -28,6 +29,10 @@ impl Play<'_> {
     /// The time of a fault is over.
     pub(super) fn repair(&mut self, number: u32) {
         if let Some(effect) = self.repairs.get(number as usize).cloned() {
+            let world = &mut self.cluster.world;
+            if let Some(Happening::Step(n)) = world.recorder.happenings().of(world.cause).map(|h| h.what) {
+                world.happens(Happening::Undone(n));
+            }
             self.cluster.undo(&effect);
             self.cluster.look_at_databases();
         }

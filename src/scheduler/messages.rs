@@ -97,6 +97,12 @@ impl Reasons {
         self.0 & Reasons::UNRESOLVABLE.0 == 0
     }
 
+    /// Plugin and text of each of these reasons, in the order of the plugins.
+    pub(super) fn named(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let named = Reasons::TABLE.iter().filter(move |(reason, ..)| self.0 & reason.0 != 0);
+        named.map(|(_, plugin, text)| (plugin.name(), *text))
+    }
+
     /// The plugins these reasons are of.
     pub(super) fn plugins(self) -> Plugins {
         let named = Reasons::TABLE.iter().filter(|(reason, ..)| self.0 & reason.0 != 0);
@@ -137,6 +143,24 @@ impl Plugins {
     pub(super) const POD_AFFINITY: Plugins = Plugins(1 << 10);
     /// The plugins that look at claims.
     pub(super) const VOLUMES: Plugins = Plugins(0b1_1110_0000);
+
+    /// The name of a single plugin.
+    fn name(self) -> &'static str {
+        match self {
+            Plugins::NODE_UNSCHEDULABLE => "NodeUnschedulable",
+            Plugins::TAINT_TOLERATION => "TaintToleration",
+            Plugins::NODE_AFFINITY => "NodeAffinity",
+            Plugins::NODE_PORTS => "NodePorts",
+            Plugins::RESOURCES => "NodeResourcesFit",
+            Plugins::VOLUME_RESTRICTIONS => "VolumeRestrictions",
+            Plugins::VOLUME_LIMITS => "NodeVolumeLimits",
+            Plugins::VOLUME_BINDING => "VolumeBinding",
+            Plugins::VOLUME_ZONE => "VolumeZone",
+            Plugins::TOPOLOGY_SPREAD => "PodTopologySpread",
+            Plugins::POD_AFFINITY => "InterPodAffinity",
+            _ => "DefaultPreemption",
+        }
+    }
 
     /// True if a plugin is in both sets.
     pub(super) fn meets(self, other: Plugins) -> bool {

@@ -22,6 +22,7 @@ mod queue;
 mod score;
 mod spread;
 mod taints;
+mod verdicts;
 mod volumes;
 
 #[cfg(test)]
@@ -46,6 +47,7 @@ use messages::Plugins;
 use queue::SchedulingQueue;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
+pub use verdicts::{Rejection, Standing};
 use volumes::{ClaimError, Volumes};
 
 /// Key of the phase of the loop that flushes unschedulable pods (DEF-54).

@@ -83,6 +83,12 @@ impl SchedulingQueue {
         self.waits.get(&pod.as_u32())
     }
 
+    /// Until when an error keeps a pod from being tried again.
+    pub(super) fn error_until(&self, pod: Id<Pod>) -> Option<Time> {
+        let found = self.error_backoff.iter().find(|(_, entry)| entry.pod == pod);
+        found.map(|(window, _)| *window + Duration::from_secs(1))
+    }
+
     /// The class an unschedulable pod is filed under.
     pub(super) fn class_of(&self, pod: Id<Pod>) -> Option<u32> {
         self.wait(pod).map(|wait| wait.class)

@@ -160,6 +160,11 @@ impl Csi {
         }
     }
 
+    /// True if a call for the volume of this claim does not return (fault `stick`).
+    pub fn is_stuck(&self, call: CloudCall, claim: &str) -> bool {
+        self.hindrance(call, claim) == Some(Hindrance::Stuck)
+    }
+
     /// True if `stick` or `slow` for this target is not undone.
     pub fn is_hindered(&self, call: CloudCall, claims: &Glob) -> bool {
         self.hindrances.iter().any(|(what, pattern, _)| *what == call && pattern == claims)

@@ -9,6 +9,7 @@ use crate::api::objects::*;
 use crate::api::store::{Store, Verb};
 use crate::kernel::{Id, Time};
 use crate::rule::Rule;
+use crate::trace::happening::{Happened, Happening, Happenings};
 use crate::trace::notes::Noted;
 use crate::world::Actor;
 
@@ -137,6 +138,8 @@ pub struct Write {
     pub revision: Revision,
     /// The write that led to it; 0: none.
     pub cause: Revision,
+    /// What led to it as the world had it: that write, or the mark of what happened in between.
+    pub led_by: Revision,
     /// Who wrote.
     pub actor: Actor,
     /// By which rule.
@@ -161,6 +164,7 @@ pub struct Recorder {
     on: bool,
     records: Vec<Record>,
     writes: Vec<Write>,
+    happenings: Happenings,
     scratch: Vec<Note>,
 }
 
@@ -188,6 +192,22 @@ impl Recorder {
     /// All writes so far, in order: also those that are not noteworthy.
     pub fn writes(&self) -> &[Write] {
         &self.writes
+    }
+
+    /// What happened that is no write.
+    pub fn happenings(&self) -> &Happenings {
+        &self.happenings
+    }
+
+    /// Notes that something has happened that is no write; the cause that stands for it from now on.
+    pub(crate) fn happen(&mut self, time: Time, cause: Revision, what: Happening) -> Revision {
+        if self.on { self.happenings.add(Happened { time, cause, what }) } else { cause }
+    }
+
+    /// The write of this revision.
+    pub fn write_at(&self, revision: Revision) -> Option<&Write> {
+        let at = self.writes.binary_search_by_key(&revision, |write| write.revision).ok()?;
+        self.writes.get(at)
     }
 
     /// The write that led to a write.
@@ -242,12 +262,15 @@ impl Recorder {
             (_, None) => Verb::Removed,
             _ => Verb::Updated,
         };
+        let led_by = cause;
+        let cause = self.happenings.write_behind(cause);
         let (name, namespace, uid, index) = (meta.name, meta.namespace, meta.uid, id.as_u32());
         let kind = T::KIND;
         self.writes.push(Write {
             time,
             revision,
             cause,
+            led_by,
             actor,
             rule,
             verb,

@@ -120,6 +120,11 @@ impl Links {
         self.cuts.remove(place).1.nodes
     }
 
+    /// The nodes that a cut separates; none: it is mended.
+    pub fn cut_off(&self, id: CutId) -> &[Id<Node>] {
+        self.cuts.iter().find(|(other, _)| *other == id).map_or(&[], |(_, cut)| &cut.nodes)
+    }
+
     /// True if a cut is neither mended nor healed.
     pub fn has(&self, id: CutId) -> bool {
         self.cuts.iter().any(|(other, _)| *other == id)

@@ -95,8 +95,11 @@ pub struct World {
     pub events: crate::api::events::EventLog,
     /// Who is acting now; set by the dispatcher.
     pub actor: Actor,
-    /// The change that led to what is being done now.
+    /// The change that led to what is being done now, or the mark of what happened in between
+    /// ([`crate::trace::happening`]).
     pub cause: Revision,
+    /// What a user's commands are caused by: the mark of the step they stand in.
+    pub step: Revision,
     /// The leases of nodes, by table index: whether they are being renewed (NODE-2). Renewals are computed.
     pub leases: Vec<Lease>,
     /// What is really mounted where.
@@ -149,6 +152,7 @@ impl World {
             events: crate::api::events::EventLog::default(),
             actor: Actor::User,
             cause: Revision(0),
+            step: Revision(0),
             leases: Vec::new(),
             mounts: Mounts::default(),
             links: Links::default(),
@@ -235,6 +239,13 @@ impl World {
             self.delays += 1;
         }
         self.queue.push(time, (self.cause.0 & CAUSE) | marks, event);
+    }
+
+    /// Everything that is to come, in order: what will happen if nothing else does.
+    pub fn to_come(&self) -> Vec<(Time, Event)> {
+        let mut all: Vec<_> = self.queue.iter().map(|due| (due.time, due.event)).collect();
+        all.sort_by_key(|(time, _)| *time);
+        all
     }
 
     /// Takes the next event; time moves to it.

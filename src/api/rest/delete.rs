@@ -10,6 +10,7 @@ use crate::api::status::{Details, Status};
 use crate::api::store::Stored;
 use crate::kernel::Id;
 use crate::rule::{Rule, mark};
+use crate::trace::happening::Happening;
 use crate::world::{Actor, DeleteOptions, Deleted, World};
 
 /// An eviction that a budget refuses.
@@ -51,6 +52,15 @@ impl World {
     /// `TooManyRequests` if the budget refuses or is not up to date (PDB-16); 500 if there are several (PDB-14);
     /// `NotFound`, `Conflict` as for a delete.
     pub fn rest_evict(&mut self, pod: ObjectRef, options: DeleteOptions) -> Result<(), Status> {
+        let evicted = self.evict(pod, options);
+        if evicted.as_ref().is_err_and(|status| matches!(status.code, 429 | 500)) {
+            let (now, cause) = (self.now(), self.cause);
+            self.recorder.happen(now, cause, Happening::EvictionRefused(pod.id(), pod.uid));
+        }
+        evicted
+    }
+
+    fn evict(&mut self, pod: ObjectRef, options: DeleteOptions) -> Result<(), Status> {
         self.actor = Actor::User;
         let id: Id<Pod> = pod.id();
         let Some(found) = self.store.pods.get_uid(id, pod.uid).copied() else {
@@ -82,7 +92,7 @@ impl World {
     }
 
     /// The budgets that select a pod, as they are now (PDB-14).
-    fn budgets_of(&self, pod: &Pod) -> Vec<Id<Budget>> {
+    pub fn budgets_of(&self, pod: &Pod) -> Vec<Id<Budget>> {
         let selects = |budget: &Budget| {
             budget.meta.namespace == pod.meta.namespace
                 && budget.selector.as_ref().is_some_and(|selector| self.store.pod_matches(pod, selector))

@@ -40,6 +40,27 @@ struct Wants {
     pair: u32,
 }
 
+/// What the controller waits for about a volume on a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AttachWait {
+    /// The VolumeAttachment to say attached (VOL-30).
+    Attaching,
+    /// The VolumeAttachment to be gone (VOL-31).
+    Detaching,
+    /// The volume to be detached from this other node (VOL-34).
+    Elsewhere(Id<Node>),
+    /// Its back-off after a failure, until then (VOL-35).
+    Backoff(Option<Time>),
+    /// Nobody wants it there any more: the kubelet to unmount it (VOL-31), or the end of the wait for that if the node is
+    /// not healthy then (VOL-45).
+    Unmount {
+        /// Since when.
+        since: Option<Time>,
+        /// When it is detached by force, if the node is not healthy then.
+        force_at: Option<Time>,
+    },
+}
+
 /// See the module documentation.
 #[derive(Clone, Debug, Default)]
 pub struct AttachDetach {
@@ -390,6 +411,34 @@ impl AttachDetach {
             world
                 .emit(pod, true, "FailedAttachVolume", |world| multi_attach_text(world, key.0, pod, &others));
         }
+    }
+
+    // ---- Questions -------------------------------------------------------------------------------------------------
+
+    /// What it waits for about a volume on a node; None: nothing is wanted or under way there.
+    pub fn waits(&self, volume: Id<Volume>, node: Id<Node>, world: &World) -> Option<AttachWait> {
+        let slot = self.pairs.slot((volume, node))?;
+        let (pair, work) = (self.pairs.get(slot)?, self.pairs.work(slot));
+        let elsewhere = self.pairs.of_volume(volume).find(|(_, other)| {
+            other.node != node && other.actual == Actual::Attached && !allows_many_nodes(world, volume)
+        });
+        Some(match (work.operation, pair.is_wanted()) {
+            (Operation::Create | Operation::AwaitAttached(_), _) => AttachWait::Attaching,
+            (Operation::Unreport(_) | Operation::Delete | Operation::AwaitGone(_), _) => {
+                AttachWait::Detaching
+            }
+            (Operation::None, true) if pair.actual == Actual::Attached => return None,
+            (Operation::None, true) => match elsewhere {
+                Some((_, other)) => AttachWait::Elsewhere(other.node),
+                None => AttachWait::Backoff(work.backoff.map(|backoff| backoff.until)),
+            },
+            (Operation::None, false) if pair.actual == Actual::Detached => return None,
+            (Operation::None, false) => {
+                let longest = world.config.timers.max_wait_for_unmount;
+                let since = (!work.unwanted_since.is_never()).then_some(work.unwanted_since);
+                AttachWait::Unmount { force_at: since.map(|since| since + longest), since }
+            }
+        })
     }
 
     // ---- Life ------------------------------------------------------------------------------------------------------

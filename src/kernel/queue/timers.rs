@@ -85,6 +85,11 @@ impl Timers {
         live || self.finish(slot)
     }
 
+    /// Whether the entry of timer `slot` will happen.
+    pub(super) fn is_live(&self, slot: u32) -> bool {
+        self.states.get(slot as usize).is_none_or(|state| !state.cancelled)
+    }
+
     /// Copies `source`, reusing the buffers of `self`.
     pub(super) fn copy_from(&mut self, source: &Timers) {
         self.states.clone_from(&source.states);

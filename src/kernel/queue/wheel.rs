@@ -115,6 +115,11 @@ impl<E: Copy> Wheel<E> {
         None
     }
 
+    /// All entries, dead ones included.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry<E>> {
+        self.slots.iter().flatten()
+    }
+
     /// Starts over from `base`. The wheel must be empty.
     pub(super) fn restart(&mut self, base: u64) {
         debug_assert_eq!(self.levels, 0);
