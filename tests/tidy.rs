@@ -184,7 +184,9 @@ fn module_path(file: &str) -> Vec<String> {
 /// The name under which a module stands in the layer table.
 fn room(segments: &[String]) -> String {
     match segments {
-        [first, second, ..] if first == "trace" && ["notes", "record"].contains(&second.as_str()) => {
+        [first, second, ..]
+            if first == "trace" && ["happening", "notes", "record"].contains(&second.as_str()) =>
+        {
             format!("trace::{second}")
         }
         [first, ..] => first.clone(),
