@@ -157,8 +157,7 @@ pub(super) fn volume(look: &Look<'_>, thing: &Thing, id: Id<Volume>) -> Vec<Wait
         .collect();
     let claim = look.store().claims.find(volume.claim.namespace, volume.claim.name);
     let claim = claim.filter(|(_, claim)| claim.meta.uid == volume.claim.uid).map(|(id, _)| Thing::of(id));
-    let protected =
-        volume.meta.is_terminating() && volume.meta.finalizers.has(Finalizers::VOLUME_PROTECTION);
+    let protected = volume.meta.is_terminating() && volume.meta.finalizers.has(Finalizers::VOLUME_PROTECTION);
     if let Some(claim) = claim.filter(|_| protected) {
         let on = format!("{} to be gone: a bound volume stays", claim.text(look));
         let wait = Wait::new(look, thing, "pv-protection-controller", on).by(Rule::vol(19));
