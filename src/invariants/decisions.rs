@@ -143,7 +143,7 @@ fn creations(judge: &mut Judge<'_>, seen: &Seen<'_>, decision: &Decision) {
         judge.holds(19, ordinal < 0 || updated != current, || {
             format!("pod {ordinal} is created at the {} revision", if updated { "update" } else { "current" })
         });
-        judge.holds(20, !(updated && below), || {
+        judge.holds(20, ordinal < 0 || !(updated && below), || {
             format!("pod {ordinal} below the partition is created updated")
         });
     }

@@ -28,6 +28,8 @@ pub(super) enum Hanging {
     Mount(Id<Pod>, Uid),
     /// The device of this volume is unmounted.
     Unmount(Id<Volume>),
+    /// The volumes of this pod, whose containers are gone, are unmounted from it.
+    Release(Id<Pod>, Uid),
 }
 
 /// Something that was due while the kubelet was stopped: pod, incarnation, token, container.
@@ -81,6 +83,20 @@ impl Kubelets {
         true
     }
 
+    /// True if a fault holds the unmounting of volumes from a pod whose containers are gone: the pod is not done before
+    /// (POD-36). A disk that does not answer holds only the device (VOL-42): what a pod has of it is a bind mount.
+    pub(super) fn release_hangs(&mut self, slot: u32, world: &World) -> bool {
+        let (node, pod) = (self.workers[slot].node, (self.workers[slot].pod, self.workers[slot].uid));
+        let stuck = |volume: &Id<Volume>| {
+            self.hindrance(*volume, world).is_some_and(|hindrance| hindrance.by.is_none())
+        };
+        if !self.workers.volumes(slot).iter().any(stuck) {
+            return false;
+        }
+        self.machines[node.index()].hanging.push(Hanging::Release(pod.0, pod.1));
+        true
+    }
+
     /// True if mounting the volumes of a worker hangs: their disks do not answer.
     pub(super) fn mount_hangs(&mut self, slot: u32, world: &World) -> bool {
         let (node, pod) = (self.workers[slot].node, (self.workers[slot].pod, self.workers[slot].uid));
@@ -98,6 +114,11 @@ impl Kubelets {
         for hanging in std::mem::take(&mut machine.hanging) {
             match hanging {
                 Hanging::Unmount(volume) => self.unstaged(node, volume, epoch, world),
+                Hanging::Release(pod, uid) => {
+                    if let Some(slot) = self.workers.find(pod, uid) {
+                        self.unpublished(slot, world);
+                    }
+                }
                 Hanging::Mount(pod, uid) => {
                     let slot = self.workers.find(pod, uid);
                     if let Some(slot) = slot.filter(|slot| self.workers[*slot].stage == Stage::Mounting) {

@@ -235,7 +235,11 @@ impl Kubelets {
         }
     }
 
+    /// Unless it hangs, the pod is rid of its volumes, and done.
     pub(super) fn unpublished(&mut self, slot: u32, world: &mut World) {
+        if self.release_hangs(slot, world) {
+            return;
+        }
         self.workers[slot].flags.set(Flags::RELEASING, false);
         self.give_up_volumes(slot, world);
         self.conclude(slot, true, world);
