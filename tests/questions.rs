@@ -16,7 +16,7 @@ use std::fmt::Write;
 const PAGE: &str = "docs/questions.md";
 
 /// How many questions there are.
-const QUESTIONS: u32 = 32;
+const QUESTIONS: u32 = 66;
 
 /// Questions without a scenario, each with the reason why the simulator cannot show it. The list may only shrink.
 const NOT_SHOWN: &[(u32, &str)] = &[];
