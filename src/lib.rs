@@ -14,6 +14,7 @@ pub mod api;
 pub mod behavior;
 pub mod cli;
 pub mod cluster;
+pub mod compare;
 pub mod config;
 pub mod conform;
 pub mod controllers;

@@ -15,7 +15,7 @@ use crate::invariants::{Breach, Finding};
 use crate::kernel::{Duration, Time};
 use crate::kubectl::run::{self as kubectl, Output, Progress, Running};
 use crate::limits;
-use crate::scenario::{Action, Fails, Scenario, Start, Step, yaml};
+use crate::scenario::{Action, Fails, Scenario, Start, Step, aliases, yaml};
 use crate::trace::happening::Happening;
 use crate::trace::record::Recorder;
 use crate::workload::Databases;
@@ -437,13 +437,13 @@ impl<'s> Play<'s> {
         self.user_acts(Happening::Step(u32::try_from(n).unwrap_or(u32::MAX)));
         match &step.action {
             Action::Kubectl { words, stdin } => {
-                let words: Vec<_> = words.iter().map(|word| self.names.resolve(word)).collect();
-                let stdin = stdin.as_ref().map(|text| self.names.resolve(text));
+                let words: Vec<_> = words.iter().map(|word| self.resolve(word)).collect();
+                let stdin = stdin.as_ref().map(|text| self.resolve(text));
                 self.command(n, step, &words, stdin.as_deref(), watch)
             }
             Action::Apply(text) => {
                 let words: Vec<String> = ["apply", "-f", "-"].map(str::to_owned).into();
-                let text = self.names.resolve(text);
+                let text = self.resolve(text);
                 self.command(n, step, &words, Some(&text), watch)
             }
             Action::Sleep(duration) => self.run_to(self.cluster.world.now() + *duration, watch),
@@ -474,6 +474,11 @@ impl<'s> Play<'s> {
                 Ok(())
             }
         }
+    }
+
+    /// Names of what got a random one, in place of what the scenario calls it.
+    fn resolve(&self, text: &str) -> String {
+        aliases::resolve_by_age(&self.names.resolve(text), &self.cluster.world.store)
     }
 
     // ---- Commands --------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ pub(super) enum Command {
     Describe(Describe),
     /// Explain an object at a moment: what led to it, what it waits for, what would end that
     Why(Why),
+    /// Play a StatefulSet and the Deployment made of it, and print what differs
+    Compare(Compare),
     /// Play every scenario below a directory against its golden and its expectations
     Test(Test),
     /// Judge ourselves against traces recorded from a real control plane
@@ -99,6 +101,48 @@ pub(super) struct Run {
     /// Print what failed as annotations of a GitHub workflow too, on standard error
     #[arg(long)]
     pub annotations: bool,
+}
+
+/// How `compare` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ComparedAs {
+    /// The table, what shows it, and what each step did
+    Text,
+    /// The same as Markdown
+    Markdown,
+    /// The same as one JSON object
+    Json,
+    /// The scenario of the twin, which runs as it is
+    Scenario,
+}
+
+/// What the twin has in place of claim templates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TwinStorage {
+    /// One claim per template, mounted by all pods
+    Shared,
+    /// An emptyDir, which goes with its pod
+    None,
+}
+
+/// Options of `compare`.
+#[derive(Debug, Args)]
+pub(super) struct Compare {
+    /// What to play.
+    #[command(flatten)]
+    pub play: Play,
+    /// The StatefulSet, if the file has several
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
+    /// What the Deployment has in place of claim templates
+    #[arg(long, value_enum, default_value_t = TwinStorage::Shared)]
+    pub storage: TwinStorage,
+    /// Manifests of a Deployment to compare with, in place of the one made of the StatefulSet
+    #[arg(long, value_name = "FILE", conflicts_with = "storage")]
+    pub with: Option<String>,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = ComparedAs::Text)]
+    pub output: ComparedAs,
 }
 
 /// How `test` prints.

@@ -53,6 +53,11 @@ impl Opened {
         self.scenario(&cell)
     }
 
+    /// The Scenario document with what its parameters are by default or were set to; None: plain manifests.
+    pub(super) fn own(&self) -> Option<serde_json::Value> {
+        self.document.own(&self.document.params.defaults())
+    }
+
     /// The scenario of one cell of its matrix.
     ///
     /// # Errors

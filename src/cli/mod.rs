@@ -3,6 +3,7 @@
 //! Results go to standard output, talk to standard error. Exit status: 0 held; 1 a step, an expectation or an invariant
 //! of the world failed; 2 invalid input or usage; 3 undecided, or a limit was reached; 70 our bug.
 mod args;
+mod compare;
 mod conform;
 mod coverage;
 mod files;
@@ -87,6 +88,7 @@ pub fn main() -> ExitCode {
     let mut out = std::io::BufWriter::new(anstream::stdout());
     let done = match &arguments.command {
         args::Command::Run(options) => run::run(options, &mut out),
+        args::Command::Compare(options) => compare::compare(options, &mut out),
         args::Command::Test(options) => test::test(options, &mut out),
         args::Command::Report(options) => report::report(options, &mut out),
         args::Command::Get(options) => get::get(options, &mut out),

@@ -223,6 +223,11 @@ pub(super) fn unplayable(scenario: &Scenario, outcome: &Outcome, options: &PlayO
     if let Some(failure) = outcome.failures.iter().find(|failure| failure.invalid) {
         return Some(explain(scenario, failure));
     }
+    broken(scenario, outcome, &options.play)
+}
+
+/// Why a play says nothing at all: we are wrong.
+pub(super) fn broken(scenario: &Scenario, outcome: &Outcome, options: &PlayOptions) -> Option<Refusal> {
     let finding = outcome.findings.first()?;
     let when = clock(finding.time);
     let text = format!(

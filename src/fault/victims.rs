@@ -4,7 +4,7 @@ use crate::api::objects::{Node, Pod, Volume};
 use crate::behavior::Glob;
 use crate::cluster::Cluster;
 use crate::kernel::Id;
-use crate::scenario::Target;
+use crate::scenario::{Target, aliases};
 
 /// What a fault hits.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,6 +54,7 @@ impl Cluster {
         let store = &self.world.store;
         match target {
             Target::Pod(pattern) => {
+                let pattern = &aliases::resolve_by_age(pattern, store);
                 let glob = Glob(pattern.clone());
                 let hit: Vec<_> = store
                     .pods

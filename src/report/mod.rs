@@ -1,6 +1,7 @@
 //! What a user reads: the timeline, tables, records.
 pub mod annotations;
 pub mod causes;
+pub mod compare;
 pub mod coverage;
 pub mod databases;
 pub mod dns;

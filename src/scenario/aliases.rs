@@ -1,7 +1,11 @@
 //! Stable names for what gets random ones: `{{web-rs-1-#2}}` is the second pod of the first ReplicaSet of Deployment
-//! `web`, `{{web-rs-1}}` that ReplicaSet.
+//! `web`, `{{web-rs-1}}` that ReplicaSet. `{{deploy/web#1}}` is the second oldest pod of Deployment `web` that lives when
+//! it is asked for, whatever its ReplicaSet.
 use crate::api::kind::Kind;
+use crate::api::objects::Pod;
+use crate::api::store::Store;
 use crate::cluster::Cluster;
+use crate::kernel::Id;
 use crate::trace::record::Note;
 use std::collections::BTreeMap;
 
@@ -76,4 +80,48 @@ impl Aliases {
         }
         resolved
     }
+}
+
+/// How the name of a pod by its age begins.
+const BY_AGE: &str = "{{deploy/";
+
+/// The pods of the Deployments of this name that live, neither terminal nor marked for deletion, the oldest first.
+pub fn pods_by_age(store: &Store, deployment: &str) -> Vec<Id<Pod>> {
+    let is_ours = |pod: &Pod| {
+        let set = store.controller_of(pod.meta.owners).filter(|owner| owner.kind == Kind::ReplicaSet)?;
+        let (_, set) = store.replica_sets.find(pod.meta.namespace, set.name)?;
+        let owner = store.controller_of(set.meta.owners).filter(|owner| owner.kind == Kind::Deployment)?;
+        (store.name_of(owner.name) == deployment).then_some(())
+    };
+    let living = store.pods.iter().filter(|(_, pod)| !pod.is_terminating() && !pod.is_terminal());
+    let mut ours: Vec<_> = living.filter(|(_, pod)| is_ours(pod).is_some()).collect();
+    ours.sort_by_key(|(_, pod)| pod.meta.uid);
+    ours.into_iter().map(|(id, _)| id).collect()
+}
+
+/// Puts the names of pods where a text has `{{deploy/NAME#INDEX}}`; what names nothing stays as it is.
+pub fn resolve_by_age(text: &str, store: &Store) -> String {
+    let mut resolved = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(BY_AGE) {
+        let (before, found) = rest.split_at(at);
+        resolved.push_str(before);
+        let inner = found.split_once("}}").map(|(inner, after)| (inner.get(BY_AGE.len()..), after));
+        let named = inner.and_then(|(inner, after)| {
+            let (deployment, index) = inner?.split_once('#')?;
+            let pod = *pods_by_age(store, deployment).get(index.parse::<usize>().ok()?)?;
+            Some((store.name_of(store.pods.get(pod)?.meta.name), after))
+        });
+        match named {
+            Some((name, after)) => {
+                resolved.push_str(&name);
+                rest = after;
+            }
+            None => {
+                resolved.push_str(BY_AGE);
+                rest = found.get(BY_AGE.len()..).unwrap_or_default();
+            }
+        }
+    }
+    resolved + rest
 }

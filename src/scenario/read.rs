@@ -127,6 +127,13 @@ impl Document {
         set.map_err(|complaint| Unreadable::one(complaint, vec![self.source.clone()]))
     }
 
+    /// The Scenario document with values for its parameters; None: plain manifests.
+    pub fn own(&self, cell: &Cell) -> Option<serde_json::Value> {
+        let reader = Reader { file: &self.source.path, faults: None, databases: None };
+        let node = Substitution::new(cell).of(&reader, self.own.clone()?).ok()?;
+        Some(node.to_json())
+    }
+
     /// The scenario with values for its parameters.
     ///
     /// # Errors

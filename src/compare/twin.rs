@@ -1,0 +1,557 @@
+//! The Deployment twin of a StatefulSet: the same scenario with the same pods, owned by a Deployment.
+//!
+//! The twin is a scenario file like any other: it is written as text, read by the ordinary reader and played, so that
+//! what is compared is what `-o scenario` prints. Fields that both kinds have are kept (replicas, selector, template,
+//! minReadySeconds, revisionHistoryLimit), the others are dropped. A claim template becomes one claim that all pods
+//! mount, which is all that a pod template can say about a claim, or an emptyDir. Everything that is said about the set
+//! is said about the twin ([`Names`]); what cannot be is left out, and noted.
+use crate::compare::names::{Names, Said};
+use crate::scenario::yaml;
+use serde_json::{Map, Value, json};
+
+/// What becomes of claim templates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Storage {
+    /// One claim per template, mounted by all pods.
+    #[default]
+    Shared,
+    /// An emptyDir: what is in it goes with the pod.
+    None,
+}
+
+/// Something about the twin that is not as in the original.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Remark {
+    /// What it is about: `step 3 (kubectl delete pod web-1)`.
+    pub about: String,
+    /// What became of it.
+    pub text: String,
+    /// It was left out.
+    pub left_out: bool,
+}
+
+/// A Deployment twin as a scenario.
+#[derive(Clone, Debug)]
+pub struct Twin {
+    /// The scenario file.
+    pub text: String,
+    /// Both names.
+    pub names: Names,
+    /// Namespace of both.
+    pub namespace: String,
+    /// The numbers of the steps that the twin has too, in order.
+    pub steps: Vec<usize>,
+    /// The same for the lane.
+    pub faults: Vec<usize>,
+    /// What is not as in the original.
+    pub remarks: Vec<Remark>,
+}
+
+/// A scenario as values.
+#[derive(Clone, Debug, Default)]
+pub struct Original {
+    /// metadata.name, or what plain manifests are called.
+    pub name: String,
+    /// The Scenario document, parameters replaced; plain manifests have none.
+    pub own: Option<Value>,
+    /// All manifests in order, those of other files too.
+    pub manifests: Vec<Value>,
+    /// Manifests given for the twin in place of the StatefulSet: a Deployment, and what belongs to it.
+    pub given: Option<Vec<Value>>,
+}
+
+/// The only workload of a kind among manifests.
+fn only<'v>(manifests: &'v [Value], kind: &str, wanted: Option<&str>) -> Result<&'v Value, String> {
+    let all: Vec<&Value> = manifests.iter().filter(|value| value["kind"] == kind).collect();
+    let named: Vec<&str> = all.iter().map(|value| name_of(value)).collect();
+    match (all.as_slice(), wanted) {
+        (_, Some(name)) => {
+            let found = all.iter().find(|value| name_of(value) == name);
+            found.copied().ok_or_else(|| match named.as_slice() {
+                [] => format!("there is no {kind} `{name}`; there is none at all"),
+                names => format!("there is no {kind} `{name}`; there is {}", names.join(", ")),
+            })
+        }
+        ([one], None) => Ok(one),
+        ([], None) => Err(format!("there is no {kind} in it")),
+        (_, None) => Err(format!(
+            "there are {} of kind {kind} ({})\n  = help: say which with --workload NAME",
+            all.len(),
+            named.join(", ")
+        )),
+    }
+}
+
+fn name_of(value: &Value) -> &str {
+    value["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+fn namespace_of(value: &Value) -> &str {
+    value["metadata"]["namespace"].as_str().unwrap_or("default")
+}
+
+/// Makes the twin.
+///
+/// # Errors
+/// Why there is none: no StatefulSet, or several of them.
+pub fn twin(original: &Original, workload: Option<&str>, storage: Storage) -> Result<Twin, String> {
+    let set = only(&original.manifests, "StatefulSet", workload).map_err(|why| {
+        let deployments = original.manifests.iter().any(|value| value["kind"] == "Deployment");
+        let help = "\n  = help: a StatefulSet is compared with the Deployment made of it, not the other way round";
+        if deployments && !why.contains("help") { why + help } else { why }
+    })?;
+    let namespace = namespace_of(set).to_owned();
+    let mut names = Names {
+        set: name_of(set).to_owned(),
+        twin: name_of(set).to_owned(),
+        start: u32::try_from(set["spec"]["ordinals"]["start"].as_u64().unwrap_or(0)).unwrap_or(0),
+        claims: claim_templates(set, storage),
+    };
+    if let Some(given) = &original.given {
+        name_of(only(given, "Deployment", None)?).clone_into(&mut names.twin);
+        let claims = given.iter().filter(|value| value["kind"] == "PersistentVolumeClaim").map(name_of);
+        let mut claims = claims.map(str::to_owned);
+        for (_, shared) in &mut names.claims {
+            *shared = claims.next();
+        }
+    }
+    let mut making = Making { names, namespace, steps: Vec::new(), faults: Vec::new(), remarks: Vec::new() };
+    let manifests = making.manifests(original);
+    let own = making.own(original);
+    let mut text = String::new();
+    for (n, document) in std::iter::once(&own).chain(&manifests).enumerate() {
+        if n > 0 {
+            text.push_str("---\n");
+        }
+        text.push_str(&crate::kubectl::yaml::write(document));
+    }
+    let Making { names, namespace, steps, faults, remarks } = making;
+    Ok(Twin { text, names, namespace, steps, faults, remarks })
+}
+
+/// The claim templates of a set, each with the claim the twin's pods share.
+fn claim_templates(set: &Value, storage: Storage) -> Vec<(String, Option<String>)> {
+    let templates = set["spec"]["volumeClaimTemplates"].as_array();
+    let names = templates.into_iter().flatten().map(name_of);
+    let shared = |name: &str| (storage == Storage::Shared).then(|| format!("{name}-{}", name_of(set)));
+    names.map(|name| (name.to_owned(), shared(name))).collect()
+}
+
+/// The twin in the making.
+struct Making {
+    names: Names,
+    namespace: String,
+    steps: Vec<usize>,
+    faults: Vec<usize>,
+    remarks: Vec<Remark>,
+}
+
+impl Making {
+    fn remark(&mut self, about: impl Into<String>, text: impl Into<String>, left_out: bool) {
+        self.remarks.push(Remark { about: about.into(), text: text.into(), left_out });
+    }
+
+    fn is_set(&self, value: &Value) -> bool {
+        value["kind"] == "StatefulSet"
+            && name_of(value) == self.names.set
+            && namespace_of(value) == self.namespace
+    }
+
+    fn manifests(&mut self, original: &Original) -> Vec<Value> {
+        let mut twins = Vec::new();
+        for manifest in &original.manifests {
+            if !self.is_set(manifest) {
+                let replaced = original.given.iter().flatten().any(|given| {
+                    given["kind"] == manifest["kind"] && name_of(given) == name_of(manifest)
+                });
+                if !replaced {
+                    self.selected(manifest);
+                    twins.push(manifest.clone());
+                }
+            } else if let Some(given) = &original.given {
+                twins.extend(given.iter().cloned());
+            } else {
+                self.lost_fields(manifest);
+                twins.extend(self.documents(manifest));
+            }
+        }
+        twins
+    }
+
+    /// A service that picks one pod by its name.
+    fn selected(&mut self, manifest: &Value) {
+        let label = "statefulset.kubernetes.io/pod-name";
+        if manifest["kind"] == "Service" && manifest["spec"]["selector"].get(label).is_some() {
+            let about = format!("service {}", name_of(manifest));
+            self.remark(about, format!("it selects by {label}, a label that no pod of a Deployment has"), false);
+        }
+    }
+
+    /// Fields of the set that say something a Deployment cannot.
+    fn lost_fields(&mut self, set: &Value) {
+        let spec = &set["spec"];
+        let strategy = &spec["updateStrategy"];
+        if strategy["type"] == "OnDelete" {
+            self.remark("updateStrategy OnDelete", "the twin rolls by itself, as Deployments do", false);
+        }
+        if strategy["rollingUpdate"]["partition"].as_i64().is_some_and(|partition| partition > 0) {
+            self.remark("updateStrategy.rollingUpdate.partition", "a Deployment has no partition", false);
+        }
+        if spec["persistentVolumeClaimRetentionPolicy"]["whenScaled"] == "Delete"
+            || spec["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Delete"
+        {
+            self.remark("persistentVolumeClaimRetentionPolicy", "a Deployment owns no claims", false);
+        }
+    }
+
+    /// The Deployment of a StatefulSet, after the claims that its pods share.
+    fn documents(&self, set: &Value) -> Vec<Value> {
+        let mut documents = Vec::new();
+        let mut spec = Map::new();
+        for field in ["replicas", "selector", "template", "minReadySeconds", "revisionHistoryLimit"] {
+            if let Some(value) = set["spec"].get(field) {
+                spec.insert(field.to_owned(), value.clone());
+            }
+        }
+        let mut volumes = set["spec"]["template"]["spec"]["volumes"].as_array().cloned().unwrap_or_default();
+        for template in set["spec"]["volumeClaimTemplates"].as_array().into_iter().flatten() {
+            let name = name_of(template);
+            let shared = self.names.claims.iter().find(|(known, _)| known == name);
+            volumes.retain(|volume| volume["name"] != name);
+            match shared.and_then(|(_, claim)| claim.as_ref()) {
+                Some(claim) => {
+                    let mut metadata = json!({"name": claim, "namespace": self.namespace});
+                    for field in ["labels", "annotations"] {
+                        if let Some(value) = template["metadata"].get(field) {
+                            metadata[field] = value.clone();
+                        }
+                    }
+                    documents.push(json!({
+                        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                        "metadata": metadata, "spec": template["spec"],
+                    }));
+                    volumes.push(json!({"name": name, "persistentVolumeClaim": {"claimName": claim}}));
+                }
+                None => volumes.push(json!({"name": name, "emptyDir": {}})),
+            }
+        }
+        if !volumes.is_empty() {
+            let template = spec.entry("template").or_insert_with(|| json!({}));
+            template["spec"]["volumes"] = Value::Array(volumes);
+        }
+        let mut metadata = set["metadata"].clone();
+        metadata["name"] = self.names.twin.as_str().into();
+        documents.push(json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec,
+        }));
+        documents
+    }
+
+    // ---- The Scenario document ---------------------------------------------------------------------------------------
+
+    fn own(&mut self, original: &Original) -> Value {
+        let mut own = original.own.clone().unwrap_or_else(|| json!({}));
+        own["apiVersion"] = "stsim/v1alpha1".into();
+        own["kind"] = "Scenario".into();
+        let about = format!("{} with a Deployment in place of StatefulSet {}", original.name, self.names.set);
+        own["metadata"] = json!({"name": format!("{}-deployment", original.name), "annotations": {"about": about}});
+        let spec = own["spec"].take();
+        let mut twin = Map::new();
+        for (name, value) in spec.as_object().cloned().unwrap_or_default() {
+            let value = match name.as_str() {
+                // They stand behind this document.
+                "manifests" => continue,
+                "behavior" => self.behavior(value, "behavior"),
+                "databases" => self.databases(value),
+                "steps" => self.steps(value, false),
+                "faults" => self.steps(value, true),
+                "expect" => self.expectations(value, ""),
+                "columns" => self.columns(value),
+                _ => value,
+            };
+            twin.insert(name, value);
+        }
+        own["spec"] = Value::Object(twin);
+        own
+    }
+
+    /// Keeps the items that can be said about the twin.
+    fn each(&mut self, list: Value, mut said: impl FnMut(&mut Self, usize, Value) -> Option<Value>) -> Value {
+        let Value::Array(items) = list else { return list };
+        items.into_iter().enumerate().filter_map(|(n, item)| said(self, n, item)).collect()
+    }
+
+    fn behavior(&mut self, list: Value, at: &str) -> Value {
+        self.each(list, |this, n, mut rule| {
+            let about = format!("{at} {}", n + 1);
+            for (field, kind) in [("pod", "pod"), ("volume", "volume")] {
+                let Some(text) = rule[field].as_str() else { continue };
+                // The name of a pod of the twin is not known before it is there.
+                let said = match this.names.target(&format!("{kind}/{text}")) {
+                    Ok(said) if said.contains("{{") => Err(format!("`{text}` is no name that the twin has")),
+                    said => said,
+                };
+                match said {
+                    Ok(said) => rule[field] = said.split_once('/').map_or(text, |(_, name)| name).into(),
+                    Err(why) => {
+                        this.remark(about, format!("left out: {why}"), true);
+                        return None;
+                    }
+                }
+            }
+            for field in ["readyWhen", "exitWhen"] {
+                let text = rule[field].as_str().unwrap_or_default();
+                let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+                let name = words.into_iter().find(|word| this.names.is_named(word)).map(str::to_owned);
+                if let Some(name) = name {
+                    let text = format!("kept: its containers go on asking for {name}, which is not there");
+                    this.remark(format!("{about}, {field}"), text, false);
+                }
+            }
+            Some(rule)
+        })
+    }
+
+    fn columns(&mut self, columns: Value) -> Value {
+        let Value::Object(columns) = columns else { return columns };
+        let mut kept = Map::new();
+        for (title, value) in columns {
+            match value.as_str().map(|text| self.names.expression(text)) {
+                Some(Ok(said)) => drop(kept.insert(title, said.into())),
+                Some(Err(why)) => self.remark(format!("column {title}"), format!("left out: {why}"), true),
+                None => drop(kept.insert(title, value)),
+            }
+        }
+        Value::Object(kept)
+    }
+
+    fn databases(&mut self, list: Value) -> Value {
+        self.each(list, |this, _, mut database| {
+            if let Some(on) = database.as_object_mut().and_then(|fields| fields.remove("true")) {
+                database["on"] = on;
+            }
+            let on = database["on"].as_str().unwrap_or_default();
+            let is_ours = on.split_once('/').is_some_and(|(kind, name)| {
+                ["sts", "statefulset", "statefulsets"].contains(&kind) && name == this.names.set
+            });
+            if !is_ours {
+                return Some(database);
+            }
+            let about = format!("database {}", database["name"].as_str().unwrap_or_default());
+            database["on"] = format!("deployment/{}", this.names.twin).into();
+            if database["primary"] != "lease" {
+                database["primary"] = "lease".into();
+                let text = "its primary is always the pod with the first ordinal; in the twin it is elected by a lease";
+                this.remark(&about, text, false);
+            }
+            if database["bootstrap"] == "ordinal-0" {
+                database["bootstrap"] = "if-no-peer".into();
+                this.remark(&about, "begun by whoever finds no other, for nobody is ordinal 0", false);
+            }
+            for group in ["writes", "reads"] {
+                this.clients(&mut database[group], &about);
+            }
+            if let Some(fields) = database.as_object_mut() {
+                fields.retain(|_, value| !value.is_null());
+            }
+            Some(database)
+        })
+    }
+
+    /// Clients that reach a pod by its own name.
+    fn clients(&mut self, group: &mut Value, about: &str) {
+        let mut renamed = Vec::new();
+        let names = &self.names;
+        let mut of_one = |client: &mut Value| {
+            let mut rename = |via: &mut Value| {
+                if let Some(service) = via.as_str().and_then(|text| names.via(text)) {
+                    renamed.push((via.as_str().unwrap_or_default().to_owned(), service.clone()));
+                    *via = service.into();
+                }
+            };
+            match &mut client["via"] {
+                Value::Array(all) => all.iter_mut().for_each(rename),
+                one => rename(one),
+            }
+        };
+        match group {
+            Value::Array(clients) => clients.iter_mut().for_each(of_one),
+            Value::Object(_) => of_one(group),
+            _ => {}
+        }
+        renamed.dedup();
+        for (from, to) in renamed {
+            let text = format!("clients of {from} go to {to}: pods of a Deployment have no DNS names of their own");
+            self.remark(about, text, false);
+        }
+    }
+
+    // ---- Steps -------------------------------------------------------------------------------------------------------
+
+    fn steps(&mut self, list: Value, lane: bool) -> Value {
+        self.each(list, |this, n, step| {
+            let word = if lane { "fault" } else { "step" };
+            let about = format!("{word} {} ({})", n + 1, title(&step));
+            let said = this.step(step.clone(), n);
+            match said {
+                Ok(said) => {
+                    let (before, after) = (title(&step), title(&said));
+                    if before != after {
+                        this.remark(about, after, false);
+                    }
+                    if lane { this.faults.push(n) } else { this.steps.push(n) }
+                    Some(said)
+                }
+                Err(why) => {
+                    this.remark(about, format!("left out: {why}"), true);
+                    None
+                }
+            }
+        })
+    }
+
+    fn step(&mut self, mut step: Value, n: usize) -> Result<Value, String> {
+        if let Some(words) = words(&step["kubectl"]) {
+            step["kubectl"] = self.names.command(&words)?.into();
+        }
+        if let Some(text) = step["stdin"].as_str() {
+            step["stdin"] = self.applied(text)?.into();
+        }
+        if let Some(applied) = step.get("apply").cloned() {
+            step["apply"] = match applied {
+                Value::String(text) => self.applied(&text)?.into(),
+                Value::Array(items) => items.iter().flat_map(|item| self.one(item)).collect(),
+                item => self.one(&item).into(),
+            };
+        }
+        if let Some(text) = step["when"].as_str() {
+            step["when"] = self.names.expression(text)?.into();
+        }
+        if let Some(text) = step["from"].as_str() {
+            step["from"] = self.names.target(text)?.into();
+        }
+        if let Some(name) = step["lookup"].as_str()
+            && self.names.via(name).is_some()
+        {
+            return Err(format!("no pod of the twin has the name {name}"));
+        }
+        if let Some(of) = step["refuse"]["of"].as_str() {
+            return Err(format!("it refuses writes of the StatefulSet controller ({of})"));
+        }
+        for (verb, _) in crate::scenario::faults::VERBS {
+            if !["kubectl", "apply", "sleep", "lookup", "addNode", "behavior", "refuse"].contains(verb)
+                && let Some(value) = step.get(*verb).cloned()
+            {
+                step[*verb] = self.targets(value)?;
+            }
+        }
+        if let Some(rules) = step.get("behavior").cloned() {
+            step["behavior"] = self.behavior(rules, &format!("step {}, behavior", n + 1));
+        }
+        if let Some(list) = step.get("expect").cloned() {
+            step["expect"] = self.expectations(list, &format!("step {}, ", n + 1));
+        }
+        if let Some(fields) = step.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+        }
+        Ok(step)
+    }
+
+    fn targets(&self, value: Value) -> Result<Value, String> {
+        match value {
+            Value::String(text) => self.names.target(&text).map(Value::from),
+            Value::Array(items) => items.into_iter().map(|item| self.targets(item)).collect(),
+            other => Ok(other),
+        }
+    }
+
+    /// One manifest as the twin has it.
+    fn one(&self, manifest: &Value) -> Vec<Value> {
+        if self.is_set(manifest) { self.documents(manifest) } else { vec![manifest.clone()] }
+    }
+
+    fn applied(&self, text: &str) -> Said {
+        let documents = yaml::documents(text)?;
+        if !documents.iter().any(|document| self.is_set(document)) {
+            return Ok(text.to_owned());
+        }
+        let twins = documents.iter().flat_map(|document| self.one(document));
+        Ok(twins.map(|document| crate::kubectl::yaml::write(&document)).collect::<Vec<_>>().join("---\n"))
+    }
+
+    // ---- Expectations ------------------------------------------------------------------------------------------------
+
+    fn expectations(&mut self, list: Value, at: &str) -> Value {
+        self.each(list, |this, n, expectation| {
+            let name = expectation["name"].as_str().map(|name| format!(" ({name})")).unwrap_or_default();
+            match this.expectation(expectation) {
+                Ok(said) => Some(said),
+                Err(why) => {
+                    this.remark(format!("{at}expectation {}{name}", n + 1), format!("left out: {why}"), true);
+                    None
+                }
+            }
+        })
+    }
+
+    fn expectation(&self, mut expectation: Value) -> Result<Value, String> {
+        for form in ["always", "never", "finally", "that", "whenever", "then", "sometimes"] {
+            if let Some(text) = expectation[form].as_str() {
+                expectation[form] = self.names.expression(text)?.into();
+            }
+        }
+        for moment in expectation["order"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if moment.split_whitespace().any(|word| self.names.is_named(word)) {
+                return Err("it orders pods by their names, and the twin's are random".into());
+            }
+        }
+        let object = &mut expectation["object"];
+        if self.is_set(object) {
+            if let Some(field) = object["status"].as_object().and_then(|status| {
+                status.keys().find(|name| !["replicas", "readyReplicas", "availableReplicas"].contains(&name.as_str()))
+            }) {
+                return Err(format!("it asks for status.{field} of a StatefulSet"));
+            }
+            object["kind"] = "Deployment".into();
+            object["metadata"]["name"] = self.names.twin.as_str().into();
+        } else if self.names.is_named(name_of(object)) {
+            return Err(format!("it is about {}, and the twin has nothing of that name", name_of(object)));
+        }
+        if let Some(fields) = expectation.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+        }
+        Ok(expectation)
+    }
+}
+
+/// The words of a command, if a step has one.
+fn words(kubectl: &Value) -> Option<Vec<String>> {
+    match kubectl {
+        Value::String(line) => shlex::split(line),
+        Value::Array(items) => {
+            let word = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+            Some(items.iter().map(word).collect())
+        }
+        _ => None,
+    }
+}
+
+/// What a step does, in one line.
+fn title(step: &Value) -> String {
+    if let Some(words) = words(&step["kubectl"]) {
+        return format!("kubectl {}", words.join(" "));
+    }
+    if step.get("apply").is_some() {
+        return "apply".into();
+    }
+    let verbs = crate::scenario::faults::VERBS.iter().map(|(verb, _)| *verb);
+    let found = verbs.into_iter().find_map(|verb| Some((verb, step.get(verb)?)));
+    found.map_or_else(String::new, |(verb, value)| match value {
+        Value::String(text) => format!("{verb} {text}"),
+        Value::Array(items) => {
+            let all: Vec<_> = items.iter().filter_map(Value::as_str).collect();
+            format!("{verb} {}", all.join(", "))
+        }
+        _ => verb.to_owned(),
+    })
+}
