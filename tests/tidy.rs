@@ -36,7 +36,7 @@ const LAYERS: &[(u32, &[&str])] = &[
     (3, &["workload", "invariants", "cluster"]),
     (4, &["expect", "fault", "kubectl", "scenario"]),
     (5, &["run", "trace", "why"]),
-    (6, &["report", "conform"]),
+    (6, &["compare", "conform", "report"]),
     (7, &["cli", "main"]),
 ];
 
@@ -55,6 +55,7 @@ const ALSO: &[(&str, &str)] = &[
     ("why", "run"),             // it looks at runs, and forks them
     ("why", "trace"),           // it tells what happened
     ("conform", "report"),      // it prints causal chains
+    ("report", "compare"),      // it prints what was compared
     ("main", "cli"),            // it is one line
 ];
 

@@ -20,6 +20,7 @@ pub(super) fn compare(options: &Compare, out: &mut dyn Write) -> Done {
         name: scenario.name.clone(),
         own: opened.own(),
         manifests: scenario.manifests.iter().map(|manifest| manifest.value.clone()).collect(),
+        params: scenario.params.clone(),
         given,
     };
     let storage = match options.storage {
@@ -34,11 +35,8 @@ pub(super) fn compare(options: &Compare, out: &mut dyn Write) -> Done {
     }
     let other = read(&format!("the twin of {}", options.play.file), twin.text.as_bytes(), &mut NoFiles)
         .map_err(|wrong| Refusal::invalid(wrong.render()))?;
-    let of_set = Workload {
-        kind: Kind::StatefulSet,
-        namespace: twin.namespace.clone(),
-        name: twin.names.set.clone(),
-    };
+    let of_set =
+        Workload { kind: Kind::StatefulSet, namespace: twin.namespace.clone(), name: twin.names.set.clone() };
     let of_twin = Workload { kind: Kind::Deployment, name: twin.names.twin.clone(), ..of_set.clone() };
     let all = |count: usize| (0..count).collect::<Vec<_>>();
     let (steps, faults) = (all(scenario.steps.len()), all(scenario.faults.len()));

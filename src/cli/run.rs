@@ -223,7 +223,7 @@ pub(super) fn unplayable(scenario: &Scenario, outcome: &Outcome, options: &PlayO
     if let Some(failure) = outcome.failures.iter().find(|failure| failure.invalid) {
         return Some(explain(scenario, failure));
     }
-    broken(scenario, outcome, &options.play)
+    broken(scenario, outcome, options)
 }
 
 /// Why a play says nothing at all: we are wrong.

@@ -47,7 +47,8 @@ pub fn segments(run: &Observed) -> Vec<Segment> {
         let from = begun.time;
         let next = run.marks.get(mark + 1).map(|next| next.time);
         let within = |time: Time| time >= from && next.is_none_or(|next| time < next);
-        let wishes: Vec<Wish> = run.wishes.iter().filter(|(time, _)| within(*time)).map(|(_, wish)| *wish).collect();
+        let wishes: Vec<Wish> =
+            run.wishes.iter().filter(|(time, _)| within(*time)).map(|(_, wish)| *wish).collect();
         let rollout = wishes.contains(&Wish::Template);
         let shrinks = wishes.iter().any(|wish| matches!(wish, Wish::Scale(from, to) if to < from));
         let leaving = |n: &usize| run.lives.get(*n).and_then(Life::left).is_some_and(within);
@@ -65,12 +66,14 @@ pub fn segments(run: &Observed) -> Vec<Segment> {
             rollout,
         };
         for (after, life) in run.lives.iter().enumerate().filter(|(_, life)| within(life.created)) {
-            let namesake = (0..after).rev().find(|n| run.lives.get(*n).is_some_and(|old| old.name == life.name));
+            let namesake =
+                (0..after).rev().find(|n| run.lives.get(*n).is_some_and(|old| old.name == life.name));
             let before = namesake.or_else(|| {
                 departed.iter().copied().find(|n| {
                     let gone = run.lives.get(*n).and_then(Life::left);
                     !taken.get(*n).copied().unwrap_or(true)
-                        && (rollout && left.contains(n) && *n < after || gone.is_some_and(|gone| gone <= life.created))
+                        && (rollout && left.contains(n) && *n < after
+                            || gone.is_some_and(|gone| gone <= life.created))
                 })
             });
             match before {
@@ -129,7 +132,9 @@ impl Replaced {
             created: after.created,
             beside: before.gone.is_none_or(|gone| after.created < gone),
             same_dns: !before.dns.is_empty() && before.dns == after.dns,
-            same_volumes: had.then(|| before.claims == after.claims && (after.volumes.is_empty() || before.volumes == after.volumes)),
+            same_volumes: had.then(|| {
+                before.claims == after.claims && (after.volumes.is_empty() || before.volumes == after.volumes)
+            }),
         })
     }
 
@@ -186,6 +191,8 @@ pub struct Consequence {
     pub removed: Vec<String>,
     /// Names of pods that left with nobody in their place.
     pub missing: Vec<String>,
+    /// Pods that were there and not ready when it ended: name, and the last warning about it, if there was any.
+    pub unready: Vec<(String, String)>,
     /// How many served.
     pub served: Served,
     /// What it cost.
@@ -209,8 +216,16 @@ impl Consequence {
 /// How many served from one moment to another.
 pub fn served(run: &Observed, from: Time, to: Time) -> Served {
     let begin = run.levels.partition_point(|level| level.time <= from).saturating_sub(1);
-    let mut served = Served { least: usize::MAX, wanted: 0, short: Duration::ZERO, none: Duration::ZERO, whole: Some(Duration::ZERO) };
-    for (n, level) in run.levels.iter().enumerate().skip(begin).take_while(|(n, level)| *n == begin || level.time < to) {
+    let mut served = Served {
+        least: usize::MAX,
+        wanted: 0,
+        short: Duration::ZERO,
+        none: Duration::ZERO,
+        whole: Some(Duration::ZERO),
+    };
+    for (n, level) in
+        run.levels.iter().enumerate().skip(begin).take_while(|(n, level)| *n == begin || level.time < to)
+    {
         let start = level.time.max(from);
         let end = run.levels.get(n + 1).map_or(to, |next| next.time.min(to)).max(start);
         served.least = served.least.min(level.serving);
@@ -231,7 +246,8 @@ pub fn served(run: &Observed, from: Time, to: Time) -> Served {
     served
 }
 
-fn costs(run: &Observed, mark: &Mark, next: Option<&Mark>) -> Vec<Cost> {
+/// What the time from one mark to the next, or to the end, cost each database.
+pub fn costs(run: &Observed, mark: &Mark, next: Option<&Mark>) -> Vec<Cost> {
     let mut costs = Vec::new();
     for (n, (name, end)) in run.databases.iter().enumerate() {
         let Some(before) = mark.facts.get(n) else { continue };
@@ -261,9 +277,19 @@ fn consequence(run: &Observed, segment: &Segment) -> Option<Consequence> {
         added: names(&segment.added),
         removed: names(&segment.removed),
         missing: names(&segment.missing),
+        unready: unready(run, segment),
         served: served(run, segment.from, segment.to),
         costs: costs(run, mark, run.marks.get(segment.mark + 1)),
     })
+}
+
+/// Pods that live at the end of a segment and have never been ready until then.
+fn unready(run: &Observed, segment: &Segment) -> Vec<(String, String)> {
+    let present =
+        |life: &&Life| life.created < segment.to && life.left().is_none_or(|left| left >= segment.to);
+    let waiting = |life: &&Life| life.ready.is_none_or(|ready| ready >= segment.to);
+    let lives = run.lives.iter().filter(present).filter(waiting);
+    lives.map(|life| (life.name.clone(), life.trouble.clone())).collect()
 }
 
 /// What each step did to both.

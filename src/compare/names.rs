@@ -1,7 +1,7 @@
 //! The names of a workload and of its twin, and how what is said about one is said about the other.
 //!
 //! Pods of a StatefulSet are called by ordinal and pods of a Deployment by nothing that could be known before the run,
-//! so `postgres-1` becomes `{{deploy/postgres#1}}`: the second oldest pod that lives when it is asked for. What cannot be
+//! so `postgres-1` becomes `{{postgres#1}}`: the second oldest pod that lives when it is asked for. What cannot be
 //! said about a Deployment is an error with the reason, never left as it was.
 use crate::behavior::Glob;
 use serde_json::Value;
@@ -53,7 +53,7 @@ impl Names {
 
     /// The name of a pod of the set, as the twin has it. None: it is no pod of the set.
     fn pod(&self, name: &str) -> Option<String> {
-        Some(format!("{{{{deploy/{}#{}}}}}", self.twin, self.index_of(name)?))
+        Some(format!("{{{{{}#{}}}}}", self.twin, self.index_of(name)?))
     }
 
     /// A pattern of pod names. Names are told apart by ordinal only.
@@ -62,9 +62,11 @@ impl Names {
             return Some(Ok(pod));
         }
         let glob = Glob(pattern.to_owned());
-        let hits = (self.start..self.start.saturating_add(10)).any(|n| glob.matches(&format!("{}-{n}", self.set)));
+        let hits =
+            (self.start..self.start.saturating_add(10)).any(|n| glob.matches(&format!("{}-{n}", self.set)));
         let also = glob.matches(&format!("{}-5d78c9869d-x2x4z", self.twin));
-        (hits && !also).then(|| Err(format!("`{pattern}` names pods by ordinal, and a Deployment's have none")))
+        (hits && !also)
+            .then(|| Err(format!("`{pattern}` names pods by ordinal, and a Deployment's have none")))
     }
 
     /// A claim, or a pattern of claims, as the twin has it. None: it is no claim of the set.
@@ -72,8 +74,10 @@ impl Names {
         let glob = Glob(pattern.to_owned());
         let owned = |template: &str| {
             let ordinals = self.start..self.start.saturating_add(10);
-            self.index_of(pattern.strip_prefix(template).and_then(|rest| rest.strip_prefix('-')).unwrap_or(""))
-                .is_some()
+            self.index_of(
+                pattern.strip_prefix(template).and_then(|rest| rest.strip_prefix('-')).unwrap_or(""),
+            )
+            .is_some()
                 || ordinals.into_iter().any(|n| glob.matches(&format!("{template}-{}-{n}", self.set)))
         };
         let (_, shared) = self.claims.iter().find(|(template, _)| owned(template))?;
@@ -132,7 +136,9 @@ impl Names {
     }
 
     fn flag(&self, word: &str) -> Result<(), String> {
-        if word.contains("statefulset.kubernetes.io/pod-name") || word.contains("apps.kubernetes.io/pod-index") {
+        if word.contains("statefulset.kubernetes.io/pod-name")
+            || word.contains("apps.kubernetes.io/pod-index")
+        {
             return Err("it selects a pod by a label that only pods of a StatefulSet have".into());
         }
         match ONLY_SETS.iter().find(|only| word.starts_with("--for") && word.contains(**only)) {
@@ -253,9 +259,9 @@ impl Names {
     /// It is the name of a pod or claim of the set.
     pub fn is_named(&self, name: &str) -> bool {
         let of_claim = |(template, _): &(String, Option<String>)| {
-            name.strip_prefix(template.as_str()).and_then(|rest| rest.strip_prefix('-')).is_some_and(|rest| {
-                self.index_of(rest).is_some()
-            })
+            name.strip_prefix(template.as_str())
+                .and_then(|rest| rest.strip_prefix('-'))
+                .is_some_and(|rest| self.index_of(rest).is_some())
         };
         self.index_of(name).is_some() || self.claims.iter().any(of_claim)
     }
@@ -289,14 +295,17 @@ mod tests {
         for (line, expected) in [
             ("scale sts/web --replicas=5", Ok("scale deploy/web --replicas=5")),
             ("scale statefulset web --replicas 5", Ok("scale deploy web --replicas 5")),
-            ("delete pod web-1 web-2", Ok("delete pod {{deploy/web#1}} {{deploy/web#2}}")),
-            ("wait pod/web-0 --for=condition=Ready", Ok("wait pod/{{deploy/web#0}} --for=condition=Ready")),
+            ("delete pod web-1 web-2", Ok("delete pod {{web#1}} {{web#2}}")),
+            ("wait pod/web-0 --for=condition=Ready", Ok("wait pod/{{web#0}} --for=condition=Ready")),
             ("get pods,sts,pvc -o wide", Ok("get pods,deploy,pvc -o wide")),
             ("get controllerrevisions", Ok("get rs")),
             ("delete pvc data-web-0", Ok("delete pvc data-web")),
-            ("exec web-0 -- psql web-0", Ok("exec {{deploy/web#0}} -- psql web-0")),
+            ("exec web-0 -- psql web-0", Ok("exec {{web#0}} -- psql web-0")),
             ("set image sts/web web=web:v2", Ok("set image deploy/web web=web:v2")),
-            ("patch sts web -p '{\"spec\":{\"replicas\":2}}'", Ok("patch deploy web -p '{\"spec\":{\"replicas\":2}}'")),
+            (
+                "patch sts web -p '{\"spec\":{\"replicas\":2}}'",
+                Ok("patch deploy web -p '{\"spec\":{\"replicas\":2}}'"),
+            ),
             ("delete pod other-1", Ok("delete pod other-1")),
             (
                 "patch sts web -p '{\"spec\":{\"updateStrategy\":{\"rollingUpdate\":{\"partition\":2}}}}'",
@@ -320,8 +329,8 @@ mod tests {
     #[test]
     fn targets() {
         for (target, expected) in [
-            ("pod/web-1", Some("pod/{{deploy/web#1}}")),
-            ("node-of(pod/web-1)", Some("node-of(pod/{{deploy/web#1}})")),
+            ("pod/web-1", Some("pod/{{web#1}}")),
+            ("node-of(pod/web-1)", Some("node-of(pod/{{web#1}})")),
             ("zone-of(primary-of(pg))", Some("zone-of(primary-of(pg))")),
             ("pod/web-*", Some("pod/web-*")),
             ("pod/web-?", None),
@@ -335,7 +344,7 @@ mod tests {
         }
         assert!(names(false).target("volume/data-web-0").is_err());
         let later = Names { start: 5, ..names(true) };
-        assert_eq!(later.target("pod/web-6").unwrap(), "pod/{{deploy/web#1}}");
+        assert_eq!(later.target("pod/web-6").unwrap(), "pod/{{web#1}}");
         assert_eq!(later.target("pod/web-4").unwrap(), "pod/web-4", "the set has no such pod");
     }
 
@@ -343,7 +352,10 @@ mod tests {
     fn expressions() {
         for (text, expected) in [
             ("sts(\"web\").status.readyReplicas == 3", Some("deployment(\"web\").status.readyReplicas == 3")),
-            ("pod('web-1').ready && now > duration('5m')", Some("(deployment('web').ready > 1) && now > duration('5m')")),
+            (
+                "pod('web-1').ready && now > duration('5m')",
+                Some("(deployment('web').ready > 1) && now > duration('5m')"),
+            ),
             ("pod(\"web-1\").ip == \"\"", None),
             ("!pod(\"web-1\").ready", None),
             ("dns(\"web-0.web\") == []", None),

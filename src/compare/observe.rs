@@ -8,10 +8,11 @@ use crate::api::names::{Sym, Uid};
 use crate::api::objects::{Claim, EndpointSlice, Ip, Pod, ReplicaSet, ServiceType};
 use crate::cluster::Cluster;
 use crate::expect::verdict::Judged;
+use crate::fault::Victims;
 use crate::kernel::{Id, Time};
 use crate::kubectl::run::Output;
 use crate::run::{Ended, Outcome, Watch};
-use crate::scenario::{Action, Scenario, Step};
+use crate::scenario::{Action, Deed, Scenario, Step, aliases};
 use crate::trace::record::{Note, Record};
 use crate::workload::Facts;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,8 +44,10 @@ pub struct Life {
     pub dns: BTreeSet<String>,
     /// Claims it mounts, in the order of its volumes.
     pub claims: Vec<String>,
-    /// The volumes that these were bound to.
+    /// The volumes that these were bound to when it ran; empty if it never did.
     pub volumes: Vec<String>,
+    /// The last warning about it, if it was never ready.
+    pub trouble: String,
 }
 
 impl Life {
@@ -181,6 +184,13 @@ impl<'s> Observer<'s> {
     /// What was seen.
     pub fn finish(mut self, cluster: &Cluster, outcome: &Outcome) -> Observed {
         self.look(cluster);
+        let store = &cluster.world.store;
+        for life in self.lives.iter_mut().filter(|life| life.ready.is_none()) {
+            let about = cluster.world.events.iter().filter(|event| event.warning && event.uid == life.uid);
+            if let Some(event) = about.max_by_key(|event| event.last) {
+                life.trouble = format!("{}: {}", event.reason, event.message);
+            }
+        }
         let verdict = |judged: &Judged| {
             let list = match judged.step {
                 None => &self.scenario.expect,
@@ -190,7 +200,8 @@ impl<'s> Observer<'s> {
             Some((title, judged.verdict.word(), judged.verdict.why().to_owned()))
         };
         let failure = |failure: &crate::run::Failure| {
-            let step = failure.step.map_or_else(|| "the manifests".to_owned(), |n| self.scenario.number_of(n));
+            let step =
+                failure.step.map_or_else(|| "the manifests".to_owned(), |n| self.scenario.number_of(n));
             (failure.time, format!("{step}: {}", failure.message))
         };
         let databases = cluster.databases.iter();
@@ -198,7 +209,7 @@ impl<'s> Observer<'s> {
             title: format!("{} {}", self.workload.kind.as_str(), self.workload.name),
             name: self.workload.name.clone(),
             databases: databases
-                .map(|database| (database.spec.name.clone(), database.facts(&cluster.world.store)))
+                .map(|database| (database.spec.name.clone(), database.facts(store)))
                 .collect(),
             end: cluster.world.now(),
             ended: outcome.ended,
@@ -229,7 +240,9 @@ impl<'s> Observer<'s> {
     fn record(&mut self, record: &Record, cluster: &Cluster) {
         match record.kind {
             Kind::Pod => self.pod(record, cluster),
-            Kind::ReplicaSet if matches!(record.note, Note::CreatedWith(_)) => self.new_template(record, cluster),
+            Kind::ReplicaSet if matches!(record.note, Note::CreatedWith(_)) => {
+                self.new_template(record, cluster)
+            }
             Kind::StatefulSet | Kind::Deployment if self.is_workload(record, cluster) => match record.note {
                 Note::Scaled(from, to) => {
                     let count = |n: i32| usize::try_from(n).unwrap_or(0);
@@ -293,7 +306,7 @@ impl<'s> Observer<'s> {
             self.lives.push(Life {
                 name: store.name_of(record.name),
                 uid: record.uid,
-                revision: store.names.text(revision).to_owned(),
+                revision: template_of(pod, revision, cluster),
                 created: record.time,
                 ready: None,
                 deleting: None,
@@ -304,6 +317,7 @@ impl<'s> Observer<'s> {
                 dns: BTreeSet::new(),
                 claims: claims.map(|claim| store.name_of(claim)).collect(),
                 volumes: Vec::new(),
+                trouble: String::new(),
             });
             return;
         }
@@ -337,7 +351,8 @@ impl<'s> Observer<'s> {
         let slices = store.slices.iter().map(|(_, slice): (_, &EndpointSlice)| slice);
         for slice in slices {
             let service = store.services.get(slice.service);
-            let Some(service) = service.filter(|service| service.service_type == ServiceType::Headless) else {
+            let Some(service) = service.filter(|service| service.service_type == ServiceType::Headless)
+            else {
                 continue;
             };
             for endpoint in &slice.endpoints {
@@ -390,6 +405,43 @@ impl<'s> Observer<'s> {
         *times += 1;
         Some(MarkKey::Fault(n, *times))
     }
+
+    /// The pods or nodes that a fault is about to hit; nodes with how many of the workload's pods are there.
+    fn hits(&self, action: &Action, cluster: &Cluster) -> Vec<String> {
+        let store = &cluster.world.store;
+        let Action::Fault(fault) = action else { return Vec::new() };
+        let (Deed::Hit(_, targets) | Deed::Partition { targets, .. }) = &fault.deed else {
+            return Vec::new();
+        };
+        match cluster.all_victims(targets) {
+            Ok(Victims::Pods(pods)) => {
+                let names = pods.iter().filter_map(|pod| store.pods.get(*pod));
+                names.map(|pod| store.name_of(pod.meta.name)).collect()
+            }
+            Ok(Victims::Nodes(nodes)) => {
+                let names = nodes.iter().filter_map(|node| store.nodes.get(*node));
+                let told = names.map(|node| {
+                    let name = store.name_of(node.meta.name);
+                    let there = |life: &&Life| life.left().is_none() && life.node == name;
+                    match self.lives.iter().filter(there).count() {
+                        1 => format!("{name} (1 pod)"),
+                        n => format!("{name} ({n} pods)"),
+                    }
+                });
+                told.collect()
+            }
+            Err(_) => Vec::new(),
+        }
+    }
+}
+
+/// Which template a pod was made of: its revision label, or its ReplicaSet.
+fn template_of(pod: &Pod, revision: Sym, cluster: &Cluster) -> String {
+    let store = &cluster.world.store;
+    match store.controller_of(pod.meta.owners) {
+        Some(owner) if owner.kind == Kind::ReplicaSet => store.name_of(owner.name),
+        _ => store.names.text(revision).to_owned(),
+    }
 }
 
 /// The volumes of claims, as far as they are bound.
@@ -412,31 +464,25 @@ fn only_looks(action: &Action) -> bool {
         Action::Kubectl { words, .. } => {
             let verbs = words.iter().filter(|word| !word.starts_with('-'));
             let verb: Vec<&str> = verbs.take(2).map(String::as_str).collect();
-            matches!(verb.as_slice(), ["get" | "describe" | "logs" | "wait" | "diff" | "version" | "events", ..])
-                || matches!(verb.as_slice(), ["rollout", "status" | "history"])
+            matches!(
+                verb.as_slice(),
+                ["get" | "describe" | "logs" | "wait" | "diff" | "version" | "events", ..]
+            ) || matches!(verb.as_slice(), ["rollout", "status" | "history"])
         }
         Action::Sleep(_) | Action::Lookup(_) => true,
         _ => false,
     }
 }
 
-/// The pods or nodes that a fault is about to hit.
-fn hits(action: &Action, cluster: &Cluster) -> Vec<String> {
-    use crate::fault::Victims;
-    use crate::scenario::Deed;
-    let store = &cluster.world.store;
-    let Action::Fault(fault) = action else { return Vec::new() };
-    let (Deed::Hit(_, targets) | Deed::Partition { targets, .. }) = &fault.deed else { return Vec::new() };
-    match cluster.all_victims(targets) {
-        Ok(Victims::Pods(pods)) => {
-            let names = pods.iter().filter_map(|pod| store.pods.get(*pod));
-            names.map(|pod| store.name_of(pod.meta.name)).collect()
+/// What a step does in one line, with the names that pods have at this moment.
+fn told(step: &Step, cluster: &Cluster) -> String {
+    let real = |text: &str| aliases::resolve_by_age(text, &cluster.world.store);
+    match &step.action {
+        Action::Kubectl { words, .. } => {
+            let words: Vec<String> = words.iter().map(|word| real(word)).collect();
+            format!("kubectl {}", words.join(" "))
         }
-        Ok(Victims::Nodes(nodes)) => {
-            let names = nodes.iter().filter_map(|node| store.nodes.get(*node));
-            names.map(|node| store.name_of(node.meta.name)).collect()
-        }
-        Err(_) => Vec::new(),
+        _ => real(&step.title),
     }
 }
 
@@ -456,12 +502,11 @@ impl Watch for Observer<'_> {
         };
         let Some(key) = key else { return };
         let store = &cluster.world.store;
-        let title = step.map_or_else(|| "the manifests are applied".to_owned(), |step| step.title.clone());
         self.marks.push(Mark {
             key,
             time: cluster.world.now(),
-            title: crate::scenario::aliases::resolve_by_age(&title, store),
-            hits: step.map(|step| hits(&step.action, cluster)).unwrap_or_default(),
+            title: step.map_or_else(|| "the manifests are applied".to_owned(), |step| told(step, cluster)),
+            hits: step.map(|step| self.hits(&step.action, cluster)).unwrap_or_default(),
             facts: cluster.databases.iter().map(|database| database.facts(store)).collect(),
         });
     }

@@ -1,7 +1,7 @@
 //! The rows of the table, each read off what was observed, with the moments that show it.
 //!
 //! Every function here takes one run and knows not which of the two it is.
-use crate::compare::effects::{Replaced, Segment, segments, served};
+use crate::compare::effects::{Replaced, Segment, costs, segments, served};
 use crate::compare::observe::{Life, Observed, Wish};
 use crate::compare::{Cell, Moment, Row};
 use crate::kernel::{Duration, Time};
@@ -131,15 +131,19 @@ fn growth(run: &Observed) -> Option<Course> {
         let new = run.lives.iter().filter(|life| life.created >= from && life.created < to);
         let new: Vec<&Life> = new.filter(|life| seen.insert(&life.name)).take(after - before).collect();
         for (n, life) in new.iter().enumerate().skip(1) {
-            let waiting = new.iter().take(n).find(|other| other.ready.is_none_or(|ready| ready > life.created));
+            let waiting =
+                new.iter().take(n).find(|other| other.ready.is_none_or(|ready| ready > life.created));
             let earlier = new.get(n - 1)?;
             let (sequential, detail, shown) = match waiting {
                 Some(other) => {
                     let early = match other.ready {
-                        Some(ready) => at(ready, format!("{} ready, {} later", other.name, told(ready - life.created))),
+                        Some(ready) => {
+                            at(ready, format!("{} ready, {} later", other.name, told(ready - life.created)))
+                        }
                         None => at(to.min(run.end), format!("{} still not ready", other.name)),
                     };
-                    let made = at(life.created, format!("{} created, {} not ready yet", life.name, other.name));
+                    let made =
+                        at(life.created, format!("{} created, {} not ready yet", life.name, other.name));
                     (false, "pods are created without waiting for one another", vec![made, early])
                 }
                 None => {
@@ -155,15 +159,21 @@ fn growth(run: &Observed) -> Option<Course> {
             }
         }
         // One that never became ready, and nobody after it.
-        if let [only @ ..] = new.as_slice()
-            && let Some(last) = only.last()
+        if let Some(last) = new.last()
             && new.len() < after - before
             && last.ready.is_none_or(|ready| ready >= to)
-            && last.left().is_none()
+            && last.left().is_none_or(|left| left >= to)
             && course.is_none()
         {
-            let shown = vec![at(last.created, format!("{} created; it did not become ready, and no other was created", last.name))];
-            course = Some(Course { sequential: true, detail: "no pod is created before the one before is ready".into(), shown });
+            let shown = vec![at(
+                last.created,
+                format!("{} created; it did not become ready, and no other was created", last.name),
+            )];
+            course = Some(Course {
+                sequential: true,
+                detail: "no pod is created before the one before is ready".into(),
+                shown,
+            });
         }
     }
     course
@@ -192,7 +202,11 @@ fn shrinkage(run: &Observed) -> Option<Course> {
                 None => {
                     let gone = earlier.gone.map(|gone| at(gone, format!("{} gone", earlier.name)));
                     let made = at(*time, format!("{} deleted", life.name));
-                    (true, format!("{} go one after another", listed(&order)), gone.into_iter().chain([made]).collect())
+                    (
+                        true,
+                        format!("{} go one after another", listed(&order)),
+                        gone.into_iter().chain([made]).collect(),
+                    )
                 }
             };
             if course.as_ref().is_none_or(|course| course.sequential && !sequential) {
@@ -235,7 +249,8 @@ fn storage(run: &Observed) -> Option<Cell> {
             users.entry(claim).or_default().insert(&life.name);
         }
     }
-    let volumes: BTreeSet<&str> = run.lives.iter().flat_map(|life| &life.volumes).map(String::as_str).collect();
+    let volumes: BTreeSet<&str> =
+        run.lives.iter().flat_map(|life| &life.volumes).map(String::as_str).collect();
     let own = users.values().filter(|pods| pods.len() == 1).count();
     let word = match (own, users.len() - own) {
         (0, 0) => "none",
@@ -246,22 +261,35 @@ fn storage(run: &Observed) -> Option<Cell> {
     };
     let detail = match users.is_empty() {
         true => "what a pod has written is gone with it".to_owned(),
-        false => format!(
-            "{}, {}, {}",
-            plural(pods.len(), "pod"),
-            plural(users.len(), "claim"),
-            plural(volumes.len(), "volume")
-        ),
+        false => {
+            format!(
+                "{}, {}, {}",
+                plural(pods.len(), "pod"),
+                plural(users.len(), "claim"),
+                plural(volumes.len(), "volume")
+            ) + &without(run)
+        }
     };
     let mut told: BTreeSet<&str> = BTreeSet::new();
     let first = run.lives.iter().filter(|life| !life.claims.is_empty() && told.insert(&life.name));
     let shown = first.take(SHOWN).map(|life| {
-        let on = if life.volumes.is_empty() { "no volume yet".to_owned() } else { life.volumes.join(", ") };
-        at(life.ready.unwrap_or(life.created), format!("{} has {} on {on}", life.name, life.claims.join(", ")))
+        let claims = life.claims.join(", ");
+        match (life.ready, life.volumes.is_empty()) {
+            (Some(ready), false) => {
+                at(ready, format!("{} has {claims} on {}", life.name, life.volumes.join(", ")))
+            }
+            _ => at(life.created, format!("{} created; it never mounted {claims}", life.name)),
+        }
     });
     let mut shown: Vec<Moment> = shown.collect();
     shown.sort_by_key(|moment| moment.time);
     Some(Cell { word: word.to_owned(), detail, shown })
+}
+
+/// Pods that never had their volumes.
+fn without(run: &Observed) -> String {
+    let without = run.lives.iter().filter(|life| !life.claims.is_empty() && life.volumes.is_empty()).count();
+    if without == 0 { String::new() } else { format!("; {} never mounted it", plural(without, "pod")) }
 }
 
 // ---- Network -----------------------------------------------------------------------------------------------------------
@@ -270,12 +298,20 @@ fn storage(run: &Observed) -> Option<Cell> {
 fn network(run: &Observed) -> Option<Cell> {
     let dns: BTreeSet<&str> = run.lives.iter().flat_map(|life| &life.dns).map(String::as_str).collect();
     let first = *dns.first()?;
-    let pairs: Vec<Replaced> = replaced(run).into_iter().map(|(pair, _)| pair).filter(|pair| !pair.ips.1.is_empty()).collect();
+    let pairs: Vec<Replaced> =
+        replaced(run).into_iter().map(|(pair, _)| pair).filter(|pair| !pair.ips.1.is_empty()).collect();
     let kept = pairs.iter().filter(|pair| pair.same_dns).count();
     if pairs.is_empty() {
-        let by_name = run.lives.iter().all(|life| life.dns.iter().all(|name| name.split('.').next() == Some(&life.name)));
+        let by_name = run
+            .lives
+            .iter()
+            .all(|life| life.dns.iter().all(|name| name.split('.').next() == Some(&life.name)));
         let word = if by_name { "DNS by pod name" } else { "DNS by address" };
-        return Some(Cell { word: word.into(), detail: format!("{first}; no pod was replaced"), shown: Vec::new() });
+        return Some(Cell {
+            word: word.into(),
+            detail: format!("{first}; no pod was replaced"),
+            shown: Vec::new(),
+        });
     }
     let same_ip = pairs.iter().filter(|pair| pair.ips.0 == pair.ips.1).count();
     let word = match kept {
@@ -295,7 +331,9 @@ fn network(run: &Observed) -> Option<Cell> {
         let kept = if pair.same_dns { "again" } else { "for the first time" };
         at(ready, format!("{name} {kept}: {} was {}", pair.ips.1, pair.ips.0))
     });
-    Some(Cell { word: word.into(), detail, shown: shown.collect() })
+    let mut shown: Vec<Moment> = shown.collect();
+    shown.sort_by_key(|moment| moment.time);
+    Some(Cell { word: word.into(), detail, shown })
 }
 
 // ---- Replacement -------------------------------------------------------------------------------------------------------
@@ -330,10 +368,13 @@ fn replacement(run: &Observed) -> Option<Cell> {
         _ => "mostly at once",
     };
     let longest = pairs.iter().filter_map(|pair| Some(pair.created - pair.left?)).max();
-    let waits = longest.map_or_else(String::new, |longest| format!("; longest wait {}", told(longest)));
-    let detail = format!("{} of {} with the old name, {beside} beside the old pod{waits}", same, pairs.len());
+    let waits = longest.map_or_else(String::new, |longest| format!(", {} at most", after_it(longest)));
+    let detail = format!(
+        "{same} of {} with the old name, {beside} while the old pod was still there{waits}",
+        pairs.len()
+    );
     let shown = pairs.iter().take(SHOWN).map(|pair| {
-        let wait = pair.left.map_or_else(String::new, |left| format!(", {} after", told(pair.created - left)));
+        let wait = pair.left.map_or_else(String::new, |left| format!(", {}", after(pair.created - left)));
         at(pair.created, format!("{} created{wait} {} left", pair.names.1, pair.names.0))
     });
     Some(Cell { word: format!("{as_whom}, {when}"), detail, shown: shown.collect() })
@@ -344,8 +385,8 @@ fn replacement(run: &Observed) -> Option<Cell> {
 /// In which order pods are replaced when the template changes, and how many serve meanwhile.
 fn rollout(run: &Observed) -> Option<Cell> {
     let all = segments(run);
-    let rolled = |segment: &&Segment| segment.rollout && !segment.pairs.is_empty();
-    let segment = all.iter().find(rolled)?;
+    let rollouts = || all.iter().filter(|segment| segment.rollout);
+    let segment = rollouts().find(|segment| !segment.pairs.is_empty()).or_else(|| rollouts().next())?;
     let pairs: Vec<Replaced> = segment.pairs.iter().filter_map(|pair| Replaced::of(run, *pair)).collect();
     let before = pairs.iter().filter(|pair| pair.left.is_none_or(|left| pair.created < left)).count();
     let counted = served(run, segment.from, segment.to);
@@ -357,9 +398,11 @@ fn rollout(run: &Observed) -> Option<Cell> {
     let numbers: Option<Vec<u32>> = leaving.iter().map(|life| number(life, run)).collect();
     let falling = numbers.is_some_and(|numbers| numbers.len() > 1 && numbers.is_sorted_by(|a, b| a > b));
     let one_by_one = pairs.windows(2).all(|two| match two {
-        [a, b] => run.lives.iter().find(|life| life.name == a.names.1 && life.created == a.created).is_some_and(|life| {
-            life.ready.is_some_and(|ready| b.left.is_some_and(|left| ready <= left))
-        }),
+        [a, b] => run
+            .lives
+            .iter()
+            .find(|life| life.name == a.names.1 && life.created == a.created)
+            .is_some_and(|life| life.ready.is_some_and(|ready| b.left.is_some_and(|left| ready <= left))),
         _ => true,
     });
     let order = match (falling, one_by_one && pairs.len() > 1) {
@@ -368,28 +411,62 @@ fn rollout(run: &Observed) -> Option<Cell> {
         (false, true) => ", one by one",
         (false, false) => "",
     };
+    let stuck = old_ones(run, segment);
     let word = match before {
+        _ if pairs.is_empty() => "no pod replaced".to_owned(),
         0 => format!("old pod first{order}"),
         n if n == pairs.len() => format!("new pod first{order}"),
         n => format!("{n} of {} new pods first{order}", pairs.len()),
     };
+    let word = if stuck > 0 { format!("{word}; not finished") } else { word };
     let names: Vec<&str> = leaving.iter().map(|life| life.name.as_str()).collect();
+    let went = match (names.is_empty(), stuck) {
+        (true, _) => format!("{} of the old version left", plural(stuck, "pod")),
+        (false, 0) => format!("{} go", listed(&names)),
+        (false, _) => format!("{} go, {} of the old version left", listed(&names), plural(stuck, "pod")),
+    };
     let detail = format!(
-        "{} go; at least {} of {} serve, at most {} at once",
-        listed(&names),
+        "{went}; at least {} of {} serve, at most {} at once",
         counted.least,
         counted.wanted,
         plural(most, "pod")
     );
+    let new = segment.added.iter().filter_map(|n| run.lives.get(*n));
+    let new = new.map(|life| {
+        let so = life.ready.map_or_else(
+            || "never ready".to_owned(),
+            |ready| format!("ready {} later", told(ready - life.created)),
+        );
+        at(life.created, format!("{} created; {so}", life.name))
+    });
     let shown = pairs.iter().take(SHOWN).map(|pair| {
         let old = match pair.left {
-            Some(left) if left <= pair.created => format!("{} had left {} before", pair.names.0, told(pair.created - left)),
+            Some(left) if left <= pair.created => {
+                format!("{} {} left", after(pair.created - left), pair.names.0)
+            }
             Some(left) => format!("{} left {} later", pair.names.0, told(left - pair.created)),
             None => format!("{} never left", pair.names.0),
         };
         at(pair.created, format!("{} created, {old}", pair.names.1))
     });
-    Some(Cell { word, detail, shown: shown.collect() })
+    Some(Cell { word, detail, shown: shown.chain(new).take(SHOWN).collect() })
+}
+
+/// Pods made of an older template than the newest that live when a rollout ends.
+fn old_ones(run: &Observed, segment: &Segment) -> usize {
+    let new: BTreeSet<&str> = segment
+        .pairs
+        .iter()
+        .map(|pair| pair.after)
+        .chain(segment.added.iter().copied())
+        .filter_map(|n| run.lives.get(n))
+        .map(|life| life.revision.as_str())
+        .collect();
+    let living = run
+        .lives
+        .iter()
+        .filter(|life| life.created < segment.to && life.left().is_none_or(|left| left >= segment.to));
+    living.filter(|life| !new.contains(life.revision.as_str())).count()
 }
 
 // ---- Data --------------------------------------------------------------------------------------------------------------
@@ -408,15 +485,16 @@ fn data(run: &Observed) -> Option<Cell> {
         (lost, all) if lost == all => "all lost".to_owned(),
         (lost, _) => format!("{lost} writes lost"),
     };
-    let detail = format!("{lost} of {acknowledged} acknowledged writes are lost; no writes for {}", told(down));
+    let detail =
+        format!("{lost} of {acknowledged} acknowledged writes are lost; no writes for {}", told(down));
     let costs = run.marks.iter().enumerate().filter_map(|(n, mark)| {
-        let lost = |facts: &[crate::workload::Facts]| facts.iter().map(|facts| facts.lost_writes).sum::<u64>();
-        let before = lost(&mark.facts);
-        let after = run.marks.get(n + 1).map_or_else(
-            || run.databases.iter().map(|(_, facts)| facts.lost_writes).sum(),
-            |next| lost(&next.facts),
-        );
-        (after > before).then(|| at(mark.time, format!("{}: {} writes lost by it", mark.title, after - before)))
+        let costs = costs(run, mark, run.marks.get(n + 1));
+        let lost: u64 = costs.iter().map(|cost| cost.lost).sum();
+        let down = costs.iter().map(|cost| cost.down).max().unwrap_or(Duration::ZERO);
+        let worth = lost > 0 || down > Duration::ZERO;
+        worth.then(|| {
+            at(mark.time, format!("{}: {lost} writes lost, none possible for {}", mark.title, told(down)))
+        })
     });
     Some(Cell { word, detail, shown: costs.take(SHOWN).collect() })
 }
@@ -452,8 +530,23 @@ fn use_case(run: &Observed) -> Option<Cell> {
         (false, false, _) => "stateless apps",
     };
     let spoilt = if lost > 0 { format!("; but {lost} acknowledged writes were lost") } else { String::new() };
-    let detail = format!("of {} replaced {named} kept the name and {kept} the data{spoilt}", plural(all, "pod"));
+    let detail =
+        format!("of {} replaced {named} kept the name and {kept} the data{spoilt}", plural(all, "pod"));
     Some(Cell { word: word.into(), detail, shown: Vec::new() })
+}
+
+/// So long after the old one left.
+fn after_it(span: Duration) -> String {
+    if span < Duration::from_millis(100) {
+        "at once".to_owned()
+    } else {
+        format!("{} after it left", told(span))
+    }
+}
+
+/// So long after something.
+pub fn after(span: Duration) -> String {
+    if span < Duration::from_millis(100) { "as soon as".to_owned() } else { format!("{} after", told(span)) }
 }
 
 /// A span in words.

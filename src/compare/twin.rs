@@ -6,6 +6,7 @@
 //! mount, which is all that a pod template can say about a claim, or an emptyDir. Everything that is said about the set
 //! is said about the twin ([`Names`]); what cannot be is left out, and noted.
 use crate::compare::names::{Names, Said};
+use crate::expect::Constant;
 use crate::scenario::yaml;
 use serde_json::{Map, Value, json};
 
@@ -56,6 +57,8 @@ pub struct Original {
     pub own: Option<Value>,
     /// All manifests in order, those of other files too.
     pub manifests: Vec<Value>,
+    /// What conditions call `params.NAME`.
+    pub params: Vec<(String, Constant)>,
     /// Manifests given for the twin in place of the StatefulSet: a Deployment, and what belongs to it.
     pub given: Option<Vec<Value>>,
 }
@@ -97,7 +100,8 @@ fn namespace_of(value: &Value) -> &str {
 pub fn twin(original: &Original, workload: Option<&str>, storage: Storage) -> Result<Twin, String> {
     let set = only(&original.manifests, "StatefulSet", workload).map_err(|why| {
         let deployments = original.manifests.iter().any(|value| value["kind"] == "Deployment");
-        let help = "\n  = help: a StatefulSet is compared with the Deployment made of it, not the other way round";
+        let help =
+            "\n  = help: a StatefulSet is compared with the Deployment made of it, not the other way round";
         if deployments && !why.contains("help") { why + help } else { why }
     })?;
     let namespace = namespace_of(set).to_owned();
@@ -123,7 +127,7 @@ pub fn twin(original: &Original, workload: Option<&str>, storage: Storage) -> Re
         if n > 0 {
             text.push_str("---\n");
         }
-        text.push_str(&crate::kubectl::yaml::write(document));
+        text.push_str(&crate::kubectl::yaml_of(document));
     }
     let Making { names, namespace, steps, faults, remarks } = making;
     Ok(Twin { text, names, namespace, steps, faults, remarks })
@@ -161,9 +165,10 @@ impl Making {
         let mut twins = Vec::new();
         for manifest in &original.manifests {
             if !self.is_set(manifest) {
-                let replaced = original.given.iter().flatten().any(|given| {
-                    given["kind"] == manifest["kind"] && name_of(given) == name_of(manifest)
-                });
+                let replaced =
+                    original.given.iter().flatten().any(|given| {
+                        given["kind"] == manifest["kind"] && name_of(given) == name_of(manifest)
+                    });
                 if !replaced {
                     self.selected(manifest);
                     twins.push(manifest.clone());
@@ -183,13 +188,29 @@ impl Making {
         let label = "statefulset.kubernetes.io/pod-name";
         if manifest["kind"] == "Service" && manifest["spec"]["selector"].get(label).is_some() {
             let about = format!("service {}", name_of(manifest));
-            self.remark(about, format!("it selects by {label}, a label that no pod of a Deployment has"), false);
+            self.remark(
+                about,
+                format!("it selects by {label}, a label that no pod of a Deployment has"),
+                false,
+            );
         }
     }
 
     /// Fields of the set that say something a Deployment cannot.
     fn lost_fields(&mut self, set: &Value) {
         let spec = &set["spec"];
+        for (template, shared) in self.names.claims.clone() {
+            let text = match shared {
+                Some(claim) => format!("one claim {claim} that all pods mount (--storage none: an emptyDir)"),
+                None => "an emptyDir, which goes with its pod".to_owned(),
+            };
+            self.remark(format!("volumeClaimTemplate {template}"), text, false);
+        }
+        for field in ["serviceName", "podManagementPolicy", "ordinals"] {
+            if spec.get(field).is_some_and(|value| value != "") {
+                self.remark(field, "dropped, a Deployment has no such field", false);
+            }
+        }
         let strategy = &spec["updateStrategy"];
         if strategy["type"] == "OnDelete" {
             self.remark("updateStrategy OnDelete", "the twin rolls by itself, as Deployments do", false);
@@ -254,7 +275,8 @@ impl Making {
         own["apiVersion"] = "stsim/v1alpha1".into();
         own["kind"] = "Scenario".into();
         let about = format!("{} with a Deployment in place of StatefulSet {}", original.name, self.names.set);
-        own["metadata"] = json!({"name": format!("{}-deployment", original.name), "annotations": {"about": about}});
+        own["metadata"] =
+            json!({"name": format!("{}-deployment", original.name), "annotations": {"about": about}});
         let spec = own["spec"].take();
         let mut twin = Map::new();
         for (name, value) in spec.as_object().cloned().unwrap_or_default() {
@@ -270,6 +292,12 @@ impl Making {
                 _ => value,
             };
             twin.insert(name, value);
+        }
+        let params =
+            original.params.iter().filter_map(|(name, value)| Some((name.clone(), constant(value)?)));
+        let params: Map<String, Value> = params.collect();
+        if !params.is_empty() {
+            twin.insert("params".to_owned(), Value::Object(params));
         }
         own["spec"] = Value::Object(twin);
         own
@@ -381,7 +409,8 @@ impl Making {
         }
         renamed.dedup();
         for (from, to) in renamed {
-            let text = format!("clients of {from} go to {to}: pods of a Deployment have no DNS names of their own");
+            let text =
+                format!("clients of {from} go to {to}: pods of a Deployment have no DNS names of their own");
             self.remark(about, text, false);
         }
     }
@@ -399,7 +428,11 @@ impl Making {
                     if before != after {
                         this.remark(about, after, false);
                     }
-                    if lane { this.faults.push(n) } else { this.steps.push(n) }
+                    if lane {
+                        this.faults.push(n)
+                    } else {
+                        this.steps.push(n)
+                    }
                     Some(said)
                 }
                 Err(why) => {
@@ -476,7 +509,7 @@ impl Making {
             return Ok(text.to_owned());
         }
         let twins = documents.iter().flat_map(|document| self.one(document));
-        Ok(twins.map(|document| crate::kubectl::yaml::write(&document)).collect::<Vec<_>>().join("---\n"))
+        Ok(twins.map(|document| crate::kubectl::yaml_of(&document)).collect::<Vec<_>>().join("---\n"))
     }
 
     // ---- Expectations ------------------------------------------------------------------------------------------------
@@ -508,7 +541,9 @@ impl Making {
         let object = &mut expectation["object"];
         if self.is_set(object) {
             if let Some(field) = object["status"].as_object().and_then(|status| {
-                status.keys().find(|name| !["replicas", "readyReplicas", "availableReplicas"].contains(&name.as_str()))
+                status
+                    .keys()
+                    .find(|name| !["replicas", "readyReplicas", "availableReplicas"].contains(&name.as_str()))
             }) {
                 return Err(format!("it asks for status.{field} of a StatefulSet"));
             }
@@ -522,6 +557,18 @@ impl Making {
         }
         Ok(expectation)
     }
+}
+
+/// A parameter's value as its default; what no condition can ask for is none.
+fn constant(value: &Constant) -> Option<Value> {
+    Some(match value {
+        Constant::Bool(value) => (*value).into(),
+        Constant::Int(value) => (*value).into(),
+        Constant::Double(value) => (*value).into(),
+        Constant::Text(value) => value.as_str().into(),
+        Constant::List(values) => values.iter().filter_map(constant).collect(),
+        Constant::Other(_) => return None,
+    })
 }
 
 /// The words of a command, if a step has one.

@@ -5,17 +5,21 @@
 use crate::api::text::escape;
 use crate::compare::effects::{Consequence, Replaced};
 use crate::compare::observe::Observed;
-use crate::compare::rows::told;
-use crate::compare::{Cell, Comparison, Effect};
+use crate::compare::rows::{after, told};
+use crate::compare::{Cell, Comparison};
 use crate::kernel::Duration;
 use crate::report::timeline::clock;
 use crate::run::Ended;
 use serde_json::{Value, json};
 
-/// Width of a line of the terminal text.
-const WIDTH: usize = 110;
-/// Width of the first column.
-const FEATURE: usize = 18;
+/// Width of the terminal text.
+const WIDTH: usize = 118;
+/// Width of the first column of the table.
+const FEATURE: usize = 16;
+/// Width of the two others.
+const SIDE: usize = (WIDTH - FEATURE - 10) / 2;
+/// Pods told one by one.
+const TOLD: usize = 12;
 
 /// A text in lines of at most this many characters, broken at spaces.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
@@ -32,15 +36,24 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Two columns behind a heading, wrapped.
-fn columns(heading: &str, left: &str, right: &str, out: &mut Vec<String>) {
-    let width = (WIDTH - FEATURE) / 2 - 2;
-    let (heading, left, right) = (wrapped(heading, FEATURE - 2), wrapped(left, width), wrapped(right, width));
-    for n in 0..heading.len().max(left.len()).max(right.len()) {
+/// A line of the table's frame.
+fn rule(left: char, middle: char, right: char) -> String {
+    let bar = |width: usize| "\u{2500}".repeat(width + 2);
+    format!("{left}{}{middle}{}{middle}{}{right}", bar(FEATURE), bar(SIDE), bar(SIDE))
+}
+
+/// One row of the table: a word in each column, and what it means below.
+fn framed(feature: &str, left: [&str; 2], right: [&str; 2], out: &mut Vec<String>) {
+    let lines = |texts: [&str; 2]| -> Vec<String> {
+        texts.into_iter().filter(|text| !text.is_empty()).flat_map(|text| wrapped(text, SIDE)).collect()
+    };
+    let (feature, left, right) = (wrapped(feature, FEATURE), lines(left), lines(right));
+    for n in 0..feature.len().max(left.len()).max(right.len()) {
         let part = |lines: &[String]| lines.get(n).cloned().unwrap_or_default();
-        let pad = |text: String, width: usize| format!("{text:<width$}");
-        let (heading, left) = (pad(part(&heading), FEATURE), pad(part(&left), width + 2));
-        out.push(format!("{heading}{left}{}", part(&right)).trim_end().to_owned());
+        let (feature, left, right) = (part(&feature), part(&left), part(&right));
+        out.push(format!(
+            "\u{2502} {feature:<FEATURE$} \u{2502} {left:<SIDE$} \u{2502} {right:<SIDE$} \u{2502}"
+        ));
     }
 }
 
@@ -49,61 +62,70 @@ fn sentence(cell: &Cell) -> String {
     if cell.detail.is_empty() { cell.word.clone() } else { format!("{}: {}", cell.word, cell.detail) }
 }
 
+/// A line behind an indent, the lines it is continued on two deeper.
+fn indented(indent: usize, text: &str, out: &mut Vec<String>) {
+    for (n, line) in wrapped(text, WIDTH - indent - 2).into_iter().enumerate() {
+        let deeper = indent + if n == 0 { 0 } else { 2 };
+        out.push(format!("{:deeper$}{line}", ""));
+    }
+}
+
 /// The terminal text.
 pub fn text(comparison: &Comparison) -> String {
     let mut out = Vec::new();
     let (set, twin) = (&comparison.set, &comparison.twin);
-    out.push(format!("{} as {} and as {}, seed {}", comparison.name, set.title, twin.title, comparison.seed));
-    out.push(String::new());
-    columns("SEEN", &twin.title.to_uppercase(), &set.title.to_uppercase(), &mut out);
+    out.push(format!("{}: {} and {}, seed {}", comparison.name, twin.title, set.title, comparison.seed));
+    out.push(rule('\u{250c}', '\u{252c}', '\u{2510}'));
+    framed("Feature", [kind(twin), ""], [kind(set), ""], &mut out);
     for row in &comparison.rows {
-        columns(row.feature, &row.twin.word, &row.set.word, &mut out);
-        columns("", &row.twin.detail, &row.set.detail, &mut out);
+        out.push(rule('\u{251c}', '\u{253c}', '\u{2524}'));
+        let (left, right) = (&row.twin, &row.set);
+        framed(row.feature, [&left.word, &left.detail], [&right.word, &right.detail], &mut out);
     }
-    out.push(String::new());
-    out.push("WHAT SHOWS IT".to_owned());
-    for row in &comparison.rows {
+    out.push(rule('\u{2514}', '\u{2534}', '\u{2518}'));
+    out.extend([String::new(), "What shows it".to_owned()]);
+    for row in comparison.rows.iter().filter(|row| !(row.set.shown.is_empty() && row.twin.shown.is_empty())) {
         out.push(String::new());
-        out.push(row.feature.to_owned());
         for (run, cell) in [(twin, &row.twin), (set, &row.set)] {
-            out.push(format!("  {}: {}", kind(run), cell.word));
+            out.push(format!("  {}, {}: {}", row.feature, kind(run), cell.word));
             for moment in &cell.shown {
-                out.push(format!("  {:>12}  {}", clock(moment.time), moment.what));
+                out.push(format!("    {:>12}  {}", clock(moment.time), moment.what));
             }
         }
     }
-    out.push(String::new());
-    out.push("STEP BY STEP".to_owned());
+    out.extend([String::new(), "What each step did".to_owned()]);
     for effect in &comparison.effects {
-        out.push(String::new());
-        out.push(heading(effect));
+        out.extend([String::new(), format!("  {}", effect.title)]);
         for (run, side) in [(twin, &effect.twin), (set, &effect.set)] {
-            out.push(format!("  {}", opening(run, side.as_ref())));
+            out.push(format!("    {}", opening(run, side.as_ref(), &effect.title)));
             for line in side.iter().flat_map(consequences) {
-                out.push(format!("    {line}"));
+                indented(6, &line, &mut out);
             }
         }
     }
     verdicts(comparison, &mut out);
     remarks(comparison, &mut out);
     out.push(String::new());
-    out.extend([twin, set].map(|run| format!("{}: {}", run.title, ending(run))));
-    out.iter().map(|line| escape(line).trim_end().to_owned() + "\n").collect()
+    out.extend([twin, set].map(|run| format!("{}: {}", kind(run), ending(run))));
+    out.iter().map(|line| escape_lines(line)).collect()
+}
+
+/// Lines without control characters.
+fn escape_lines(text: &str) -> String {
+    text.lines().map(|line| escape(line).trim_end().to_owned() + "\n").collect::<String>()
+        + if text.is_empty() { "\n" } else { "" }
 }
 
 fn kind(run: &Observed) -> &str {
     run.title.split(' ').next().unwrap_or_default()
 }
 
-fn heading(effect: &Effect) -> String {
-    effect.title.clone()
-}
-
-/// When, and what was hit.
-fn opening(run: &Observed, side: Option<&Consequence>) -> String {
+/// When, what was done if that is said otherwise, and what was hit.
+fn opening(run: &Observed, side: Option<&Consequence>, title: &str) -> String {
     let Some(side) = side else { return format!("{}: not done", kind(run)) };
     let hits = if side.hits.is_empty() { String::new() } else { format!(", hits {}", listed(&side.hits)) };
-    format!("{}, {}{hits}", kind(run), clock(side.time))
+    let said = if side.title == title { String::new() } else { format!(", {}", side.title) };
+    format!("{} at {}{said}{hits}", kind(run), clock(side.time))
 }
 
 fn listed(names: &[String]) -> String {
@@ -116,70 +138,85 @@ fn listed(names: &[String]) -> String {
 
 /// What came of a step, line by line.
 fn consequences(side: &Consequence) -> Vec<String> {
-    let mut lines: Vec<String> = side.replaced.iter().take(12).map(replaced).collect();
-    if side.replaced.len() > 12 {
-        lines.push(format!("and {} more replaced", side.replaced.len() - 12));
+    let mut lines: Vec<String> = side.replaced.iter().take(TOLD).map(replaced).collect();
+    if side.replaced.len() > TOLD {
+        lines.push(format!("and {} more replaced", side.replaced.len() - TOLD));
     }
-    if !side.added.is_empty() {
-        lines.push(format!("new: {}", listed(&side.added)));
-    }
-    if !side.removed.is_empty() {
-        lines.push(format!("removed: {}", listed(&side.removed)));
-    }
-    if !side.missing.is_empty() {
-        lines.push(format!("nobody in the place of {}", listed(&side.missing)));
+    for (what, names) in
+        [("new: ", &side.added), ("removed: ", &side.removed), ("nobody in the place of ", &side.missing)]
+    {
+        if !names.is_empty() {
+            lines.push(format!("{what}{}", listed(names)));
+        }
     }
     let served = &side.served;
+    let none = match served.none {
+        Duration::ZERO => String::new(),
+        none => format!(", none for {}", told(none)),
+    };
     lines.push(match served.whole {
-        Some(Duration::ZERO) if served.short == Duration::ZERO => format!("{} served all the time", served.wanted),
+        Some(Duration::ZERO) if served.short == Duration::ZERO => {
+            format!("all {} served all the time", served.wanted)
+        }
         Some(whole) => {
-            let none = if served.none > Duration::ZERO { format!(", none for {}", told(served.none)) } else { String::new() };
-            format!("{} of {} served at least{none}; all after {}", served.least, served.wanted, told(whole))
+            format!(
+                "at least {} of {} served{none}; all of them after {}",
+                served.least,
+                served.wanted,
+                told(whole)
+            )
         }
         None => {
-            let none = if served.none > Duration::ZERO { format!(", none for {}", told(served.none)) } else { String::new() };
-            format!("{} of {} served at least{none}; not all when this ended", served.least, served.wanted)
+            format!("at least {} of {} served{none}; not all of them in the end", served.least, served.wanted)
         }
     });
+    for (name, trouble) in side.unready.iter().take(TOLD) {
+        let why = if trouble.is_empty() { String::new() } else { format!(" ({trouble})") };
+        lines.push(format!("{name} not ready in the end{why}"));
+    }
     for cost in &side.costs {
-        let two = if cost.two > Duration::ZERO { format!(", two primaries for {}", told(cost.two)) } else { String::new() };
-        lines.push(format!(
-            "{}: {} acknowledged writes lost, {} failed, no writes for {}{two}",
-            cost.database, cost.lost, cost.failed, told(cost.down)
-        ));
+        let mut parts = Vec::new();
+        if cost.lost > 0 {
+            parts.push(format!("{} acknowledged writes lost", cost.lost));
+        }
+        if cost.failed > 0 || cost.down > Duration::ZERO {
+            parts.push(format!("{} writes failed, none possible for {}", cost.failed, told(cost.down)));
+        }
+        if cost.two > Duration::ZERO {
+            parts.push(format!("two primaries for {}", told(cost.two)));
+        }
+        if !parts.is_empty() {
+            lines.push(format!("{}: {}", cost.database, parts.join(", ")));
+        }
     }
     lines
 }
 
 /// One pod and who took its place.
 fn replaced(pair: &Replaced) -> String {
-    let mut parts: Vec<String> = Vec::new();
+    let (mut who, it) = match pair.same_name() {
+        true => (format!("{} is back", pair.names.1), "it"),
+        false => (format!("{} for {}", pair.names.1, pair.names.0), "that"),
+    };
     if let Some(left) = pair.left {
-        parts.push(match left <= pair.created {
-            true if pair.beside => format!("{} after it left, while it was still there", told(pair.created - left)),
-            true => format!("{} after it left, when it was gone", told(pair.created - left)),
-            false => format!("{} before it left", told(left - pair.created)),
-        });
+        who += &match left <= pair.created {
+            true => format!(", {} {it} left", after(pair.created - left)),
+            false => format!(", {} before {it} left", told(left - pair.created)),
+        };
+        who += if pair.beside { " and while it is still there" } else { " and once it was gone" };
     }
     let moved = |what: &str, two: &(String, String)| match two {
-        (a, b) if b.is_empty() => format!("{what} {a}, then none"),
-        (a, b) if a == b => format!("{what} {a} as before"),
+        (_, b) if b.is_empty() => format!("no {what} yet"),
+        (a, b) if a == b => format!("same {what}"),
         (a, b) => format!("{what} {a} -> {b}"),
     };
-    parts.push(moved("node", &pair.nodes));
-    parts.push(moved("IP", &pair.ips));
-    parts.push(if pair.same_dns { "same DNS name".into() } else { "no DNS name of the old one".into() });
-    parts.push(match pair.same_volumes {
-        Some(true) => "same volume".to_owned(),
-        Some(false) => "other volume".to_owned(),
-        None => "no volume".to_owned(),
-    });
-    let who = if pair.same_name() {
-        format!("{} came back", pair.names.1)
-    } else {
-        format!("{} came for {}", pair.names.1, pair.names.0)
+    let dns = if pair.same_dns { "same DNS name" } else { "other DNS name" };
+    let volume = match pair.same_volumes {
+        Some(true) => "same volume",
+        Some(false) => "other volume",
+        None => "no volume",
     };
-    format!("{who}: {}", parts.join(", "))
+    format!("{who}: {}, {}, {dns}, {volume}", moved("node", &pair.nodes), moved("IP", &pair.ips))
 }
 
 fn verdicts(comparison: &Comparison, out: &mut Vec<String>) {
@@ -187,11 +224,12 @@ fn verdicts(comparison: &Comparison, out: &mut Vec<String>) {
     if set.verdicts.is_empty() {
         return;
     }
-    out.extend([String::new(), "EXPECTATIONS".to_owned()]);
-    columns("", &twin.title.to_uppercase(), &set.title.to_uppercase(), out);
+    out.extend([String::new(), "What was expected".to_owned(), String::new()]);
+    out.push(format!("  {:<12}{:<13}", kind(twin), kind(set)));
     for (title, word, _) in &set.verdicts {
-        let other = twin.verdicts.iter().find(|(other, ..)| other == title).map_or("not asked", |(_, word, _)| word);
-        out.push(format!("{other:<10}{word:<10}{title}"));
+        let other =
+            twin.verdicts.iter().find(|(other, ..)| other == title).map_or("not asked", |(_, word, _)| word);
+        out.push(format!("  {other:<12}{word:<13}{title}"));
     }
 }
 
@@ -199,9 +237,9 @@ fn remarks(comparison: &Comparison, out: &mut Vec<String>) {
     if comparison.remarks.is_empty() {
         return;
     }
-    out.extend([String::new(), "THE TWIN DIFFERS".to_owned()]);
+    out.extend([String::new(), "What the Deployment is told instead".to_owned(), String::new()]);
     for remark in &comparison.remarks {
-        out.push(format!("  {}: {}", remark.about, remark.text));
+        indented(2, &format!("{}: {}", remark.about, remark.text), out);
     }
 }
 
@@ -212,7 +250,7 @@ fn ending(run: &Observed) -> String {
         Ended::Until | Ended::Moment => format!("stopped at {now}, the virtual end"),
         Ended::Limit(_) => format!("stopped at {now} by a limit"),
     };
-    let failed = run.failures.iter().map(|(time, what)| format!("\n  {} {what}", clock(*time)));
+    let failed = run.failures.iter().map(|(time, what)| format!("\n  at {}, {what}", clock(*time)));
     format!("{end}{}", failed.collect::<String>())
 }
 
@@ -236,18 +274,18 @@ pub fn markdown(comparison: &Comparison) -> String {
             }
         }
     }
-    out += "\n### Step by step\n";
+    out += "\n### What each step did\n";
     for effect in &comparison.effects {
-        out += &format!("\n**{}**\n\n", cell(&heading(effect)));
+        out += &format!("\n**{}**\n\n", cell(&effect.title));
         for (run, side) in [(twin, &effect.twin), (set, &effect.set)] {
-            out += &format!("- {}\n", cell(&opening(run, side.as_ref())));
+            out += &format!("- {}\n", cell(&opening(run, side.as_ref(), &effect.title)));
             for line in side.iter().flat_map(consequences) {
                 out += &format!("  - {}\n", cell(&line));
             }
         }
     }
     if !comparison.remarks.is_empty() {
-        out += "\n### The twin differs\n\n";
+        out += "\n### What the Deployment is told instead\n\n";
         for remark in &comparison.remarks {
             out += &format!("- {}: {}\n", cell(&remark.about), cell(&remark.text));
         }
@@ -258,12 +296,13 @@ pub fn markdown(comparison: &Comparison) -> String {
 /// The same as one JSON object; times and spans in nanoseconds.
 pub fn json(comparison: &Comparison) -> Value {
     let cell = |cell: &Cell| {
-        let shown = cell.shown.iter().map(|moment| json!({"time": moment.time.as_nanos(), "what": moment.what}));
+        let shown =
+            cell.shown.iter().map(|moment| json!({"time": moment.time.as_nanos(), "what": moment.what}));
         json!({"seen": cell.word, "detail": cell.detail, "shown": shown.collect::<Vec<_>>()})
     };
-    let rows = comparison.rows.iter().map(|row| {
-        json!({"feature": row.feature, "statefulSet": cell(&row.set), "deployment": cell(&row.twin)})
-    });
+    let rows = comparison.rows.iter().map(
+        |row| json!({"feature": row.feature, "statefulSet": cell(&row.set), "deployment": cell(&row.twin)}),
+    );
     let effects = comparison.effects.iter().map(|effect| {
         json!({
             "step": effect.title,
@@ -271,11 +310,15 @@ pub fn json(comparison: &Comparison) -> Value {
             "deployment": effect.twin.as_ref().map(consequence),
         })
     });
-    let remarks = comparison.remarks.iter().map(|remark| {
-        json!({"about": remark.about, "text": remark.text, "leftOut": remark.left_out})
-    });
+    let remarks = comparison
+        .remarks
+        .iter()
+        .map(|remark| json!({"about": remark.about, "text": remark.text, "leftOut": remark.left_out}));
     let run = |run: &Observed| {
-        let verdicts = run.verdicts.iter().map(|(title, word, why)| json!({"expectation": title, "verdict": word, "why": why}));
+        let verdicts = run
+            .verdicts
+            .iter()
+            .map(|(title, word, why)| json!({"expectation": title, "verdict": word, "why": why}));
         let failures = run.failures.iter().map(|(time, what)| json!({"time": time.as_nanos(), "what": what}));
         json!({
             "workload": run.title,

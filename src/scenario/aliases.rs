@@ -1,6 +1,6 @@
 //! Stable names for what gets random ones: `{{web-rs-1-#2}}` is the second pod of the first ReplicaSet of Deployment
-//! `web`, `{{web-rs-1}}` that ReplicaSet. `{{deploy/web#1}}` is the second oldest pod of Deployment `web` that lives when
-//! it is asked for, whatever its ReplicaSet.
+//! `web`, `{{web-rs-1}}` that ReplicaSet. `{{web#1}}` is the second oldest pod of Deployment `web` that lives when it is
+//! asked for, whatever its ReplicaSet.
 use crate::api::kind::Kind;
 use crate::api::objects::Pod;
 use crate::api::store::Store;
@@ -83,7 +83,7 @@ impl Aliases {
 }
 
 /// How the name of a pod by its age begins.
-const BY_AGE: &str = "{{deploy/";
+const BY_AGE: &str = "{{";
 
 /// The pods of the Deployments of this name that live, neither terminal nor marked for deletion, the oldest first.
 pub fn pods_by_age(store: &Store, deployment: &str) -> Vec<Id<Pod>> {
@@ -99,7 +99,7 @@ pub fn pods_by_age(store: &Store, deployment: &str) -> Vec<Id<Pod>> {
     ours.into_iter().map(|(id, _)| id).collect()
 }
 
-/// Puts the names of pods where a text has `{{deploy/NAME#INDEX}}`; what names nothing stays as it is.
+/// Puts the names of pods where a text has `{{NAME#INDEX}}`; what names nothing stays as it is.
 pub fn resolve_by_age(text: &str, store: &Store) -> String {
     let mut resolved = String::new();
     let mut rest = text;
