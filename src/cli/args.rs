@@ -114,6 +114,8 @@ pub(super) enum ComparedAs {
     Json,
     /// The scenario of the twin, which runs as it is
     Scenario,
+    /// Both runs side by side as one HTML file
+    Html,
 }
 
 /// What the twin has in place of claim templates.

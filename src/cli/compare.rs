@@ -2,13 +2,17 @@
 use crate::api::kind::Kind;
 use crate::cli::args::{Compare, ComparedAs, Play as PlayOptions, TwinStorage};
 use crate::cli::{Done, Exit, Refusal, files, run, verdict};
+use crate::cluster::Cluster;
 use crate::compare::observe::{Observed, Observer, Workload};
 use crate::compare::twin::{Original, Storage, Twin, twin};
 use crate::compare::{self as comparing};
+use crate::kubectl::run::Output;
 use crate::report::compare as report;
-use crate::run::Outcome;
-use crate::scenario::Scenario;
+use crate::report::history::{Collector, History};
+use crate::report::html;
+use crate::run::{Outcome, Watch};
 use crate::scenario::read::{NoFiles, read};
+use crate::scenario::{Scenario, Step};
 use std::io::Write;
 
 /// Plays both and prints what was seen.
@@ -40,15 +44,28 @@ pub(super) fn compare(options: &Compare, out: &mut dyn Write) -> Done {
     let of_twin = Workload { kind: Kind::Deployment, name: twin.names.twin.clone(), ..of_set.clone() };
     let all = |count: usize| (0..count).collect::<Vec<_>>();
     let (steps, faults) = (all(scenario.steps.len()), all(scenario.faults.len()));
-    let (set, outcome) = play(&scenario, of_set, steps, faults, &options.play)?;
-    let Twin { steps, faults, remarks, .. } = twin;
-    let (other, _) = play(&other, of_twin, steps, faults, &options.play)?;
     let seed = options.play.seed.unwrap_or(scenario.seed);
+    let html = options.output == ComparedAs::Html;
+    let collector = |scenario| html.then(|| Collector::new(scenario, seed));
+    let ours =
+        Both { observer: Observer::new(&scenario, of_set, steps, faults), collector: collector(&scenario) };
+    let (set, our_history, outcome) = play(&scenario, ours, &options.play)?;
+    let Twin { steps, faults, remarks, .. } = twin;
+    let theirs =
+        Both { observer: Observer::new(&other, of_twin, steps, faults), collector: collector(&other) };
+    let (other, their_history, _) = play(&other, theirs, &options.play)?;
+    if html {
+        let histories: Vec<History> = [their_history, our_history].into_iter().flatten().collect();
+        write!(out, "{}", html::page(&histories))?;
+        return Ok(verdict::exit(&outcome, false));
+    }
     let comparison = comparing::compare(&scenario.name, seed, set, other, remarks);
     match options.output {
         ComparedAs::Markdown => write!(out, "{}", report::markdown(&comparison))?,
         ComparedAs::Json => writeln!(out, "{:#}", report::json(&comparison))?,
-        ComparedAs::Text | ComparedAs::Scenario => write!(out, "{}", report::text(&comparison))?,
+        ComparedAs::Text | ComparedAs::Scenario | ComparedAs::Html => {
+            write!(out, "{}", report::text(&comparison))?
+        }
     }
     Ok(verdict::exit(&outcome, false))
 }
@@ -59,19 +76,47 @@ fn given(path: &str) -> Result<Vec<serde_json::Value>, Refusal> {
     Ok(scenario.manifests.into_iter().map(|manifest| manifest.value).collect())
 }
 
+/// What looks at a run: for the comparison, and for the page if there is to be one.
+struct Both<'s> {
+    observer: Observer<'s>,
+    collector: Option<Collector<'s>>,
+}
+
+impl Both<'_> {
+    fn each(&mut self, tell: impl Fn(&mut dyn Watch)) {
+        tell(&mut self.observer);
+        if let Some(collector) = &mut self.collector {
+            tell(collector);
+        }
+    }
+}
+
+impl Watch for Both<'_> {
+    fn happened(&mut self, cluster: &Cluster) {
+        self.each(|watch| watch.happened(cluster));
+    }
+    fn step(&mut self, cluster: &Cluster, step: Option<&Step>) {
+        self.each(|watch| watch.step(cluster, step));
+    }
+    fn output(&mut self, cluster: &Cluster, step: Option<&Step>, output: &Output) {
+        self.each(|watch| watch.output(cluster, step, output));
+    }
+    fn settled(&mut self, cluster: &Cluster) {
+        self.each(|watch| watch.settled(cluster));
+    }
+}
+
 /// Plays one of the two.
 fn play(
     scenario: &Scenario,
-    workload: Workload,
-    steps: Vec<usize>,
-    faults: Vec<usize>,
+    mut watch: Both<'_>,
     options: &PlayOptions,
-) -> Result<(Observed, Outcome), Refusal> {
+) -> Result<(Observed, Option<History>, Outcome), Refusal> {
     let mut play = run::start(scenario, options)?;
-    let mut observer = Observer::new(scenario, workload, steps, faults);
-    let outcome = play.play(&mut observer);
+    let outcome = play.play(&mut watch);
     if let Some(refusal) = run::broken(scenario, &outcome, options) {
         return Err(refusal);
     }
-    Ok((observer.finish(&play.cluster, &outcome), outcome))
+    let history = watch.collector.map(|collector| collector.finish(&play.cluster, &outcome));
+    Ok((watch.observer.finish(&play.cluster, &outcome), history, outcome))
 }

@@ -531,7 +531,7 @@ fn use_case(run: &Observed) -> Option<Cell> {
     };
     let spoilt = if lost > 0 { format!("; but {lost} acknowledged writes were lost") } else { String::new() };
     let detail =
-        format!("of {} replaced {named} kept the name and {kept} the data{spoilt}", plural(all, "pod"));
+        format!("{} replaced: {named} kept the name, {kept} kept the data{spoilt}", plural(all, "pod"));
     Some(Cell { word: word.into(), detail, shown: Vec::new() })
 }
 

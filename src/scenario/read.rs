@@ -129,7 +129,7 @@ impl Document {
 
     /// The Scenario document with values for its parameters; None: plain manifests.
     pub fn own(&self, cell: &Cell) -> Option<serde_json::Value> {
-        let reader = Reader { file: &self.source.path, faults: None, databases: None };
+        let reader = Reader::of(&self.source.path);
         let node = Substitution::new(cell).of(&reader, self.own.clone()?).ok()?;
         Some(node.to_json())
     }
