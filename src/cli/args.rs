@@ -64,6 +64,24 @@ pub(super) enum Format {
     Junit,
     /// One HTML file to go back and forth in, as `stsim report` writes it
     Html,
+    /// A trace for ui.perfetto.dev or chrome://tracing
+    Perfetto,
+    /// A gantt chart of the lives of pods, for documents; with `--object` the causes of what happened to it last
+    Mermaid,
+    /// The timeline as a recording of a terminal, for asciinema
+    Cast,
+}
+
+impl Format {
+    /// What happens as it happens, in lines for a reader.
+    pub(super) fn is_timeline(self) -> bool {
+        matches!(self, Format::Timeline | Format::Cast)
+    }
+
+    /// The whole run at once.
+    pub(super) fn is_picture(self) -> bool {
+        matches!(self, Format::Html | Format::Perfetto | Format::Mermaid)
+    }
 }
 
 /// Options of `report`.
@@ -89,6 +107,9 @@ pub(super) struct Run {
     /// One more fault, in the words of the lane: 'crash node-of(pod/web-1) @5m for 10m'
     #[arg(long, value_name = "FAULT")]
     pub fault: Vec<String>,
+    /// Whose causes `-o mermaid` shows, such as pod/web-1
+    #[arg(long, value_name = "KIND/NAME")]
+    pub object: Option<String>,
     /// Show changes of these kinds only, such as pods,pvc
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     pub watch: Vec<String>,

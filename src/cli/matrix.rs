@@ -33,6 +33,13 @@ struct Row {
 
 /// Plays every cell and prints one row, or one JSON object, for each. Exits as the worst of them.
 pub(super) fn run(opened: &mut Opened, cells: &[Cell], options: &Run, out: &mut dyn Write) -> Done {
+    if matches!(options.output, Format::Perfetto | Format::Mermaid | Format::Cast) {
+        let help = "\n  = help: choose one with --set";
+        return Err(Refusal::invalid(format!(
+            "error: this output shows one play, and the scenario has several{help}"
+        ))
+        .into());
+    }
     if options.output == Format::Html {
         let histories = report::histories(opened, cells, &options.play)?;
         write!(out, "{}", html::page(&histories))?;
@@ -65,7 +72,7 @@ pub(super) fn run(opened: &mut Opened, cells: &[Cell], options: &Run, out: &mut 
             let cases: Vec<_> = rows.iter().map(|row| case(row, &options.play.file)).collect();
             write!(out, "{}", junit::document(&options.play.file, &cases))?;
         }
-        Format::Html => {}
+        Format::Html | Format::Perfetto | Format::Mermaid | Format::Cast => {}
     }
     Ok(rows.iter().map(|row| row.exit).max_by_key(|exit| badness(*exit)).unwrap_or(Exit::Held))
 }

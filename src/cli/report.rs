@@ -1,9 +1,10 @@
 //! `stsim report`, and `stsim run` with an output that shows the whole run at once: played to the end, then written.
-use crate::cli::args::{Play as PlayOptions, Report, Run};
+use crate::api::text::escape;
+use crate::cli::args::{Format, Play as PlayOptions, Report, Run};
 use crate::cli::files::Opened;
-use crate::cli::{Done, Exit, Trouble, files, matrix, run, verdict};
+use crate::cli::{Done, Exit, Refusal, Trouble, files, matrix, run, verdict};
 use crate::report::history::{Collector, History};
-use crate::report::html;
+use crate::report::{html, mermaid, perfetto};
 use crate::scenario::Scenario;
 use crate::scenario::params::Cell;
 use std::io::Write;
@@ -58,6 +59,15 @@ pub(super) fn print(scenario: &Scenario, options: &Run, out: &mut dyn Write) -> 
         return Err(refusal.into());
     }
     let history = collector.finish(&play.cluster, &outcome);
-    write!(out, "{}", html::page(&[history]))?;
+    match (options.output, &options.object) {
+        (Format::Perfetto, _) => writeln!(out, "{}", perfetto::trace(&history))?,
+        (Format::Mermaid, None) => write!(out, "{}", mermaid::gantt(&history))?,
+        (Format::Mermaid, Some(object)) => {
+            let diagram = mermaid::sequence(&history, object);
+            let refuse = |why: String| Refusal::invalid(format!("error: --object: {}", escape(&why)));
+            write!(out, "{}", diagram.map_err(refuse)?)?;
+        }
+        _ => write!(out, "{}", html::page(&[history]))?,
+    }
     verdict::verdict(scenario, &play.cluster, &outcome, options, out)
 }

@@ -5,10 +5,11 @@ use crate::api::text::escape;
 use crate::cli::args::{Format, Play as PlayOptions, Run};
 use crate::cli::{Done, Exit, Refusal, files, matrix, report, verdict};
 use crate::cluster::Cluster;
+use crate::kernel::Time;
 use crate::kubectl::resource::ResourceKind;
 use crate::kubectl::run::{self as kubectl, Output};
 use crate::report::timeline::{self, Filter, clock};
-use crate::report::{databases, dns};
+use crate::report::{cast, databases, dns};
 use crate::run::{Failure, Outcome, Play, Watch};
 use crate::scenario::{Scenario, Step, yaml};
 use crate::trace::record::Recorder;
@@ -27,12 +28,17 @@ pub(super) fn run(options: &Run, out: &mut dyn Write) -> Done {
             return Err(Refusal::invalid(wrong.render(source)).into());
         }
     }
-    if options.output == Format::Html {
+    if options.object.is_some() && options.output != Format::Mermaid {
+        return Err(Refusal::invalid("error: --object is an option of `-o mermaid`").into());
+    }
+    if options.output.is_picture() {
         return report::print(&scenario, options, out);
     }
     let mut play = start(&scenario, &options.play)?;
+    let reel = (options.output == Format::Cast).then(Vec::new);
     let mut printer = Printer {
         out,
+        reel,
         format: options.output,
         quiet: options.quiet,
         filter: Filter { kinds: kinds(&options.watch)? },
@@ -44,6 +50,13 @@ pub(super) fn run(options: &Run, out: &mut dyn Write) -> Done {
     printer.rest(&play.cluster);
     if let Some(error) = printer.trouble.take() {
         return Err(error.into());
+    }
+    if let Some(mut lines) = printer.reel.take() {
+        let now = play.cluster.world.now();
+        lines.extend(
+            verdict::told(&scenario, &play.cluster, &outcome)?.lines().map(|line| (now, line.to_owned())),
+        );
+        write!(out, "{}", cast::recording(&scenario.name, &lines))?;
     }
     if options.output == Format::Timeline && !options.quiet {
         tables(&mut play.cluster, out)?;
@@ -112,6 +125,8 @@ fn kinds(words: &[String]) -> Result<Vec<Kind>, Refusal> {
 /// Prints a run as it goes on.
 struct Printer<'o> {
     out: &'o mut dyn Write,
+    /// Lines with their times, if they are recorded rather than printed.
+    reel: Option<Vec<(Time, String)>>,
     format: Format,
     quiet: bool,
     filter: Filter,
@@ -121,13 +136,21 @@ struct Printer<'o> {
 
 impl Printer<'_> {
     fn heading(&mut self, scenario: &Scenario) -> io::Result<()> {
-        if self.format == Format::Timeline && !self.quiet && !scenario.about.is_empty() {
-            writeln!(self.out, "# {}", escape(&scenario.about))?;
+        if self.format.is_timeline() && !self.quiet && !scenario.about.is_empty() {
+            let line = format!("# {}", escape(&scenario.about));
+            match &mut self.reel {
+                Some(reel) => reel.push((Time::ZERO, line)),
+                None => writeln!(self.out, "{line}")?,
+            }
         }
         Ok(())
     }
 
-    fn print(&mut self, lines: &[String]) {
+    fn print(&mut self, lines: &[String], now: Time) {
+        if let Some(reel) = &mut self.reel {
+            reel.extend(lines.iter().map(|line| (now, line.clone())));
+            return;
+        }
         for line in lines {
             if self.trouble.is_none()
                 && let Err(error) = writeln!(self.out, "{line}")
@@ -143,11 +166,13 @@ impl Printer<'_> {
         }
         let mut lines = Vec::new();
         self.seen = match self.format {
-            Format::Timeline => timeline::lines(&cluster.world, &self.filter, self.seen, &mut lines),
+            Format::Timeline | Format::Cast => {
+                timeline::lines(&cluster.world, &self.filter, self.seen, &mut lines)
+            }
             Format::Jsonl => timeline::json_lines(&cluster.world, self.seen, &mut lines),
-            Format::Json | Format::Junit | Format::Html => return,
+            Format::Json | Format::Junit | Format::Html | Format::Perfetto | Format::Mermaid => return,
         };
-        self.print(&lines);
+        self.print(&lines, cluster.world.now());
     }
 }
 
@@ -157,12 +182,12 @@ impl Watch for Printer<'_> {
     }
 
     fn step(&mut self, cluster: &Cluster, step: Option<&Step>) {
-        if step.is_none() && self.format == Format::Timeline {
+        if step.is_none() && self.format.is_timeline() {
             // What every cluster has before anything is applied is no news.
             self.seen = cluster.world.recorder.records().len();
         }
         self.rest(cluster);
-        if self.quiet || self.format != Format::Timeline {
+        if self.quiet || !self.format.is_timeline() {
             return;
         }
         let title =
@@ -173,12 +198,12 @@ impl Watch for Printer<'_> {
             _ => "! ",
         };
         let line = format!("\n{:>12}  {prompt}{}", clock(cluster.world.now()), escape(title));
-        self.print(&[line]);
+        self.print(&[line], cluster.world.now());
     }
 
     fn output(&mut self, cluster: &Cluster, _: Option<&Step>, output: &Output) {
         self.rest(cluster);
-        if self.quiet || self.format != Format::Timeline {
+        if self.quiet || !self.format.is_timeline() {
             return;
         }
         let text = format!("{}{}", output.stdout, output.stderr);
@@ -186,7 +211,7 @@ impl Watch for Printer<'_> {
         if output.exit != 0 {
             lines.push(format!("{:14}[exit {}]", "", output.exit));
         }
-        self.print(&lines);
+        self.print(&lines, cluster.world.now());
     }
 }
 

@@ -69,7 +69,7 @@ fn judge(path: &Path, options: &Test) -> Result<Tested, Trouble> {
     let play = Play { file: name.clone(), seed: None, until: None, set: Vec::new() };
     let (watch, strict) = (Vec::new(), options.strict);
     let (output, fault) = (Format::Timeline, Vec::new());
-    let run = Run { play, output, fault, watch, quiet: false, strict, annotations: false };
+    let run = Run { play, output, fault, object: None, watch, quiet: false, strict, annotations: false };
     let mut printed = Vec::new();
     let (exit, complaint) = match run::run(&run, &mut printed) {
         Ok(exit) => (exit, String::new()),

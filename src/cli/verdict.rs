@@ -57,8 +57,8 @@ pub(super) fn verdict(
             "{}",
             junit::document(&scenario.name, &cases(scenario, outcome, &items, options.strict))
         )?,
-        // The verdicts are in it.
-        Format::Html => {}
+        // The verdicts are in them, or they have no place for any.
+        Format::Html | Format::Perfetto | Format::Mermaid | Format::Cast => {}
     }
     if options.annotations {
         out.flush()?;
@@ -77,6 +77,13 @@ pub(super) fn verdict(
     };
     let now = clock(cluster.world.now());
     Err(Refusal { text: format!("error: limit exceeded at {now}: {what}"), exit }.into())
+}
+
+/// What the timeline ends with.
+pub(super) fn told(scenario: &Scenario, cluster: &Cluster, outcome: &Outcome) -> io::Result<String> {
+    let mut text = Vec::new();
+    lines(scenario, cluster, outcome, &verdicts::items(scenario, &cluster.world, outcome), false, &mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn lines(

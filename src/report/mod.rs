@@ -1,5 +1,6 @@
 //! What a user reads: the timeline, tables, records.
 pub mod annotations;
+pub mod cast;
 pub mod causes;
 pub mod compare;
 pub mod coverage;
@@ -8,6 +9,8 @@ pub mod dns;
 pub mod history;
 pub mod html;
 pub mod junit;
+pub mod mermaid;
+pub mod perfetto;
 pub mod timeline;
 pub mod unready;
 pub mod verdicts;

@@ -7,9 +7,11 @@ mod collect;
 pub mod diff;
 mod facts;
 pub mod narrative;
+mod stretches;
 pub mod texts;
 
 pub use collect::Collector;
+pub use stretches::Stretch;
 
 use crate::kernel::Time;
 use crate::report::verdicts::Item;
