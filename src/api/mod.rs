@@ -18,6 +18,7 @@ pub mod selector;
 pub mod status;
 pub mod store;
 pub mod strategic;
+mod table;
 pub mod template_defaults;
 pub mod template_hash;
 pub mod text;

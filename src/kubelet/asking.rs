@@ -5,7 +5,7 @@
 //! ([`Kubelets::asking`]), and is told what a container answers to its readiness probes ([`Kubelets::answers_probes`])
 //! and that one ends ([`Kubelets::end_container`]). Without a readiness probe the answer is taken at once.
 use super::probe::{self, Ticks};
-use super::worker::Run;
+use super::worker::{Flags, Run};
 use super::{Kubelets, behaviour};
 use crate::api::names::Uid;
 use crate::api::objects::{EndReason, Node, Pod};
@@ -39,12 +39,9 @@ impl Kubelets {
     pub(super) fn looks_around(&mut self, slot: u32, index: usize, world: &World) {
         let worker = &self.workers[slot];
         let (pod, uid, node) = (worker.pod, worker.uid, worker.node);
-        let mut fresh = self.workers.run(slot, index).restarts() == 0;
-        for volume in self.workers.volumes(slot) {
-            let disk = world.store.volumes.last_known(*volume).map_or(0, |volume| volume.disk);
-            let first = *self.first_use.entry(disk).or_insert(uid);
-            fresh &= first == uid && !Store::is_foreign_disk(disk);
-        }
+        self.uses_disks(slot, world);
+        let worker = &self.workers[slot];
+        let fresh = worker.is(Flags::NEW_DISKS) && self.workers.run(slot, index).restarts() == 0;
         let (ready_when, exit_when) = behaviour::conditions(worker, index, world);
         let run = self.workers.run_mut(slot, index);
         run.set(Run::CLOSED, ready_when.is_some());
@@ -55,6 +52,21 @@ impl Kubelets {
         }
         let since = run.since();
         self.asking.insert(container, Asking { container, node, since, fresh, ready_when, exit_when });
+    }
+
+    /// The first container of a pod runs: its disks are not new any more, and it is known whether they were.
+    fn uses_disks(&mut self, slot: u32, world: &World) {
+        if self.workers[slot].is(Flags::USES_DISKS) {
+            return;
+        }
+        let mut new = true;
+        for volume in self.workers.volumes(slot) {
+            let disk = world.store.volumes.last_known(*volume).map_or(0, |volume| volume.disk);
+            new &= !Store::is_foreign_disk(disk) && self.used_disks.insert(disk as usize);
+        }
+        let flags = &mut self.workers[slot].flags;
+        flags.set(Flags::USES_DISKS, true);
+        flags.set(Flags::NEW_DISKS, new);
     }
 
     /// True if there may be containers that look around.

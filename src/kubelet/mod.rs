@@ -37,11 +37,10 @@ use crate::api::names::Uid;
 use crate::api::objects::{Node, Pod, Volume};
 use crate::config::KubeletModel;
 use crate::event::{Event, KubeletEvent};
-use crate::kernel::{Duration, Id, Time};
+use crate::kernel::{BitSet, Duration, Id, Time};
 use crate::rule::mark;
 use crate::world::World;
 use machine::Machine;
-use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use worker::{Flags, Run, Stage, Step, What, Workers};
 
@@ -59,8 +58,8 @@ pub struct Kubelets {
     changes: u64,
     /// Containers whose behaviour depends on what they see; some may have ended meanwhile.
     asking: BTreeMap<ContainerKey, Asking>,
-    /// By disk, the first incarnation of a pod of which a container has run on it.
-    first_use: FxHashMap<u32, Uid>,
+    /// Disks made in this run on which a container has run, by number.
+    used_disks: BitSet,
 }
 
 /// The process of a pod's first regular container.

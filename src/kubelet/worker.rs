@@ -170,6 +170,10 @@ impl Flags {
     pub(super) const COUNTED: u16 = 1 << 8;
     /// The last of its containers that ended was ended because of its liveness or startup probe.
     pub(super) const PROBE_FAILED: u16 = 1 << 9;
+    /// A container of it has run on its disks.
+    pub(super) const USES_DISKS: u16 = 1 << 10;
+    /// No container had run on any of its disks before.
+    pub(super) const NEW_DISKS: u16 = 1 << 11;
 
     pub(super) fn has(self, flag: u16) -> bool {
         self.0 & flag != 0

@@ -75,7 +75,8 @@ impl Scheduler {
         let token = self.tokens;
         mark!("SCHED-1");
         let slot = self.cache.slot_mut(id);
-        (slot.state, slot.token) = (State::Binding, token);
+        slot.state = State::Binding;
+        self.cycles.insert(id.as_u32(), token);
         let api = world.api_delay(Actor::Scheduler);
         if !self.scratch.needs.unbound() || self.classes.get(class).spec.claims.is_empty() {
             world.after(delay + api, Event::Scheduler(SchedulerEvent::Bind(id, token)));
@@ -115,12 +116,17 @@ impl Scheduler {
         result
     }
 
+    /// The pod's binding cycle is this one: events of earlier ones are stale.
+    fn is_binding(&self, id: Id<Pod>, token: u32) -> bool {
+        self.cache.slot(id).state == State::Binding && self.cycles.get(&id.as_u32()) == Some(&token)
+    }
+
     /// The next step of a binding cycle with claims is due.
     pub(super) fn prebind(&mut self, id: Id<Pod>, token: u32, world: &mut World) {
-        let slot = self.cache.slot(id);
-        if slot.token != token || slot.state != State::Binding {
+        if !self.is_binding(id, token) {
             return;
         }
+        let slot = self.cache.slot(id);
         let Some(binding) = self.bindings.get_mut(&id.as_u32()) else { return };
         binding.armed = false;
         let stage = binding.stage;
@@ -239,7 +245,7 @@ impl Scheduler {
 
     /// Something that a waiting binding cycle looks at has changed: it will see it at its next tick.
     pub(super) fn look_at_next_tick(&mut self, id: Id<Pod>, world: &mut World) {
-        let token = self.cache.slot(id).token;
+        let Some(&token) = self.cycles.get(&id.as_u32()) else { return };
         let Some(binding) = self.bindings.get_mut(&id.as_u32()).filter(|binding| !binding.armed) else {
             return;
         };
@@ -255,8 +261,7 @@ impl Scheduler {
 
     fn ask_for_deadline(&mut self, world: &mut World) {
         while let Some(&(deadline, id, token)) = self.deadlines.front() {
-            let slot = self.cache.slot(id);
-            if slot.token == token && slot.state == State::Binding {
+            if self.is_binding(id, token) {
                 let epoch = world.epoch(Process::Scheduler);
                 let delay = deadline.elapsed_since(world.now());
                 world.background(delay, Event::Scheduler(SchedulerEvent::BindTimeout(epoch)));
@@ -275,7 +280,7 @@ impl Scheduler {
             self.deadlines.pop_front();
             let waits =
                 matches!(self.bindings.get(&id.as_u32()), Some(b) if matches!(b.stage, Stage::Wait(_)));
-            if waits && self.cache.slot(id).token == token {
+            if waits && self.is_binding(id, token) {
                 let why =
                     "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded";
                 self.binding_failed(id, why, world);
@@ -286,10 +291,10 @@ impl Scheduler {
 
     /// The binding reaches the API server (SCHED-21).
     pub(super) fn bind(&mut self, id: Id<Pod>, token: u32, world: &mut World) {
-        let slot = self.cache.slot(id);
-        if slot.token != token || slot.state != State::Binding {
+        if !self.is_binding(id, token) {
             return;
         }
+        let slot = self.cache.slot(id);
         let store = &world.store;
         let refused = match store.pods.get_uid(id, slot.uid) {
             None => Some((None, "not found")),
@@ -329,9 +334,7 @@ impl Scheduler {
 
     /// The claims of a pod are as the API has them from now on.
     pub(super) fn binding_over(&mut self, id: Id<Pod>) -> Option<Binding> {
-        if self.bindings.is_empty() {
-            return None;
-        }
+        self.cycles.remove(&id.as_u32());
         let binding = self.bindings.remove(&id.as_u32())?;
         self.volumes.forget(&binding.decisions);
         for claim in binding.decisions.claims() {

@@ -148,8 +148,6 @@ pub(super) struct Slot {
     group: U24,
     node_position: u32,
     group_position: u32,
-    /// Of the event under way for it: older ones are stale.
-    pub(super) token: u32,
     pub(super) state: State,
     terminating: bool,
 }
@@ -165,7 +163,6 @@ impl Slot {
         group: NO_GROUP,
         node_position: 0,
         group_position: 0,
-        token: 0,
         state: State::None,
         terminating: false,
     };

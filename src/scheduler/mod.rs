@@ -62,6 +62,8 @@ pub struct Scheduler {
     volumes: Volumes,
     nominated: Nominated,
     scratch: Scratch,
+    /// By pod: the number of its binding cycle, which its events carry.
+    cycles: FxHashMap<u32, u32>,
     /// Binding cycles with claims, by pod.
     bindings: FxHashMap<u32, Binding>,
     /// Pods whose binding cycle waits for a claim.

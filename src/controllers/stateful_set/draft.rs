@@ -11,7 +11,7 @@ use super::slot::{Slot, flag};
 use crate::api::objects::{Claim, Pod, Retention, StatefulSetStatus, UpdateStrategy};
 use crate::api::store::View;
 use crate::controllers::plan::{Plan, Wait, WaitOn};
-use crate::kernel::{Id, Time};
+use crate::kernel::Id;
 use crate::rule::{Rule, mark, marks};
 
 /// How the calls for one pod follow those for others.
@@ -79,7 +79,9 @@ impl<'a> Draft<'a> {
         } else if slot.any(flag::NOT_READY) {
             WaitOn::Readiness(slot.pod)
         } else {
-            WaitOn::Availability(slot.pod, Time::from_secs(u64::from(slot.available_at)))
+            let pod = self.cache.get(slot.pod);
+            let at = pod.and_then(|pod| pod.available_at(self.frame.spec.min_ready));
+            WaitOn::Availability(slot.pod, at.unwrap_or_default())
         };
         self.wait(rule, on);
     }

@@ -37,14 +37,12 @@ pub(super) struct Slot {
     pub(super) pod: Id<Pod>,
     /// Label `controller-revision-hash`.
     pub(super) revision: Sym,
-    /// When it will be available, in whole seconds; 0: nothing to wait for.
-    pub(super) available_at: u32,
     pub(super) flags: u8,
 }
 
 impl Slot {
     /// No pod. (An option would cost four bytes more, for each replica.)
-    pub(super) const EMPTY: Slot = Slot { pod: Id::NONE, revision: Sym::EMPTY, available_at: 0, flags: 0 };
+    pub(super) const EMPTY: Slot = Slot { pod: Id::NONE, revision: Sym::EMPTY, flags: 0 };
 
     /// Any of these flags is set.
     pub(super) fn any(&self, flags: u8) -> bool {
@@ -57,14 +55,15 @@ impl Slot {
     }
 }
 
-/// What of a pod is looked at, from one look at its object and its claims.
+/// What of a pod is looked at, from one look at its object and its claims; and when it will be available, in whole
+/// seconds, if it is not and only has to stay ready until then.
 pub(super) fn examine(
     frame: &Frame,
     cache: View<'_>,
     pod: (Id<Pod>, &Pod),
     revision: Sym,
     now: Time,
-) -> Slot {
+) -> (Slot, Option<u32>) {
     let (id, pod) = pod;
     let ordinal = frame.member(cache.store, pod.meta.name).unwrap_or(Ordinal::NONE);
     let condemned = ordinal.number().and_then(|number| frame.index_of(number)).is_none();
@@ -89,8 +88,8 @@ pub(super) fn examine(
     // The claims of a Pending pod are seen to by the repair (STS-23), not a second time here.
     set(flag::NOT_CONFORMING, !conforms || (owners && pod.phase != Phase::Pending));
     let later = pod.available_at(min_ready).filter(|_| !available);
-    let available_at = later.map_or(0, |at| u32::try_from(at.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX));
-    Slot { pod: id, revision, available_at, flags }
+    let later = later.map(|at| u32::try_from(at.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX));
+    (Slot { pod: id, revision, flags }, later)
 }
 
 /// Counters over pods with an ordinal (STS-77).

@@ -73,6 +73,8 @@ pub(super) struct SetView {
     revisions: BTreeMap<Sym, OfRevision>,
     /// Pods that are ready and will be available, by second (STS-100).
     future: BTreeSet<(u32, Id<Pod>)>,
+    /// The same, by pod.
+    available_at: FxHashMap<Id<Pod>, u32>,
     /// The update revision that `outdated` compares with.
     update: Sym,
     labels: FxHashMap<LabelsId, LabelFacts>,
@@ -121,6 +123,7 @@ impl SetView {
             tally: Tally::default(),
             revisions: BTreeMap::new(),
             future: BTreeSet::new(),
+            available_at: FxHashMap::default(),
             update: Sym::EMPTY,
             labels: FxHashMap::default(),
             selects_identity,
@@ -239,9 +242,10 @@ impl SetView {
             }
             self.adopt.insert(id);
         }
-        let slot = examine(&self.frame, cache, (id, pod), facts.revision, now);
-        if slot.available_at > 0 {
-            self.future.insert((slot.available_at, id));
+        let (slot, later) = examine(&self.frame, cache, (id, pod), facts.revision, now);
+        if let Some(later) = later {
+            self.future.insert((later, id));
+            self.available_at.insert(id, later);
         }
         let of_revision = self.revisions.entry(slot.revision).or_default();
         of_revision.all += 1;
@@ -283,7 +287,9 @@ impl SetView {
     }
 
     fn uncount(&mut self, slot: &Slot, numbered: bool) {
-        self.future.remove(&(slot.available_at, slot.pod));
+        if let Some(at) = self.available_at.remove(&slot.pod) {
+            self.future.remove(&(at, slot.pod));
+        }
         if numbered {
             self.tally.count(slot, -1);
         }
