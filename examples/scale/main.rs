@@ -58,7 +58,9 @@ fn measure(out: &mut impl Write, shape: Shape) -> [f64; 3] {
     let used = memory("VmHWM").saturating_sub(empty) * 1024 / shape.replicas as u64;
     writeln!(out, "{:>9} peak memory per pod after create: {used} B", shape.replicas)
         .expect("it can be printed");
-    if std::env::args().any(|a| a == "--create-only") { return [create; 3]; }
+    if std::env::args().any(|a| a == "--create-only") {
+        return [create; 3];
+    }
     one_set::change_image(&mut cluster);
     let roll = phase(out, &mut cluster, "roll", shape.replicas);
     let start = cpu_seconds();

@@ -10,10 +10,8 @@ use crate::world::World;
 /// See the module documentation.
 #[derive(Clone, Debug, Default)]
 pub struct NodePods {
-    /// By table position of the node.
+    /// By table position of the node, sorted.
     pods: Vec<Vec<Id<Pod>>>,
-    /// By table position of the pod: its place in the list of its node.
-    places: Vec<u32>,
 }
 
 impl NodePods {
@@ -38,7 +36,7 @@ impl NodePods {
         }
     }
 
-    /// The pods bound to a node, in no meaningful order.
+    /// The pods bound to a node, in order of their ids.
     pub fn on(&self, node: Id<Node>) -> &[Id<Pod>] {
         self.pods.get(node.index()).map_or(&[], |pods| pods)
     }
@@ -50,24 +48,17 @@ impl NodePods {
         if node.index() >= self.pods.len() {
             self.pods.resize_with(node.index() + 1, Vec::new);
         }
-        if pod.index() >= self.places.len() {
-            self.places.resize(pod.index() + 1, 0);
-        }
         let pods = &mut self.pods[node.index()];
-        self.places[pod.index()] = u32::try_from(pods.len()).unwrap_or(u32::MAX);
-        make_room(pods);
-        pods.push(pod);
+        if let Err(place) = pods.binary_search(&pod) {
+            make_room(pods);
+            pods.insert(place, pod);
+        }
     }
 
     fn take(&mut self, pod: Id<Pod>, node: Id<Node>) {
-        if node.is_none() {
-            return;
-        }
-        let place = self.places[pod.index()];
-        let pods = &mut self.pods[node.index()];
-        pods.swap_remove(place as usize);
-        if let Some(moved) = pods.get(place as usize) {
-            self.places[moved.index()] = place;
+        let Some(pods) = self.pods.get_mut(node.index()) else { return };
+        if let Ok(place) = pods.binary_search(&pod) {
+            pods.remove(place);
         }
     }
 }

@@ -146,7 +146,6 @@ pub(super) struct Slot {
     pub(super) node: u32,
     spec: PodSpecId,
     group: U24,
-    node_position: u32,
     group_position: u32,
     pub(super) state: State,
     terminating: bool,
@@ -161,7 +160,6 @@ impl Slot {
         node: NONE,
         spec: PodSpecId(U24::of(0)),
         group: NO_GROUP,
-        node_position: 0,
         group_position: 0,
         state: State::None,
         terminating: false,
@@ -453,9 +451,10 @@ impl Cache {
         }
         let info = &mut self.nodes[node as usize];
         info.charge(spec, true);
-        make_room(&mut info.members);
-        info.members.push(id.as_u32());
-        let node_position = info.members.len() as u32 - 1;
+        if let Err(place) = info.members.binary_search(&id.as_u32()) {
+            make_room(&mut info.members);
+            info.members.insert(place, id.as_u32());
+        }
         for name in spec.claims_of(pod.meta.name) {
             info.volumes_here.change_users((pod.meta.namespace, name), true);
         }
@@ -464,8 +463,7 @@ impl Cache {
         let slot = self.slot_mut(id);
         slot.uid = pod.meta.uid;
         (slot.node, slot.spec, slot.group) = (node, pod.spec, U24::of(group));
-        (slot.node_position, slot.group_position) = (node_position, group_position);
-        slot.terminating = terminating;
+        (slot.group_position, slot.terminating) = (group_position, terminating);
     }
 
     /// Takes a pod off its node.
@@ -483,9 +481,8 @@ impl Cache {
         let spec = &**store.pod_spec(slot.spec);
         let info = &mut self.nodes[slot.node as usize];
         info.charge(spec, false);
-        info.members.swap_remove(slot.node_position as usize);
-        if let Some(&moved) = info.members.get(slot.node_position as usize) {
-            self.slots[moved as usize].node_position = slot.node_position;
+        if let Ok(place) = info.members.binary_search(&id.as_u32()) {
+            info.members.remove(place);
         }
         for name in spec.claims_of(known_name) {
             info.volumes_here.change_users((namespace, name), false);

@@ -17,7 +17,7 @@ use crate::event::{BinderEvent, Event, Process};
 use crate::kernel::{Duration, Id, Time};
 use crate::rule::mark;
 use crate::world::{Actor, World};
-use pairs::{Actual, Key, Operation, OperationKind, Pairs};
+use pairs::{Actual, Key, Operation, OperationKind, Pair, Pairs};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -171,7 +171,7 @@ impl AttachDetach {
     /// The node of a pod, and its volumes there.
     fn wanted(&self, id: Id<Pod>, wants: Wants) -> (Id<Node>, &[Id<Volume>]) {
         match self.pairs.get(wants.pair) {
-            Some(pair) => (pair.node, std::slice::from_ref(&pair.volume)),
+            Some(pair) => (pair.node(), std::slice::from_ref(&pair.volume)),
             None => self.several.get(&id).map_or((Id::NONE, &[]), |(node, volumes)| (*node, volumes)),
         }
     }
@@ -219,7 +219,7 @@ impl AttachDetach {
             for volume in changed {
                 if let Some(pair) = self.pairs.slot((volume, id)).and_then(|slot| self.pairs.get_mut(slot)) {
                     mark!("VOL-32");
-                    pair.mounted = new.volumes_in_use.binary_search(&volume).is_ok();
+                    pair.set(Pair::MOUNTED, new.volumes_in_use.binary_search(&volume).is_ok());
                 }
             }
         }
@@ -250,7 +250,7 @@ impl AttachDetach {
 
     /// The pair is attached, and nothing is under way about it.
     fn is_settled(&self, slot: u32) -> bool {
-        let attached = self.pairs.get(slot).is_some_and(|pair| pair.actual == Actual::Attached);
+        let attached = self.pairs.get(slot).is_some_and(|pair| pair.actual() == Actual::Attached);
         attached && self.pairs.work(slot).operation == Operation::None
     }
 
@@ -318,7 +318,7 @@ impl AttachDetach {
     /// A volume that may be on one node only has one operation at a time over all its pairs (VOL-35).
     fn is_busy(&self, key: Key, many_nodes: bool) -> bool {
         let busy = |slot: u32| self.pairs.work(slot).operation != Operation::None;
-        self.pairs.of_volume(key.0).any(|(slot, pair)| (!many_nodes || pair.node == key.1) && busy(slot))
+        self.pairs.of_volume(key.0).any(|(slot, pair)| (!many_nodes || pair.node() == key.1) && busy(slot))
     }
 
     /// Detaches a pair that is attached and unwanted, if it may (VOL-31). The time at which the loop goes on.
@@ -329,7 +329,7 @@ impl AttachDetach {
         let (Some(pair), mut work) = (self.pairs.get(slot).copied(), self.pairs.work(slot)) else {
             return from;
         };
-        let unwanted = !pair.is_wanted() && pair.actual != Actual::Detached;
+        let unwanted = !pair.is_wanted() && pair.actual() != Actual::Detached;
         if !unwanted || work.is_backing_off(OperationKind::Detach, now) {
             return from;
         }
@@ -341,8 +341,8 @@ impl AttachDetach {
         let epoch = world.epoch(Process::ControllerManager);
         let overdue = now.elapsed_since(work.unwanted_since) > longest;
         let forced = overdue && !healthy;
-        mark!("VOL-47" if pair.mounted && world.view(Process::ControllerManager).get(key.1).is_none());
-        let waits = pair.mounted && !forced && !out_of_service;
+        mark!("VOL-47" if pair.is(Pair::MOUNTED) && world.view(Process::ControllerManager).get(key.1).is_none());
+        let waits = pair.is(Pair::MOUNTED) && !forced && !out_of_service;
         if waits && !overdue && work.timer.is_none() {
             // "Longer than": the loop finds the time over at the first tick after it (DEF-C4).
             let over = work.unwanted_since + longest + Duration::from_nanos(1);
@@ -354,10 +354,10 @@ impl AttachDetach {
         if waits {
             return from;
         }
-        mark!("VOL-45" if pair.mounted && forced && !out_of_service);
+        mark!("VOL-45" if pair.is(Pair::MOUNTED) && forced && !out_of_service);
         mark!("VOL-46" if out_of_service);
         if let Some(pair) = self.pairs.get_mut(slot) {
-            pair.reported = false;
+            pair.set(Pair::REPORTED, false);
         }
         self.begin(slot, Operation::Unreport(!forced && !out_of_service), from, world)
     }
@@ -367,18 +367,18 @@ impl AttachDetach {
         let now = world.now();
         let many = allows_many_nodes(world, key.0);
         let Some(slot) = self.pairs.slot(key).filter(|_| !self.is_busy(key, many)) else { return };
-        let Some(pair) = self.pairs.get(slot).copied().filter(pairs::Pair::is_wanted) else { return };
-        if pair.actual != Actual::Detached {
+        let Some(pair) = self.pairs.get(slot).copied().filter(Pair::is_wanted) else { return };
+        if pair.actual() != Actual::Detached {
             self.no_longer_unwanted(slot, world);
         }
-        if pair.actual == Actual::Attached || world.view(Process::ControllerManager).get(key.1).is_none() {
+        if pair.actual() == Actual::Attached || world.view(Process::ControllerManager).get(key.1).is_none() {
             return;
         }
         let backing_off = self.pairs.work(slot).is_backing_off(OperationKind::Attach, now);
-        let elsewhere = |pair: &pairs::Pair| pair.node != key.1 && pair.actual == Actual::Attached;
+        let elsewhere = |pair: &Pair| pair.node() != key.1 && pair.actual() == Actual::Attached;
         mark!("VOL-25" if many && self.pairs.of_volume(key.0).any(|(_, pair)| elsewhere(pair)));
         if !many && self.pairs.of_volume(key.0).any(|(_, pair)| elsewhere(pair)) {
-            if !pair.multi_attach_told {
+            if !pair.is(Pair::MULTI_ATTACH_TOLD) {
                 self.tell_multi_attach(slot, world);
             }
         } else if !backing_off {
@@ -400,11 +400,11 @@ impl AttachDetach {
     fn tell_multi_attach(&mut self, slot: u32, world: &mut World) {
         let Some(pair) = self.pairs.get_mut(slot) else { return };
         mark!("VOL-34");
-        pair.multi_attach_told = true;
+        pair.set(Pair::MULTI_ATTACH_TOLD, true);
         let key = pair.key();
-        let others = self.pairs.of_volume(key.0).filter(|(_, pair)| pair.node != key.1);
+        let others = self.pairs.of_volume(key.0).filter(|(_, pair)| pair.node() != key.1);
         let others: Vec<Id<Pod>> = others
-            .filter(|(_, pair)| pair.actual == Actual::Attached)
+            .filter(|(_, pair)| pair.actual() == Actual::Attached)
             .flat_map(|(slot, _)| self.pairs.pods(slot))
             .collect();
         for pod in self.pairs.pods(slot) {
@@ -468,7 +468,7 @@ impl AttachDetach {
         let (volume, node) = pair.key();
         let reported = world.view(Process::ControllerManager).get(node);
         if let Some(node) = reported.filter(|node| node.ready == NodeReady::True) {
-            pair.mounted = node.volumes_in_use.binary_search(&volume).is_ok();
+            pair.set(Pair::MOUNTED, node.volumes_in_use.binary_search(&volume).is_ok());
         }
         self.look_at((volume, node), world);
     }
@@ -495,15 +495,17 @@ impl AttachDetach {
         for (key, mounted) in attached {
             let slot = self.pairs.add(key);
             if let Some(pair) = self.pairs.get_mut(slot) {
-                (pair.actual, pair.reported, pair.mounted) = (Actual::Attached, true, mounted);
+                pair.set_actual(Actual::Attached);
+                pair.set(Pair::REPORTED, true);
+                pair.set(Pair::MOUNTED, mounted);
             }
         }
         for key in attachments {
             let slot = self.pairs.add(key);
             let in_use = world.store.nodes.last_known(key.1).map(|node| node.volumes_in_use.clone());
-            if let Some(pair) = self.pairs.get_mut(slot).filter(|pair| pair.actual == Actual::Detached) {
-                pair.actual = Actual::Uncertain;
-                pair.mounted = in_use.is_none_or(|in_use| in_use.binary_search(&key.0).is_ok());
+            if let Some(pair) = self.pairs.get_mut(slot).filter(|pair| pair.actual() == Actual::Detached) {
+                pair.set_actual(Actual::Uncertain);
+                pair.set(Pair::MOUNTED, in_use.is_none_or(|in_use| in_use.binary_search(&key.0).is_ok()));
             }
         }
         for key in self.pairs.keys() {

@@ -3,7 +3,7 @@
 //! Follows `operation_generator.go` (GenerateAttachVolumeFunc, GenerateDetachVolumeFunc) and `csi_attacher.go`: an
 //! attach creates the VolumeAttachment and looks at it every half second; a detach takes the volume out of
 //! node.status.volumesAttached, verifies, deletes the VolumeAttachment and waits for it to be gone.
-use super::pairs::{Actual, Backoff, Operation, OperationKind};
+use super::pairs::{Actual, Backoff, Operation, OperationKind, Pair};
 use super::{AttachDetach, take_of};
 use crate::api::names::{Name, Sym};
 use crate::api::objects::*;
@@ -83,7 +83,7 @@ impl AttachDetach {
     pub(super) fn attachment_seen(&mut self, slot: u32, world: &mut World) {
         let work = self.pairs.work(slot);
         let Some(pair) = self.pairs.get(slot).filter(|_| work.operation != Operation::None) else { return };
-        let found = seen(world, pair.volume, pair.node);
+        let found = seen(world, pair.volume, pair.node());
         let (since, due) = match work.operation {
             Operation::AwaitAttached(since) => (
                 since,
@@ -93,7 +93,7 @@ impl AttachDetach {
             _ => return,
         };
         if due {
-            let key = u64::from(pair.volume.as_u32()) << 32 | u64::from(pair.node.as_u32());
+            let key = u64::from(pair.volume.as_u32()) << 32 | u64::from(pair.node().as_u32());
             mark!("VOL-33");
             let look = next_poll(world, key ^ since.as_nanos(), since, world.now());
             world.at(look, Event::Binder(BinderEvent::Pair(slot, work.token)));
@@ -147,7 +147,7 @@ impl AttachDetach {
     fn attached(&mut self, slot: u32, world: &mut World) {
         self.operation_done(slot);
         let Some(pair) = self.pairs.get_mut(slot) else { return };
-        pair.reported = true;
+        pair.set(Pair::REPORTED, true);
         let key = pair.key();
         self.to_report.insert((key.1, key.0));
         self.comes_to_node(slot, Actual::Attached);
@@ -164,9 +164,10 @@ impl AttachDetach {
     /// The volume may be on the node now; from then on it is taken for mounted until the node's next event (VOL-32).
     fn comes_to_node(&mut self, slot: u32, actual: Actual) {
         let Some(pair) = self.pairs.get_mut(slot) else { return };
-        let before = std::mem::replace(&mut pair.actual, actual);
+        let before = pair.actual();
+        pair.set_actual(actual);
         if before == Actual::Detached {
-            pair.mounted = true;
+            pair.set(Pair::MOUNTED, true);
             let (volume, node) = pair.key();
             self.fresh.insert((node, volume));
         }
@@ -212,7 +213,7 @@ impl AttachDetach {
             return;
         }
         if let Some(pair) = self.pairs.get_mut(slot) {
-            pair.reported = pair.actual == Actual::Attached;
+            pair.set(Pair::REPORTED, pair.actual() == Actual::Attached);
         }
         self.to_report.insert((node, volume));
         self.failed(slot, OperationKind::Detach, world);
@@ -232,8 +233,8 @@ impl AttachDetach {
         self.operation_done(slot);
         self.no_longer_unwanted(slot, world);
         let Some(pair) = self.pairs.get_mut(slot) else { return };
-        pair.actual = Actual::Detached;
-        pair.reported = false;
+        pair.set_actual(Actual::Detached);
+        pair.set(Pair::REPORTED, false);
         let volume = pair.volume;
         self.operation_ended(volume, world);
         self.pairs.forget_if_idle(slot);
@@ -297,7 +298,7 @@ impl AttachDetach {
                 Some((Operation::AwaitGone(_), _)) => {
                     if let Some(pair) = self.pairs.get_mut(slot) {
                         mark!("VOL-36");
-                        pair.actual = Actual::Uncertain;
+                        pair.set_actual(Actual::Uncertain);
                     }
                     self.failed(slot, OperationKind::Detach, world);
                 }
@@ -319,7 +320,7 @@ impl AttachDetach {
         attached.reserve_exact(changed.len());
         for volume in changed {
             let pair = self.pairs.slot((volume, node)).and_then(|slot| self.pairs.get(slot));
-            let listed = pair.is_some_and(|pair| pair.reported);
+            let listed = pair.is_some_and(|pair| pair.is(Pair::REPORTED));
             match attached.binary_search(&volume) {
                 Ok(at) if !listed => {
                     attached.remove(at);

@@ -5,7 +5,7 @@
 //! pod, and nearly all of them are at rest: a pair is 16 bytes, and what belongs to an operation is kept aside
 //! ([`Work`]) as long as there is one.
 use crate::api::objects::{Node, Pod, Volume};
-use crate::kernel::{Duration, Id, Time, Timer, make_room};
+use crate::kernel::{Duration, Id, Time, Timer, U24, make_room};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 
@@ -63,16 +63,11 @@ pub(super) struct Backoff {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pair {
     pub(super) volume: Id<Volume>,
-    pub(super) node: Id<Node>,
+    /// Its table position. There is a pair for each volume, so that it is kept in three bytes.
+    node: U24,
+    flags: u8,
     /// The first pod on the node that wants the volume; `NONE`: unwanted.
     pod: Id<Pod>,
-    pub(super) actual: Actual,
-    /// In volumesInUse as last seen; true until a Node event after the attach says otherwise (VOL-32).
-    pub(super) mounted: bool,
-    /// Belongs into node.status.volumesAttached.
-    pub(super) reported: bool,
-    /// The Multi-Attach event has been sent (VOL-34).
-    pub(super) multi_attach_told: bool,
 }
 
 /// What is going on about a pair.
@@ -109,20 +104,48 @@ pub(super) const NONE: u32 = u32::MAX;
 
 impl Pair {
     fn new((volume, node): Key) -> Pair {
-        Pair {
-            volume,
-            node,
-            pod: Id::NONE,
-            actual: Actual::Detached,
-            mounted: true,
-            reported: false,
-            multi_attach_told: false,
+        Pair { volume, node: U24::of(node.as_u32()), flags: Pair::MOUNTED, pod: Id::NONE }
+    }
+
+    /// In volumesInUse as last seen; true until a Node event after the attach says otherwise (VOL-32).
+    pub(super) const MOUNTED: u8 = 1 << 2;
+    /// Belongs into node.status.volumesAttached.
+    pub(super) const REPORTED: u8 = 1 << 3;
+    /// The Multi-Attach event has been sent (VOL-34).
+    pub(super) const MULTI_ATTACH_TOLD: u8 = 1 << 4;
+    /// The bits that hold [`Actual`].
+    const ACTUAL: u8 = 0b11;
+
+    /// This is so.
+    pub(super) fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub(super) fn set(&mut self, flag: u8, on: bool) {
+        self.flags = if on { self.flags | flag } else { self.flags & !flag };
+    }
+
+    /// Whether the volume is attached, as far as the controller knows.
+    pub(super) fn actual(&self) -> Actual {
+        match self.flags & Pair::ACTUAL {
+            0 => Actual::Detached,
+            1 => Actual::Uncertain,
+            _ => Actual::Attached,
         }
+    }
+
+    pub(super) fn set_actual(&mut self, actual: Actual) {
+        self.flags = self.flags & !Pair::ACTUAL | actual as u8;
+    }
+
+    /// Its node.
+    pub(super) fn node(&self) -> Id<Node> {
+        Id::from_index(self.node.get() as usize)
     }
 
     /// The pair's volume and node.
     pub(super) fn key(&self) -> Key {
-        (self.volume, self.node)
+        (self.volume, self.node())
     }
 
     /// A pod on the node wants the volume.
@@ -154,7 +177,7 @@ impl Pairs {
     /// The number of a pair; makes it known.
     pub(super) fn add(&mut self, key: Key) -> u32 {
         let (before, next) = self.around(key);
-        if let Some(slot) = next.filter(|next| self.slots[*next as usize].node == key.1) {
+        if let Some(slot) = next.filter(|next| self.slots[*next as usize].node() == key.1) {
             return slot;
         }
         let pair = Pair::new(key);
@@ -186,7 +209,7 @@ impl Pairs {
     fn around(&self, (volume, node): Key) -> (Option<u32>, Option<u32>) {
         let mut before = None;
         for (slot, pair) in self.of_volume(volume) {
-            if pair.node >= node {
+            if pair.node() >= node {
                 return (before, Some(slot));
             }
             before = Some(slot);
@@ -221,7 +244,7 @@ impl Pairs {
 
     /// The number of a known pair.
     pub(super) fn slot(&self, key: Key) -> Option<u32> {
-        self.of_volume(key.0).find(|(_, pair)| pair.node == key.1).map(|(slot, _)| slot)
+        self.of_volume(key.0).find(|(_, pair)| pair.node() == key.1).map(|(slot, _)| slot)
     }
 
     /// A pair by number.
@@ -301,7 +324,7 @@ impl Pairs {
         let Some(pair) = self.get_mut(slot) else { return };
         pair.pod = first.unwrap_or(Id::NONE);
         if first.is_none() {
-            pair.multi_attach_told = false;
+            pair.set(Pair::MULTI_ATTACH_TOLD, false);
             self.unwanted.insert((key.1, key.0));
         }
     }
@@ -316,7 +339,7 @@ impl Pairs {
     pub(super) fn forget_if_idle(&mut self, slot: u32) {
         let idle = self.get(slot).copied().filter(|pair| {
             !pair.is_wanted()
-                && pair.actual == Actual::Detached
+                && pair.actual() == Actual::Detached
                 && self.work(slot).operation == Operation::None
         });
         let Some(pair) = idle else { return };
@@ -324,11 +347,11 @@ impl Pairs {
         let next = self.next(slot);
         self.link(pair.volume, before, next);
         self.follow(slot, NONE);
-        let volumes = &mut self.of_node[pair.node.index()];
+        let volumes = &mut self.of_node[pair.node().index()];
         if let Ok(at) = volumes.binary_search(&pair.volume) {
             volumes.remove(at);
         }
-        self.unwanted.remove(&(pair.node, pair.volume));
+        self.unwanted.remove(&(pair.node(), pair.volume));
         self.works.remove(&slot);
         self.slots[slot as usize].volume = Id::NONE;
         self.free.push(slot);
@@ -343,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_million_pairs_are_cheap() {
-        assert!(size_of::<Pair>() <= 16, "{}", size_of::<Pair>());
+        assert!(size_of::<Pair>() <= 12, "{}", size_of::<Pair>());
     }
 
     proptest! {
