@@ -2,9 +2,10 @@
 //! and is replaced.
 //!
 //! `cargo run --release --example scale -- 1000 100000 1000000 [--parallel] [--claims] [--per-node=1000]
-//! [--best-of=1]`; with
-//! `--quiet-hours` a ready cluster of three is left alone for one hour and for thirty days instead. Seconds are those
-//! that the process had a core, so that other work on the machine disturbs less; only ratios within one run count.
+//! [--best-of=1]`. With `--memory=100000` a set is only created, in a process that has done nothing else, and the memory
+//! that it takes is printed; with `--quiet-hours` a ready cluster of three is left alone for one hour and for thirty
+//! days. Seconds are those that the process had a core, so that other work on the machine disturbs less; only ratios
+//! within one run count.
 #![allow(
     clippy::disallowed_types,
     reason = "outside the simulator: a harness reads its environment and talks"
@@ -30,12 +31,18 @@ fn main() {
         quiet(&mut out);
         return;
     }
+    let number =
+        |option: &str| arguments.iter().find_map(|a| a.strip_prefix(option)?.strip_prefix('=')?.parse().ok());
+    let per_node = number("--per-node").unwrap_or(one_set::PER_NODE);
+    let shape = |replicas| Shape { replicas, per_node, parallel: has("--parallel"), claims: has("--claims") };
+    if let Some(replicas) = number("--memory") {
+        memory_of(&mut out, shape(replicas));
+        return;
+    }
     let mut before: Option<(usize, [f64; 3])> = None;
-    let per_node = arguments.iter().find_map(|a| a.strip_prefix("--per-node=")?.parse().ok());
-    let best_of = arguments.iter().find_map(|a| a.strip_prefix("--best-of=")?.parse().ok()).unwrap_or(1);
+    let best_of = number("--best-of").unwrap_or(1);
     for replicas in arguments.iter().filter_map(|a| a.parse::<usize>().ok()) {
-        let per_node = per_node.unwrap_or(one_set::PER_NODE);
-        let shape = Shape { replicas, per_node, parallel: has("--parallel"), claims: has("--claims") };
+        let shape = shape(replicas);
         let mut times = measure(&mut out, shape);
         for _ in 1..best_of {
             let again = measure(&mut out, shape);
@@ -49,18 +56,23 @@ fn main() {
     }
 }
 
-/// Creates, rolls and breaks a set; the seconds that each takes.
-fn measure(out: &mut impl Write, shape: Shape) -> [f64; 3] {
+/// Creates a set; the peak of memory beyond that of the empty cluster. What an earlier set left to the allocator would
+/// count as the empty cluster's: it has to be the only one.
+fn memory_of(out: &mut impl Write, shape: Shape) {
     let mut cluster = one_set::empty(shape);
     let empty = memory("VmRSS");
     one_set::apply(&mut cluster, shape);
-    let create = phase(out, &mut cluster, "create", shape.replicas);
-    let used = memory("VmHWM").saturating_sub(empty) * 1024 / shape.replicas as u64;
+    one_set::settle(&mut cluster, shape.replicas);
+    let used = memory("VmHWM").saturating_sub(empty) * 1024 / shape.replicas.max(1) as u64;
     writeln!(out, "{:>9} peak memory per pod after create: {used} B", shape.replicas)
         .expect("it can be printed");
-    if std::env::args().any(|a| a == "--create-only") {
-        return [create; 3];
-    }
+}
+
+/// Creates, rolls and breaks a set; the seconds that each takes.
+fn measure(out: &mut impl Write, shape: Shape) -> [f64; 3] {
+    let mut cluster = one_set::empty(shape);
+    one_set::apply(&mut cluster, shape);
+    let create = phase(out, &mut cluster, "create", shape.replicas);
     one_set::change_image(&mut cluster);
     let roll = phase(out, &mut cluster, "roll", shape.replicas);
     let start = cpu_seconds();

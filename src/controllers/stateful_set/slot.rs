@@ -134,7 +134,7 @@ mod tests {
             for ready in [false, true] {
                 pod.phase = phase;
                 pod.flags.set(PodFlags::READY, ready);
-                let slot = examine(&frame, cache, (id, &pod), Sym::EMPTY, Time::ZERO);
+                let (slot, _) = examine(&frame, cache, (id, &pod), Sym::EMPTY, Time::ZERO);
                 let expected = phase == Phase::Running && ready;
                 assert_eq!(slot.any(flag::NOT_READY), !expected, "{phase:?} {ready}");
                 assert_eq!(pod.is_running_and_ready(), expected, "{phase:?} {ready}");
