@@ -420,19 +420,19 @@ impl AttachDetach {
         let slot = self.pairs.slot((volume, node))?;
         let (pair, work) = (self.pairs.get(slot)?, self.pairs.work(slot));
         let elsewhere = self.pairs.of_volume(volume).find(|(_, other)| {
-            other.node != node && other.actual == Actual::Attached && !allows_many_nodes(world, volume)
+            other.node() != node && other.actual() == Actual::Attached && !allows_many_nodes(world, volume)
         });
         Some(match (work.operation, pair.is_wanted()) {
             (Operation::Create | Operation::AwaitAttached(_), _) => AttachWait::Attaching,
             (Operation::Unreport(_) | Operation::Delete | Operation::AwaitGone(_), _) => {
                 AttachWait::Detaching
             }
-            (Operation::None, true) if pair.actual == Actual::Attached => return None,
+            (Operation::None, true) if pair.actual() == Actual::Attached => return None,
             (Operation::None, true) => match elsewhere {
-                Some((_, other)) => AttachWait::Elsewhere(other.node),
+                Some((_, other)) => AttachWait::Elsewhere(other.node()),
                 None => AttachWait::Backoff(work.backoff.map(|backoff| backoff.until)),
             },
-            (Operation::None, false) if pair.actual == Actual::Detached => return None,
+            (Operation::None, false) if pair.actual() == Actual::Detached => return None,
             (Operation::None, false) => {
                 let longest = world.config.timers.max_wait_for_unmount;
                 let since = (!work.unwanted_since.is_never()).then_some(work.unwanted_since);
