@@ -104,11 +104,22 @@ impl Cluster {
     /// Handles the next thing that happens.
     pub fn step(&mut self) -> Stepped {
         let stepped = self.dispatch();
+        self.end_processes();
         self.look_at_databases();
         if self.checker.is_on() {
             self.checker.look(&mut self.world, &self.kubelets, &self.csi, &self.databases);
         }
         stepped
+    }
+
+    /// Processes that a fault ends in the middle of what they do (`afterWrite:`) are gone now.
+    fn end_processes(&mut self) {
+        while let Some((process, again)) = self.world.ends.pop() {
+            self.stop(process);
+            if again {
+                self.start(process);
+            }
+        }
     }
 
     /// Databases take in what has changed. Whoever changes a cluster between two steps calls this.

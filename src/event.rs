@@ -137,7 +137,7 @@ pub enum NodesEvent {
 }
 
 /// What the node lifecycle controller writes to a node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum NodeWrite {
     /// Condition Ready becomes Unknown (NODE-7).
     Unknown,
@@ -239,6 +239,8 @@ pub enum KubeletEvent {
     Stage(Id<Pod>, Uid, u32, u16),
     /// The status manager writes the pod's status (POD-16).
     WriteStatus(Id<Pod>, Uid),
+    /// The status manager goes through what it could not write about a pod (POD-16).
+    SyncStatus(Id<Pod>, Uid),
     /// The status tick of a node that has something to report (NODE-3).
     StatusTick(Id<Node>, u32),
     /// The device of a volume is unmounted from a node (VOL-42).

@@ -83,6 +83,11 @@ impl Status {
     pub fn internal(message: String) -> Status {
         Status::new(500, "InternalError", message)
     }
+    /// 504: the request took too long; whether it was carried out is not known.
+    pub fn timed_out() -> Status {
+        let text = "Timeout: request did not complete within requested timeout - context deadline exceeded";
+        Status::new(504, "Timeout", text.into())
+    }
     /// True for 404.
     pub fn is_not_found(&self) -> bool {
         self.code == 404

@@ -43,8 +43,11 @@ impl CloudNodes {
                     let name = world.store.name_of(name.unwrap_or_default());
                     format!("Deleting node {name} because it does not exist in the cloud provider")
                 });
-                // Whoever was faster has done the same.
-                let _ = world.delete(node, DeleteOptions::default(), Rule::node(29));
+                // Whoever was faster has done the same; what has failed is tried again at the next tick.
+                let deleted = world.delete(node, DeleteOptions::default(), Rule::node(29));
+                if deleted.is_err_and(|error| !error.is_not_found()) {
+                    self.consider(node, world);
+                }
             }
             _ => {}
         }

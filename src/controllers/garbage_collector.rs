@@ -10,13 +10,14 @@ use crate::api::kind::Kind;
 use crate::api::labels::{Owner, OwnersId};
 use crate::api::names::{Sym, Uid};
 use crate::api::objects::*;
+use crate::api::status::Status;
 use crate::api::store::{Change, Stored, Verb, View};
 use crate::controllers::runner::Bucket;
 use crate::event::{Event, Process};
 use crate::kernel::Id;
 use crate::rule::{Rule, mark};
 use crate::trace::notes::Noted;
-use crate::world::{Actor, DeleteOptions, Draw, Propagation, World};
+use crate::world::{Actor, DeleteOptions, Draw, Propagation, Retries, World};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -107,6 +108,8 @@ pub struct GarbageCollector {
     /// Those of them that nothing blocked when they were last looked at: their finalizer is on its way out.
     released: BTreeSet<Uid>,
     client: Bucket,
+    /// Objects about which a write has failed.
+    retries: Retries<Uid>,
 }
 
 impl GarbageCollector {
@@ -332,25 +335,37 @@ impl GarbageCollector {
 
     /// Looks at one object (attemptToDeleteItem), and does what is due about it.
     pub fn handle(&mut self, kind: Kind, index: u32, uid: Uid, world: &mut World) {
-        with_type!(kind, T => self.collect(Id::<T>::from_index(index as usize), uid, world), else ());
+        let done =
+            with_type!(kind, T => self.collect(Id::<T>::from_index(index as usize), uid, world), else Ok(()));
+        match done {
+            Ok(()) => self.retries.succeeded(&uid),
+            // Somebody else was faster: there is nothing left to do.
+            Err(error) if error.is_not_found() => self.retries.succeeded(&uid),
+            Err(_) => self.retries.failed(uid, Event::Collect(kind, index, uid), world),
+        }
     }
 
-    fn collect<T: Stored + Noted>(&mut self, id: Id<T>, uid: Uid, world: &mut World) {
-        let Some(meta) = T::table(&world.store).get_uid(id, uid).map(|object| *object.meta()) else { return };
+    /// # Errors
+    /// What the API server answers; the object is looked at again later (AddRateLimited).
+    fn collect<T: Stored + Noted>(&mut self, id: Id<T>, uid: Uid, world: &mut World) -> Result<(), Status> {
+        let Some(meta) = T::table(&world.store).get_uid(id, uid).map(|object| *object.meta()) else {
+            return Ok(());
+        };
         let thing = (T::KIND, id.as_u32());
         if meta.is_terminating() {
             if meta.finalizers.has(Finalizers::ORPHAN) {
-                self.orphan_dependents::<T>(id, uid, world);
-            } else if meta.finalizers.has(Finalizers::FOREGROUND) && self.released.contains(&uid) {
-                drop_finalizer::<T>(id, uid, Finalizers::FOREGROUND, Rule::sts(90), world);
+                return self.orphan_dependents::<T>(id, uid, world);
             }
-            return;
+            if meta.finalizers.has(Finalizers::FOREGROUND) && self.released.contains(&uid) {
+                return drop_finalizer::<T>(id, uid, Finalizers::FOREGROUND, Rule::sts(90), world);
+            }
+            return Ok(());
         }
         let live = world.store.view(world.store.revision());
         let (mut solid, mut waiting, mut dangling) = (false, false, Vec::new());
         for owner in world.store.owners.get(meta.owners) {
             match find(live, meta.namespace, owner) {
-                None if owner.kind == Kind::Inert => return,
+                None if owner.kind == Kind::Inert => return Ok(()),
                 None => dangling.push(owner.uid),
                 Some(found) if found.is_terminating() && found.finalizers.has(Finalizers::FOREGROUND) => {
                     waiting = true;
@@ -360,11 +375,10 @@ impl GarbageCollector {
             }
         }
         if dangling.is_empty() {
-            return;
+            return Ok(());
         }
         if solid {
-            self.drop_references::<T>(id, &dangling, Rule::sts(89), world);
-            return;
+            return drop_references::<T>(id, &dangling, Rule::sts(89), world);
         }
         let has_dependents = self.by_owner.get(&uid).is_some_and(|sets| {
             sets.iter().any(|set| self.sets.get(&set.index()).is_some_and(|set| !set.counts.is_empty()))
@@ -377,7 +391,7 @@ impl GarbageCollector {
             Propagation::Background
         };
         if waiting && has_dependents && self.is_in_a_circle(uid, world) {
-            self.unblock::<T>(id, world);
+            unblock::<T>(id, world)?;
         }
         mark!("DEP-23" if thing.0 == Kind::ReplicaSet);
         let rule = match thing.0 {
@@ -385,10 +399,8 @@ impl GarbageCollector {
             _ if waiting => Rule::sts(90),
             _ => Rule::sts(89),
         };
-        // Refused: somebody else was faster, there is nothing left to do.
-        world
-            .delete(id, DeleteOptions { uid: Some(uid), propagation, ..DeleteOptions::default() }, rule)
-            .ok();
+        let options = DeleteOptions { uid: Some(uid), propagation, ..DeleteOptions::default() };
+        world.delete(id, options, rule).map(drop)
     }
 
     /// A dependent of the object waits for its own dependents already: if one of those is the object, nobody would ever
@@ -400,33 +412,13 @@ impl GarbageCollector {
         })
     }
 
-    /// The object blocks none of its owners any more (STS-90).
-    fn unblock<T: Stored + Noted>(&mut self, id: Id<T>, world: &mut World) {
-        let Some(before) = T::table(&world.store).get(id).map(|object| object.meta().owners) else { return };
-        let owners = world.store.owners.get(before).iter();
-        let after: Vec<Owner> = owners.map(|owner| Owner { block: false, ..*owner }).collect();
-        let after = world.store.owners.intern(&after);
-        if after != before {
-            world.update(id, Rule::sts(90), |object| object.meta_mut().owners = after);
-        }
-    }
-
-    fn drop_references<T: Stored + Noted>(
+    /// Takes the owner's references off its dependents, then lets it go (STS-91).
+    fn orphan_dependents<T: Stored + Noted>(
         &mut self,
         id: Id<T>,
-        owners: &[Uid],
-        rule: Rule,
+        uid: Uid,
         world: &mut World,
-    ) {
-        let Some(before) = T::table(&world.store).get(id).map(|object| object.meta().owners) else { return };
-        let after = owners.iter().fold(before, |set, owner| world.store.owners.without(set, *owner));
-        if after != before {
-            world.update(id, rule, |object| object.meta_mut().owners = after);
-        }
-    }
-
-    /// Takes the owner's references off its dependents, then lets it go (STS-91).
-    fn orphan_dependents<T: Stored + Noted>(&mut self, id: Id<T>, uid: Uid, world: &mut World) {
+    ) -> Result<(), Status> {
         let dependents = self.dependents(uid, world.view(Process::ControllerManager));
         let named = |world: &World, (kind, index): Thing| {
             let owners = with_type!(kind, T => owners_of::<T>(world, index), else OwnersId::EMPTY);
@@ -434,18 +426,22 @@ impl GarbageCollector {
         };
         let dependents: Vec<Thing> = dependents.into_iter().filter(|thing| named(world, *thing)).collect();
         if dependents.is_empty() {
-            drop_finalizer::<T>(id, uid, Finalizers::ORPHAN, Rule::sts(91), world);
-            return;
+            return drop_finalizer::<T>(id, uid, Finalizers::ORPHAN, Rule::sts(91), world);
         }
+        // All are tried; the owner stays until all have succeeded.
+        let mut outcome = Ok(());
         for (kind, index) in &dependents {
-            with_type!(
+            let dropped = with_type!(
                 kind,
-                T => self.drop_references(Id::<T>::from_index(*index as usize), &[uid], Rule::sts(91), world),
-                else ()
+                T => drop_references(Id::<T>::from_index(*index as usize), &[uid], Rule::sts(91), world),
+                else Ok(())
             );
+            outcome = outcome.and(dropped);
         }
+        outcome?;
         let calls = u32::try_from(dependents.len()).unwrap_or(u32::MAX);
         self.enqueue((T::KIND, id.as_u32()), uid, calls, world);
+        Ok(())
     }
 
     /// The controller manager has started and listed everything.
@@ -502,9 +498,43 @@ fn drop_finalizer<T: Stored + Noted>(
     finalizer: Finalizers,
     rule: Rule,
     world: &mut World,
-) {
-    world.update_uid(id, uid, rule, |object| {
+) -> Result<(), Status> {
+    if T::table(&world.store).get_uid(id, uid).is_none() {
+        return Ok(());
+    }
+    let write = |object: &mut T| {
         let meta = object.meta_mut();
         meta.finalizers = meta.finalizers.without(finalizer);
-    });
+    };
+    world.patch(id, rule, write).map(drop)
+}
+
+/// The object blocks none of its owners any more (STS-90).
+fn unblock<T: Stored + Noted>(id: Id<T>, world: &mut World) -> Result<(), Status> {
+    let Some(before) = T::table(&world.store).get(id).map(|object| object.meta().owners) else {
+        return Ok(());
+    };
+    let owners = world.store.owners.get(before).iter();
+    let after: Vec<Owner> = owners.map(|owner| Owner { block: false, ..*owner }).collect();
+    let after = world.store.owners.intern(&after);
+    if after == before {
+        return Ok(());
+    }
+    world.patch(id, Rule::sts(90), |object| object.meta_mut().owners = after).map(drop)
+}
+
+fn drop_references<T: Stored + Noted>(
+    id: Id<T>,
+    owners: &[Uid],
+    rule: Rule,
+    world: &mut World,
+) -> Result<(), Status> {
+    let Some(before) = T::table(&world.store).get(id).map(|object| object.meta().owners) else {
+        return Ok(());
+    };
+    let after = owners.iter().fold(before, |set, owner| world.store.owners.without(set, *owner));
+    if after == before {
+        return Ok(());
+    }
+    world.patch(id, rule, |object| object.meta_mut().owners = after).map(drop)
 }

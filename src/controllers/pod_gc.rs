@@ -233,20 +233,38 @@ impl PodGc {
                 if pod.is_terminal() {
                     return;
                 }
-                world.update(id, rule, |pod| {
+                let failed = world.patch(id, rule, |pod| {
                     pod.phase = Phase::Failed;
                     if orphan {
                         pod.flags.set(PodFlags::DISRUPTION_TARGET, true);
                         pod.disruption = Disruption::ByPodGc;
                     }
                 });
+                if failed.is_err() {
+                    // It is not deleted either.
+                    self.under_way.remove(&id);
+                    self.again(id, world);
+                }
             }
             GcCall::Delete => {
                 self.under_way.remove(&id);
                 let options = DeleteOptions { grace: Some(0), ..DeleteOptions::default() };
-                let _ = world.delete(id, options, rule);
+                if world.delete(id, options, rule).is_err_and(|error| !error.is_not_found()) {
+                    self.again(id, world);
+                }
             }
         }
+    }
+
+    /// A call has failed: the next run finds the pod again, and a missing node goes into quarantine once more.
+    fn again(&mut self, id: Id<Pod>, world: &mut World) {
+        let Some(pod) = world.view(Process::ControllerManager).get(id).copied() else { return };
+        if pod.is_bound() && view_lacks(pod.node, world) {
+            self.node_is_missing(pod.node, world);
+        } else if pod.is_terminating() {
+            self.candidates.insert(id);
+        }
+        self.ask(world);
     }
 
     /// The controller manager has started and listed everything: quarantines begin anew (DEF-C3). A scan, once.

@@ -4,16 +4,19 @@
 //! controllers take them off deleted objects as soon as nothing needs them any more. A claim is looked up in the cache
 //! first and once more in the API before its finalizer goes.
 use crate::api::kind::Kind;
+use crate::api::names::Uid;
 use crate::api::objects::*;
 use crate::api::store::{Change, View};
 use crate::controllers::claim_users::{ClaimUsers, claims_of};
 use crate::event::{BinderEvent, Event, Process};
 use crate::rule::Rule;
-use crate::world::{Actor, Draw, World};
+use crate::world::{Actor, Draw, Retries, World};
 
-/// The protection controllers. They remember nothing.
+/// The protection controllers. They remember nothing but what has failed.
 #[derive(Clone, Debug, Default)]
-pub struct Protection;
+pub struct Protection {
+    retries: Retries<Uid>,
+}
 
 /// A pod on a node uses the claim, whatever its phase (VOL-18).
 fn is_used(view: View<'_>, claim: &Claim, users: &ClaimUsers) -> bool {
@@ -78,9 +81,10 @@ impl Protection {
                     is_held(&claim.meta, Finalizers::CLAIM_PROTECTION) && !is_used(live, claim, users)
                 });
                 if free {
-                    world.update_uid(id, uid, Rule::vol(18), |claim| {
+                    let done = world.put(id, Rule::vol(18), |claim| {
                         claim.meta.finalizers = claim.meta.finalizers.without(Finalizers::CLAIM_PROTECTION);
                     });
+                    self.written(done.is_ok(), uid, BinderEvent::ProtectClaim(id, uid), world);
                 }
             }
             BinderEvent::ProtectVolume(id, uid) => {
@@ -92,16 +96,27 @@ impl Protection {
             BinderEvent::VolumeFinalizer(id, uid)
                 if world.store.volumes.get_uid(id, uid).is_some_and(is_free) =>
             {
-                world.update_uid(id, uid, Rule::vol(19), |volume| {
+                let done = world.put(id, Rule::vol(19), |volume| {
                     volume.meta.finalizers = volume.meta.finalizers.without(Finalizers::VOLUME_PROTECTION);
                 });
+                self.written(done.is_ok(), uid, BinderEvent::ProtectVolume(id, uid), world);
             }
             _ => {}
         }
     }
 
+    /// A finalizer was written, or the key comes back through the rate limiter.
+    fn written(&mut self, done: bool, uid: Uid, again: BinderEvent, world: &mut World) {
+        if done {
+            self.retries.succeeded(&uid);
+        } else {
+            self.retries.failed(uid, Event::Binder(again), world);
+        }
+    }
+
     /// The controller manager has started and listed everything.
     pub fn restart(&mut self, world: &mut World) {
+        self.retries = Retries::default();
         let view = world.view(Process::ControllerManager);
         let mut held: Vec<BinderEvent> = view
             .iter::<Claim>()

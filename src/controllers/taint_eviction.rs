@@ -2,7 +2,8 @@
 //!
 //! Pods of a node with NoExecute taints are deleted: at once if a taint is not tolerated, else when the shortest of the
 //! matching tolerationSeconds is over, counted from when this process heard of it. Timers are keyed by name, as the real
-//! ones; so is the delete. Left out: the tries after a failed API call.
+//! ones; so is the delete. A pod whose deletion has failed five times is forgotten until something of it or of its node
+//! changes (NODE-21).
 use crate::api::kind::Kind;
 use crate::api::names::Name;
 use crate::api::objects::{Disruption, Effect, Node, Pod, PodFlags, Taint};
@@ -24,8 +25,20 @@ pub struct TaintEviction {
     /// Work by name of the pod. `None`: done; it stays until the pod is gone, so that it is not done twice.
     work: BTreeMap<Id<Pod>, Option<Timer>>,
     /// Deletions under way: the name, for the table position may come to mean another one.
-    under_way: BTreeMap<Id<Pod>, Name>,
+    under_way: BTreeMap<Id<Pod>, UnderWay>,
 }
+
+/// A deletion under way.
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    name: Name,
+    /// How often it has failed.
+    failures: u32,
+}
+
+/// A deletion is tried this often (`retries`), with this pause.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What taints and tolerations of a pod come to (NODE-18).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -161,12 +174,12 @@ impl TaintEviction {
         self.work.insert(pod, None);
         let Some(name) = world.store.pods.last_known(pod).map(|pod| pod.meta.name) else { return };
         tell(pod, "Marking for deletion Pod", world);
-        self.under_way.insert(pod, name);
+        self.under_way.insert(pod, UnderWay { name, failures: 0 });
         world.after(world.api_delay(Actor::TaintEviction), event(pod, EvictStep::Mark, world));
     }
 
     fn mark(&mut self, pod: Id<Pod>, world: &mut World) {
-        let name = self.under_way.get(&pod).copied();
+        let name = self.under_way.get(&pod).map(|deletion| deletion.name);
         let Some(object) = world.store.pods.get(pod).filter(|pod| Some(pod.meta.name) == name) else {
             self.under_way.remove(&pod);
             return;
@@ -175,19 +188,42 @@ impl TaintEviction {
             self.delete(pod, world);
             return;
         }
-        world.update(pod, Rule::node(21), |pod| {
+        let marked = world.patch(pod, Rule::node(21), |pod| {
             pod.flags.set(PodFlags::DISRUPTION_TARGET, true);
             pod.disruption = Disruption::ByTaintManager;
         });
+        if marked.is_err() {
+            self.failed(pod, world);
+            return;
+        }
         world.after(world.api_delay(Actor::TaintEviction), event(pod, EvictStep::Delete, world));
     }
 
     fn delete(&mut self, pod: Id<Pod>, world: &mut World) {
-        let name = self.under_way.remove(&pod);
-        if let Some(object) = world.store.pods.get(pod).filter(|pod| Some(pod.meta.name) == name) {
+        let name = self.under_way.get(&pod).map(|deletion| deletion.name);
+        let found = world.store.pods.get(pod).filter(|pod| Some(pod.meta.name) == name);
+        if let Some(object) = found {
             mark!("NODE-24" if world.leases.get(object.node.index()).is_some_and(|lease| !lease.renewing));
+            let deleted = world.delete(pod, DeleteOptions::default(), Rule::node(21));
             // Not found would be forgotten too.
-            let _ = world.delete(pod, DeleteOptions::default(), Rule::node(21));
+            if deleted.is_err_and(|error| !error.is_not_found()) {
+                self.failed(pod, world);
+                return;
+            }
+        }
+        self.under_way.remove(&pod);
+    }
+
+    /// A call has failed: both are tried again, a few times; then the pod is forgotten.
+    fn failed(&mut self, pod: Id<Pod>, world: &mut World) {
+        let Some(deletion) = self.under_way.get_mut(&pod) else { return };
+        deletion.failures += 1;
+        if deletion.failures < TRIES {
+            let delay = PAUSE + world.api_delay(Actor::TaintEviction);
+            world.after(delay, event(pod, EvictStep::Mark, world));
+        } else {
+            self.under_way.remove(&pod);
+            self.work.remove(&pod);
         }
     }
 

@@ -57,7 +57,7 @@ impl Cluster {
         node.meta.name = store.names.name(&spec.name);
         node.meta.labels = store.labels.of(pairs);
         self.world.actor = Actor::Kubelet;
-        let id = self.world.create(node, Rule::node(11)).map_err(|status| status.message)?;
+        let id = self.world.store_new(node, Rule::node(11)).map_err(|status| status.message)?;
         self.kubelets.add_node(id, &mut self.world);
         Ok(id)
     }

@@ -15,7 +15,7 @@ use crate::event::Process;
 use crate::kernel::{Duration, Id, Latency};
 use crate::scenario::faults::VolumeWork;
 use crate::scenario::{Deed, Verb};
-use crate::world::{Actor, Cut, CutId, Draw, Refusal};
+use crate::world::{Actor, Cut, CutId, Draw, Outcome, World, WriteFault};
 pub use victims::Victims;
 
 /// What a fault did.
@@ -37,8 +37,10 @@ pub enum Effect {
     Lagging(Process, Latency),
     /// Work with volumes is slow or hangs.
     Hindered(Vec<(VolumeWork, Glob)>),
-    /// Writes are refused.
-    Refused(Refusal),
+    /// Writes go wrong.
+    Disturbed(WriteFault),
+    /// Processes end as soon as such a write has been made; and if they end for a while, these do.
+    Ending(WriteFault, Vec<Process>),
 }
 
 impl Cluster {
@@ -95,12 +97,16 @@ impl Cluster {
                 }
                 Effect::Lasting
             }
-            Deed::Refuse(Some(refusal)) => {
-                self.world.refusals.push(refusal.clone());
-                Effect::Refused(refusal.clone())
+            Deed::WritesFail(fault) => {
+                self.world.write_faults.push(fault.clone());
+                match fault.outcome {
+                    Outcome::Refused(_) | Outcome::Lost => Effect::Disturbed(fault.clone()),
+                    Outcome::Stops(process) => Effect::Ending(fault.clone(), vec![process]),
+                    Outcome::Restarts(_) => Effect::Ending(fault.clone(), Vec::new()),
+                }
             }
-            Deed::Refuse(None) => {
-                self.world.refusals.clear();
+            Deed::WritesPass => {
+                self.world.write_faults.retain(|fault| !fault.is_of_server());
                 Effect::Nothing
             }
         })
@@ -187,11 +193,10 @@ impl Cluster {
             Effect::Stopped(processes) => processes.iter().for_each(|process| self.start(*process)),
             Effect::Lagging(process, before) => self.world.set_extra_lag(*process, *before),
             Effect::Hindered(works) => self.unhinder(works),
-            Effect::Refused(refusal) => {
-                let refusals = &mut self.world.refusals;
-                if let Some(place) = refusals.iter().position(|other| other.is_like(refusal)) {
-                    refusals.remove(place);
-                }
+            Effect::Disturbed(fault) => self.forget(fault),
+            Effect::Ending(fault, processes) => {
+                self.forget(fault);
+                processes.iter().for_each(|process| self.start(*process));
             }
         }
     }
@@ -220,9 +225,17 @@ impl Cluster {
             Effect::Cut(id) => world.links.has(*id),
             Effect::Stopped(processes) => processes.iter().any(|process| !world.is_running(*process)),
             Effect::Lagging(process, before) => world.extra_lag(*process) != *before,
-            Effect::Refused(refusal) => {
-                world.refusals.iter().any(|other| other.is_like(refusal) && other.times != Some(0))
+            Effect::Disturbed(fault) => is_pending(fault, world),
+            Effect::Ending(fault, processes) => {
+                is_pending(fault, world) || processes.iter().any(|process| !world.is_running(*process))
             }
+        }
+    }
+
+    fn forget(&mut self, fault: &WriteFault) {
+        let faults = &mut self.world.write_faults;
+        if let Some(place) = faults.iter().position(|other| other.is_like(fault)) {
+            faults.remove(place);
         }
     }
 
@@ -294,4 +307,9 @@ impl Cluster {
             Verb::Fail | Verb::Hang | Verb::Unhang | Verb::Unready | Verb::Ready => {}
         }
     }
+}
+
+/// Something is left of a fault of writes.
+fn is_pending(fault: &WriteFault, world: &World) -> bool {
+    world.write_faults.iter().any(|other| other.is_like(fault) && !other.is_over())
 }

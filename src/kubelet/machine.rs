@@ -25,6 +25,9 @@ const STATUS_LOOP: u64 = 2 << 32;
 const SYNC_LOOP: u64 = 3 << 32;
 /// The kubelet looks at its containers and syncs its pods on this grid (POD-20, POD-22).
 const SYNC_GRID: Duration = Duration::from_secs(1);
+/// Node status is tried so often before its next tick (`nodeStatusUpdateRetry`).
+const STATUS_TRIES: u32 = 5;
+
 /// A machine and its kubelet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Machine {
@@ -415,6 +418,18 @@ impl Kubelets {
         world.delay(tick - now + world.api_delay(Actor::Kubelet), event);
     }
 
+    /// Node status could not be written: the next tick tries again. The recorded corpus' kubelet has no ticks; it waits
+    /// as long.
+    fn tick_again(&mut self, node: Id<Node>, world: &mut World) {
+        let machine = &mut self.machines[node.index()];
+        machine.tick = true;
+        let now = world.now();
+        let key = STATUS_LOOP | u64::from(node.as_u32());
+        let period = world.config.timers.node_status_update_frequency.max(Duration::from_secs(10));
+        let delay = world.next_tick(period, key, machine.epoch, now) - now + world.api_delay(Actor::Kubelet);
+        world.background(delay, Event::Kubelet(KubeletEvent::StatusTick(node, machine.epoch)));
+    }
+
     /// Writes node status: Ready, and the volumes in use (VOL-40).
     pub(super) fn status_tick(&mut self, node: Id<Node>, epoch: u32, world: &mut World) {
         let Some(machine) = self.machines.get_mut(node.index()).filter(|m| m.epoch == epoch && m.reaches())
@@ -434,15 +449,23 @@ impl Kubelets {
                 (false, false) => Rule::node(9),
                 (false, true) => Rule::node(32),
             };
-            world.update(node, rule, |node| {
+            let write = |node: &mut Node| {
                 if !ready {
                     node.ready = wanted;
                     node.ready_since = now;
                 }
                 if !listed {
-                    node.volumes_in_use = volumes;
+                    node.volumes_in_use = volumes.clone();
                 }
-            });
+            };
+            let is_written = |world: &World| {
+                world.store.nodes.get(node).is_some_and(|n| n.ready == wanted && n.volumes_in_use == volumes)
+            };
+            // An answer that is lost leaves nothing to write at the next try.
+            if !(0..STATUS_TRIES).any(|_| is_written(world) || world.patch(node, rule, write).is_ok()) {
+                self.tick_again(node, world);
+                return;
+            }
         }
         let newly = self.machines[node.index()].volumes.report();
         if !ready && !shutting {

@@ -85,6 +85,7 @@ impl Kubelets {
                 self.reached(pod, uid, token, usize::from(index), world);
             }
             KubeletEvent::WriteStatus(pod, uid) => self.write_status(pod, uid, world),
+            KubeletEvent::SyncStatus(pod, uid) => self.sync_status(pod, uid, world),
             KubeletEvent::StatusTick(node, epoch) => self.status_tick(node, epoch, world),
             KubeletEvent::Unstaged(node, volume, epoch) => self.unstaged(node, volume, epoch, world),
             KubeletEvent::Reconnected(node, epoch) => self.reconnected(node, epoch, world),

@@ -1,7 +1,8 @@
 //! The status manager: what a kubelet writes about a pod (POD-10 to POD-16; pkg/kubelet/kubelet_pods.go getPhase,
 //! pkg/kubelet/status/status_manager.go).
 //!
-//! A change asks for one write; it takes an API call, and what is written is the state at its end.
+//! A change asks for one write; it takes an API call, and what is written is the state at its end. A write that fails is
+//! tried again with the next change, or else in the next round of the status manager, every 10 s.
 use super::worker::{Flags, Run, Stage, Step};
 use super::{Kubelets, phase, recorded};
 use crate::api::names::Uid;
@@ -9,11 +10,15 @@ use crate::api::objects::{
     ContainerStatus, Containers, Disruption, EndReason, Ended, Ip, Phase, Pod, PodFlags, PodReason, Seconds,
 };
 use crate::api::pod_spec::{Container, PodSpec};
+use crate::api::status::Status;
 use crate::event::{Event, KubeletEvent};
-use crate::kernel::Id;
+use crate::kernel::{Duration, Id};
 use crate::rule::{Rule, mark};
 use crate::world::{Actor, World};
 
+/// The status manager goes through everything this often (`syncPeriod`), on a grid of its own (DEF-C1).
+const STATUS_PERIOD: Duration = Duration::from_secs(10);
+const STATUS_ROUNDS: u64 = 4 << 32;
 /// 10.64.0.0/10.
 const POD_NETWORK: u32 = 0x0a40_0000;
 const POD_ADDRESSES: u32 = 1 << 22;
@@ -42,8 +47,11 @@ impl Kubelets {
         }
         // Once the object is gone or another one bears the name there is nothing to write to (POD-41).
         if let Some(object) = self.object(slot, world) {
+            if self.write(slot, &object, world).is_err() {
+                self.write_failed(slot, world);
+                return;
+            }
             self.workers[slot].flags.set(Flags::DIRTY, false);
-            self.write(slot, &object, world);
         } else {
             mark!("POD-41");
         }
@@ -54,11 +62,47 @@ impl Kubelets {
         }
     }
 
-    fn write(&mut self, slot: u32, object: &Pod, world: &mut World) {
+    /// A status could not be written. What has to be done on the node does not wait for that.
+    fn write_failed(&mut self, slot: u32, world: &mut World) {
+        self.retry(slot, world);
+        let worker = &self.workers[slot];
+        if worker.stage == Stage::Stopped
+            && !worker.is(Flags::ENDED)
+            && !self.workers.volumes(slot).is_empty()
+        {
+            self.release_volumes(slot, world);
+        }
+    }
+
+    /// The next round of the status manager will look at this pod.
+    pub(super) fn retry(&mut self, slot: u32, world: &mut World) {
+        let (node, pod, uid) = (self.workers[slot].node, self.workers[slot].pod, self.workers[slot].uid);
+        if self.workers[slot].is(Flags::RETRYING) {
+            return;
+        }
+        self.workers[slot].flags.set(Flags::RETRYING, true);
+        let key = STATUS_ROUNDS | u64::from(node.as_u32());
+        let round = world.next_tick(STATUS_PERIOD, key, self.machines[node.index()].epoch, world.now());
+        world.background(round - world.now(), Event::Kubelet(KubeletEvent::SyncStatus(pod, uid)));
+    }
+
+    /// A round of the status manager comes to a pod of which it could not write something.
+    pub(super) fn sync_status(&mut self, pod: Id<Pod>, uid: Uid, world: &mut World) {
+        let Some(slot) = self.workers.find(pod, uid) else { return };
+        self.workers[slot].flags.set(Flags::RETRYING, false);
+        if self.workers[slot].is(Flags::DELETE_FAILED) {
+            self.workers[slot].flags.set(Flags::DELETE_FAILED, false);
+            self.conclude(slot, false, world);
+        } else if self.workers[slot].is(Flags::DIRTY) {
+            self.report(slot, world);
+        }
+    }
+
+    fn write(&mut self, slot: u32, object: &Pod, world: &mut World) -> Result<(), Status> {
         // A terminal phase stays as it is (POD-9).
         if object.is_terminal() {
             mark!("POD-9");
-            return;
+            return Ok(());
         }
         let address = self.address_of(slot, object);
         let worker = &self.workers[slot];
@@ -94,21 +138,24 @@ impl Kubelets {
         let restarted = world.store.restarts_of(&new) > world.store.restarts_of(object);
         let unready = object.is_ready() && !new.is_ready();
         let rule = self.rule_of(slot, restarted, unready, &spec);
-        if !same {
-            let pod = self.workers[slot].pod;
-            world.update(pod, rule, |pod| *pod = new);
+        let pod = self.workers[slot].pod;
+        let written = if same { Ok(()) } else { world.patch(pod, rule, |pod| *pod = new).map(drop) };
+        if self.workers[slot].is(Flags::NEW_ADDRESS)
+            && world.store.pods.get(pod).is_some_and(|pod| pod.ip == address)
+        {
+            self.workers[slot].flags.set(Flags::NEW_ADDRESS, false);
+            self.addresses = (self.addresses + 1) % POD_ADDRESSES;
         }
+        written
     }
 
-    /// The address of the pod's sandbox. A new one has a new address (POD-51).
-    fn address_of(&mut self, slot: u32, object: &Pod) -> Ip {
-        let worker = &mut self.workers[slot];
-        if !worker.is(Flags::NEW_ADDRESS) {
-            return object.ip;
+    /// The address of the pod's sandbox. A new one has a new address (POD-51), which is taken once it is known.
+    fn address_of(&self, slot: u32, object: &Pod) -> Ip {
+        if self.workers[slot].is(Flags::NEW_ADDRESS) {
+            Ip(POD_NETWORK + (self.addresses + 1) % POD_ADDRESSES)
+        } else {
+            object.ip
         }
-        worker.flags.set(Flags::NEW_ADDRESS, false);
-        self.addresses = (self.addresses + 1) % POD_ADDRESSES;
-        Ip(POD_NETWORK + self.addresses)
     }
 
     /// Says everything again that the API may not know: after a time without connection (POD-50).

@@ -227,8 +227,12 @@ impl Kubelets {
         }
         let worker = &self.workers[slot];
         let options = DeleteOptions { uid: Some(worker.uid), grace: Some(0), ..DeleteOptions::default() };
-        // Whatever the answer is, this kubelet has nothing left to do for the pod.
-        let _ = world.delete(worker.pod, options, Rule::pod(36));
+        if world.delete(worker.pod, options, Rule::pod(36)).is_err() && self.object(slot, world).is_some() {
+            self.workers[slot].flags.set(Flags::DELETE_FAILED, true);
+            self.retry(slot, world);
+            return;
+        }
+        // This kubelet has nothing left to do for the pod.
         self.drop_worker(slot, world);
     }
 

@@ -174,6 +174,10 @@ impl Flags {
     pub(super) const USES_DISKS: u16 = 1 << 10;
     /// No container had run on any of its disks before.
     pub(super) const NEW_DISKS: u16 = 1 << 11;
+    /// A write has failed: the next round of the status manager tries again.
+    pub(super) const RETRYING: u16 = 1 << 12;
+    /// That write was the final delete.
+    pub(super) const DELETE_FAILED: u16 = 1 << 13;
 
     pub(super) fn has(self, flag: u16) -> bool {
         self.0 & flag != 0

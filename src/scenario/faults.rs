@@ -11,7 +11,7 @@ use crate::network::resolver::Keeps;
 use crate::scenario::parts::{Read, Reader};
 use crate::scenario::{Node, language};
 use crate::storage::CloudCall;
-use crate::world::{Direction, Reason, Refusal, Request, Side, Sides};
+use crate::world::{Actor, Client, Direction, Outcome, Reason, Request, Side, Sides, WriteFault, Writes};
 
 /// What a step can do, and the options that each verb takes besides those of every step.
 pub const VERBS: &[(&str, &[&str])] = &[
@@ -26,13 +26,13 @@ pub const VERBS: &[(&str, &[&str])] = &[
     ("reboot", &["for"]),
     ("terminate", &[]),
     ("shutdown", &["for"]),
-    ("fail", &[]),
+    ("fail", &["for", "writes", "error"]),
     ("hang", &["for"]),
     ("unready", &["for"]),
     ("ready", &[]),
-    ("stop", &["for"]),
+    ("stop", &["for", "afterWrite"]),
     ("start", &[]),
-    ("restart", &[]),
+    ("restart", &["afterWrite"]),
     ("lag", &["for", "by"]),
     ("slow", &["for", "by"]),
     ("stick", &["for"]),
@@ -41,6 +41,41 @@ pub const VERBS: &[(&str, &[&str])] = &[
     ("refuse", &["for"]),
     ("addNode", &[]),
     ("behavior", &[]),
+];
+
+/// What `refuse:` calls writes: to an admission webhook PUT and PATCH are both an update.
+pub const REFUSABLE: [(&str, &[Request]); 3] = [
+    ("create", &[Request::Create]),
+    ("update", &[Request::Update, Request::Patch]),
+    ("delete", &[Request::Delete]),
+];
+
+/// Kinds of objects as `kind:` names them: in full and as kubectl shortens them.
+pub const KINDS: &[(&str, Kind)] = &[
+    ("pod", Kind::Pod),
+    ("node", Kind::Node),
+    ("persistentvolumeclaim", Kind::Claim),
+    ("pvc", Kind::Claim),
+    ("persistentvolume", Kind::Volume),
+    ("pv", Kind::Volume),
+    ("volumeattachment", Kind::Attachment),
+    ("statefulset", Kind::StatefulSet),
+    ("sts", Kind::StatefulSet),
+    ("deployment", Kind::Deployment),
+    ("deploy", Kind::Deployment),
+    ("replicaset", Kind::ReplicaSet),
+    ("rs", Kind::ReplicaSet),
+    ("controllerrevision", Kind::Revision),
+    ("service", Kind::Service),
+    ("svc", Kind::Service),
+    ("endpointslice", Kind::EndpointSlice),
+    ("poddisruptionbudget", Kind::Budget),
+    ("pdb", Kind::Budget),
+    ("storageclass", Kind::StorageClass),
+    ("sc", Kind::StorageClass),
+    ("namespace", Kind::Namespace),
+    ("ns", Kind::Namespace),
+    ("priorityclass", Kind::PriorityClass),
 ];
 
 /// What a fault or a repair is aimed at.
@@ -140,8 +175,10 @@ pub enum Deed {
     Unhinder(Vec<(VolumeWork, Glob)>),
     /// The disks of these claims are gone.
     Lose(Vec<Glob>),
-    /// The API server refuses such writes; None: it refuses none any more.
-    Refuse(Option<Refusal>),
+    /// Such writes go wrong.
+    WritesFail(WriteFault),
+    /// No write goes wrong any more.
+    WritesPass,
 }
 
 /// A name that is looked up.
@@ -191,10 +228,8 @@ impl Deed {
             | Deed::Stop(_)
             | Deed::Lag(..)
             | Deed::Hinder(..)
-            | Deed::Refuse(Some(_)) => true,
-            Deed::Start(_) | Deed::Restart(_) | Deed::Unhinder(_) | Deed::Lose(_) | Deed::Refuse(None) => {
-                false
-            }
+            | Deed::WritesFail(_) => true,
+            Deed::Start(_) | Deed::Restart(_) | Deed::Unhinder(_) | Deed::Lose(_) | Deed::WritesPass => false,
         }
     }
 }
@@ -220,16 +255,21 @@ impl Reader<'_> {
                     .get("direction")
                     .map_or(Ok(Direction::Both), |value| self.one_of(value, at, &Direction::ALL))?,
             },
+            "stop" | "restart" if node.get("afterWrite").is_some() => {
+                self.end_after_write(verb, value, node, at)?
+            }
             "stop" => self.process(value, Verb::StopKubelet, Deed::Stop)?,
             "start" => self.process(value, Verb::StartKubelet, Deed::Start)?,
             "restart" => self.process(value, Verb::RestartKubelet, Deed::Restart)?,
+            "fail" if value.as_str() == Some("api") => Deed::WritesFail(self.failing_writes(node, at)?),
+            "heal" if value.as_str() == Some("api") => Deed::WritesPass,
             "lag" => {
                 let Some(by) = node.get("by") else {
                     return Err(self.error(value, format!("{at}: lag needs `by:`, a duration")));
                 };
                 Deed::Lag(self.component(value)?, self.latency(by, at)?)
             }
-            "refuse" => Deed::Refuse(self.refusal(value, &format!("{at}: refuse"))?),
+            "refuse" => self.refusal(value, &format!("{at}: refuse"))?,
             "crash" => {
                 let targets = self.targets(value)?;
                 let pods = targets.first().is_some_and(Target::is_pods);
@@ -249,7 +289,13 @@ impl Reader<'_> {
             "heal" => Deed::Hit(Verb::Heal, self.aimed(value, verb, false)?),
             "reboot" => Deed::Hit(Verb::Reboot, self.aimed(value, verb, false)?),
             "shutdown" => Deed::Hit(Verb::Shutdown, self.aimed(value, verb, false)?),
-            "fail" => Deed::Hit(Verb::Fail, self.aimed(value, verb, true)?),
+            "fail" => {
+                if let Some((key, _)) = node.entry("writes").or(node.entry("error")) {
+                    let message = format!("{at}: only `fail: api` takes `{}:`", key.key_text());
+                    return Err(self.error(key, message));
+                }
+                Deed::Hit(Verb::Fail, self.aimed(value, verb, true)?)
+            }
             "hang" => Deed::Hit(Verb::Hang, self.aimed(value, verb, true)?),
             "unready" => Deed::Hit(Verb::Unready, self.aimed(value, verb, true)?),
             _ => Deed::Hit(Verb::Ready, self.aimed(value, verb, true)?),
@@ -290,28 +336,105 @@ impl Reader<'_> {
     }
 
     /// `refuse: nothing`, or which writes and why.
-    fn refusal(&self, node: &Node, at: &str) -> Read<Option<Refusal>> {
+    fn refusal(&self, node: &Node, at: &str) -> Read<Deed> {
         if node.as_str() == Some("nothing") {
-            return Ok(None);
+            return Ok(Deed::WritesPass);
         }
         let (mut writes, mut of, mut error) = (None, None, Reason::InternalError);
         let (mut skip, mut times) = (0, None);
         let number = |value| self.number(value, at, 0, i128::from(u32::MAX));
         for (name, _, value) in self.fields(node, at, &language::REFUSE)? {
             match name.as_str() {
-                "writes" => writes = Some(self.one_of(value, at, &Request::ALL)?),
+                "writes" => writes = Some(self.one_of(value, at, &REFUSABLE)?),
                 "of" => of = Some(self.refused_objects(value, at)?),
                 "skip" => skip = u32::try_from(number(value)?).unwrap_or(0),
                 "times" => times = Some(u32::try_from(number(value)?).unwrap_or(0)),
                 _ => error = self.one_of(value, at, &Reason::ALL)?,
             }
         }
-        let (Some(request), Some((kind, name))) = (writes, of) else {
+        let (Some(requests), Some((kind, name))) = (writes, of) else {
             return Err(self
                 .error(node, format!("{at}: it needs `writes:` and `of:`"))
                 .with_help("such as `{writes: create, of: pod/web-1}`"));
         };
-        Ok(Some(Refusal { request, kind, name, skip, times, reason: error }))
+        let client = Client::Actor(Actor::StatefulSetController);
+        let writes = Writes { client, requests: requests.to_vec(), kind: Some(kind), name, skip, times };
+        Ok(Deed::WritesFail(WriteFault { writes, outcome: Outcome::Refused(error) }))
+    }
+
+    /// `fail: api`: which writes, and how they end.
+    fn failing_writes(&self, node: &Node, at: &str) -> Read<WriteFault> {
+        let writes = match node.get("writes") {
+            Some(writes) => self.writes(writes, Client::Any, &format!("{at}: writes"))?,
+            None => Writes::all_of(Client::Any),
+        };
+        let outcome = match node.get("error") {
+            Some(error) => {
+                let text = error.key_text();
+                let known = Outcome::ERRORS.iter().find(|(name, _)| *name == text);
+                let wrong = || {
+                    let names = Outcome::ERRORS.map(|(name, _)| name);
+                    let message = format!("{at}: unknown error `{text}`");
+                    self.error(error, message).with_help(format!("errors are {}", names.join(", ")))
+                };
+                known.map(|(_, outcome)| *outcome).ok_or_else(wrong)?
+            }
+            None => Outcome::Refused(Reason::InternalError),
+        };
+        Ok(WriteFault { writes, outcome })
+    }
+
+    /// `stop:` and `restart:` with `afterWrite:`: between two writes of the component.
+    fn end_after_write(&self, verb: &str, value: &Node, node: &Node, at: &str) -> Read<Deed> {
+        let process = self.component(value)?;
+        let Some(of) = node.get("afterWrite") else { return Ok(Deed::Stop(vec![process])) };
+        let at = format!("{at}: afterWrite");
+        let mut writes = self.writes(of, Client::Process(process), &at)?;
+        let own = match &writes.client {
+            Client::Process(other) => *other == process,
+            Client::Actor(actor) => actor.process() == Some(process),
+            Client::Any | Client::Kubelet(_) => false,
+        };
+        if !own {
+            let client = of.get("client").unwrap_or(of);
+            return Err(self.error(client, format!("{at}: this client is no part of {}", process.as_str())));
+        }
+        if let Some((key, _)) = of.entry("times") {
+            return Err(self.error(key, format!("{at}: it ends once, so it takes no `times:`")));
+        }
+        writes.times = Some(1);
+        let outcome = if verb == "stop" { Outcome::Stops(process) } else { Outcome::Restarts(process) };
+        Ok(Deed::WritesFail(WriteFault { writes, outcome }))
+    }
+
+    /// Which writes; `client`: whose, if nothing is said.
+    fn writes(&self, node: &Node, client: Client, at: &str) -> Read<Writes> {
+        let mut writes = Writes::all_of(client);
+        let number = |value, least| self.number(value, at, least, i128::from(u32::MAX));
+        for (name, _, value) in self.fields(node, at, &language::WRITES)? {
+            match name.as_str() {
+                "client" => writes.client = self.writer(value, at)?,
+                "verb" => writes.requests = vec![self.one_of(value, at, &Request::ALL)?],
+                "kind" => writes.kind = Some(self.one_of(value, at, KINDS)?),
+                "name" => writes.name = Glob(self.text(value, at)?.to_owned()),
+                "nth" => writes.skip = u32::try_from(number(value, 1)? - 1).unwrap_or(0),
+                _ => writes.times = Some(u32::try_from(number(value, 1)?).unwrap_or(1)),
+            }
+        }
+        Ok(writes)
+    }
+
+    /// Who writes: a component, a controller, kubectl, kubelet or kubelet/NODE.
+    fn writer(&self, node: &Node, at: &str) -> Read<Client> {
+        let text = self.text(node, at)?;
+        if let Some(name) = text.strip_prefix("kubelet/").filter(|name| !name.is_empty()) {
+            return Ok(Client::Kubelet(Glob(name.to_owned())));
+        }
+        let known = Client::NAMED.into_iter().find(|(name, _)| *name == text);
+        known.map(|(_, client)| client).ok_or_else(|| {
+            self.error(node, format!("{at}: `{text}` is nobody who writes"))
+                .with_nearest(text, Client::NAMED.iter().map(|(name, _)| *name))
+        })
     }
 
     /// The value that one of these names stands for.

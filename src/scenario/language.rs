@@ -10,7 +10,8 @@ use crate::config::{DnsPreset, Gates, Latencies, Timers};
 use crate::event::Process;
 use crate::invariants::BREAKABLE;
 use crate::network::resolver::Keeps;
-use crate::world::{Direction, Reason, Request, Side};
+use crate::scenario::faults::{KINDS, REFUSABLE};
+use crate::world::{Client, Direction, Outcome, Reason, Request, Side};
 
 /// The document.
 pub static SCENARIO: Table = Table {
@@ -367,7 +368,7 @@ pub static STEP: Table = Table::new(
         field("crash", TARGETS, "Power loss of nodes or zones; a container of a pod exits 137"),
         field("recover", TARGETS, "Crashed nodes come back, and find no containers"),
         field("partition", TARGETS, "Nodes are cut off, containers run on"),
-        field("heal", TARGETS, "The network of nodes is whole again"),
+        field("heal", TARGETS, "The network of nodes is whole again; api: writes do not fail any more"),
         field("reboot", TARGETS, "Nodes go down and come back"),
         field("terminate", TARGETS, "Machines are gone for good, and after a while their Nodes"),
         field("slow", VOLUME_WORKS, "Work with volumes takes longer, `by:`"),
@@ -375,7 +376,14 @@ pub static STEP: Table = Table::new(
         field("unstick", VOLUME_WORKS, "Work with volumes goes on"),
         field("lose", VOLUMES, "Disks are gone, with all that was on them: volume/CLAIM"),
         field("shutdown", TARGETS, "Nodes shut down in good order"),
-        field("fail", TARGETS, "Pods are evicted by their kubelet"),
+        field("fail", TARGETS, "Pods are evicted by their kubelet; api: writes fail, `writes:` and `error:`"),
+        field("writes", Of(&WRITES), "Which writes fail, all if not given"),
+        field(
+            "error",
+            Either(&[Whole, Named(|| Outcome::ERRORS.iter().map(|(name, _)| *name).collect())]),
+            "How they fail, 500 if not given; timeout-but-applied: they are made, and the client is told they are not",
+        ),
+        field("afterWrite", Of(&WRITES), "The component ends right after such a write"),
         field("hang", TARGETS, "The processes of pods live and answer no probe"),
         field("unready", TARGETS, "Readiness of pods goes"),
         field("ready", TARGETS, "Readiness of pods comes"),
@@ -435,13 +443,29 @@ const VOLUME_WORK: Shape = Like("^(attach|detach|unmount|provision)/.+$");
 /// Volumes of claims.
 const VOLUMES: Shape = Either(&[Like("^volume/.+$"), List(&Like("^volume/.+$"))]);
 
+/// `writes` and `afterWrite`.
+pub static WRITES: Table = Table::new(
+    "writes",
+    &[
+        field("client", CLIENTS, "Whose: a component, a controller, kubectl, kubelet or kubelet/NODE"),
+        field("verb", Named(|| Request::ALL.iter().map(|(name, _)| *name).collect()), "Which writes"),
+        field("kind", Named(|| KINDS.iter().map(|(name, _)| *name).collect()), "To objects of this kind"),
+        field("name", Text, "To objects of this name or glob"),
+        field("nth", Whole, "From this one on, the first if not given"),
+        field("times", Whole, "So many; if not given, all"),
+    ],
+);
+/// Who writes.
+const CLIENTS: Shape =
+    Either(&[Named(|| Client::NAMED.iter().map(|(name, _)| *name).collect()), Like("^kubelet/.+$")]);
+
 /// `refuse`.
 pub static REFUSE: Table = Table {
     required: &["writes", "of"],
     ..Table::new(
         "refuse",
         &[
-            field("writes", Named(|| Request::ALL.iter().map(|(name, _)| *name).collect()), "Which writes"),
+            field("writes", Named(|| REFUSABLE.iter().map(|(name, _)| *name).collect()), "Which writes"),
             field("of", Text, "Of which objects: pod/NAME, pvc/NAME, sts/NAME or controllerrevision/NAME"),
             field("skip", Whole, "That many pass first"),
             field("times", Whole, "That many are refused; if not given, all"),

@@ -18,7 +18,7 @@ use crate::api::store::{REGION_LABEL, Store, ZONE_LABEL};
 use crate::event::{Event, Process, SchedulerEvent};
 use crate::kernel::{Duration, Id, Time};
 use crate::rule::{Rule, mark};
-use crate::world::{Actor, DeleteOptions, World};
+use crate::world::{Actor, DeleteOptions, Request, World};
 
 /// How far a binding cycle with claims has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -318,9 +318,9 @@ impl Scheduler {
         let node = Id::from_index(slot.node as usize);
         let labels = store.pods.get(id).map_or(LabelsId::EMPTY, |pod| pod.meta.labels);
         let labels = self.labels_on(labels, slot.node, &mut world.store);
-        world.store.pod_messages.remove(&(id, slot.uid));
         mark!("SCHED-28" if world.leases.get(node.index()).is_some_and(|lease| !lease.renewing));
-        world.update_uid(id, slot.uid, Rule::sched(21), |pod: &mut Pod| {
+        // A create of pods/binding.
+        let bound = world.write(Request::Create, id, Rule::sched(21), |pod: &mut Pod| {
             pod.node = node;
             pod.nominated = Id::NONE;
             pod.meta.labels = labels;
@@ -328,6 +328,14 @@ impl Scheduler {
             pod.flags.set(PodFlags::UNSCHEDULABLE, false);
             pod.reason = PodReason::None;
         });
+        if world.store.pods.get(id).is_some_and(Pod::is_bound) {
+            world.store.pod_messages.remove(&(id, slot.uid));
+        }
+        if let Err(error) = bound {
+            let message = format!("running Bind plugin \"DefaultBinder\": {error}");
+            self.binding_failed(id, &message, world);
+            return;
+        }
         self.binding_over(id);
         world.emit(id, false, "Scheduled", |world| assigned(&world.store, id, node));
     }
@@ -436,12 +444,20 @@ impl Scheduler {
         {
             return;
         }
-        world.store.pod_messages.insert((id, uid), verdict.message);
-        world.update_uid(id, uid, Rule::sched(3), |pod: &mut Pod| {
+        let before = world.store.pod_messages.insert((id, uid), verdict.message);
+        let revision = world.store.pods.get(id).map(|pod| pod.meta.revision);
+        // A write that fails is only logged: the next attempt says it again.
+        let written = world.patch(id, Rule::sched(3), |pod: &mut Pod| {
             pod.flags.set(PodFlags::UNSCHEDULABLE, true);
             pod.reason = verdict.reason;
             pod.nominated = verdict.nominated.unwrap_or(pod.nominated);
         });
+        if written.is_err() && world.store.pods.get(id).map(|pod| pod.meta.revision) == revision {
+            match before {
+                Some(message) => drop(world.store.pod_messages.insert((id, uid), message)),
+                None => drop(world.store.pod_messages.remove(&(id, uid))),
+            }
+        }
     }
 
     /// A victim of preemption: its condition is written, then it is deleted (SCHED-27).
@@ -450,15 +466,29 @@ impl Scheduler {
         if pod.disruption == Disruption::ByScheduler {
             let options = DeleteOptions { uid: Some(uid), ..DeleteOptions::default() };
             // Gone already is as good.
-            let _gone = world.delete(id, options, Rule::sched(27));
+            if world.delete(id, options, Rule::sched(27)).is_err_and(|error| !error.is_not_found()) {
+                self.preemption_failed(id, uid, world);
+            }
             return;
         }
-        world.update_uid(id, uid, Rule::sched(27), |pod: &mut Pod| {
+        let marked = world.patch(id, Rule::sched(27), |pod: &mut Pod| {
             pod.flags.set(PodFlags::DISRUPTION_TARGET, true);
             pod.disruption = Disruption::ByScheduler;
         });
+        if marked.is_err() {
+            self.preemption_failed(id, uid, world);
+            return;
+        }
         let api = world.api_delay(Actor::Scheduler);
         world.after(api, Event::Scheduler(SchedulerEvent::Evict(id, uid)));
+    }
+
+    /// A victim could not be marked or deleted: the pods for whom it was to go are tried again (Activate). If that was
+    /// an answer lost, the victim goes on its way.
+    fn preemption_failed(&mut self, victim: Id<Pod>, uid: Uid, world: &mut World) {
+        let Some(node) = world.store.pods.get_uid(victim, uid).map(|pod| pod.node) else { return };
+        let hoping = self.nominated.on(node.as_u32());
+        self.requeue_all(&hoping, world);
     }
 
     /// Takes an unscheduled pod out of the queue.
@@ -479,7 +509,8 @@ impl Decisions {
 /// Writes nominatedNodeName of a pod that waits for its claims (SCHED-20).
 fn nominate(id: Id<Pod>, uid: Uid, node: Id<Node>, world: &mut World) {
     if world.store.pods.get_uid(id, uid).is_some_and(|pod| !pod.is_bound() && pod.nominated != node) {
-        world.update_uid(id, uid, Rule::sched(20), |pod: &mut Pod| pod.nominated = node);
+        // One that fails is only logged.
+        let _ = world.patch(id, Rule::sched(20), |pod: &mut Pod| pod.nominated = node);
     }
 }
 
@@ -502,12 +533,13 @@ fn claim_volume(
     let reference = ClaimRef { name: pvc.meta.name, namespace: pvc.meta.namespace, uid: pvc.meta.uid };
     if current.claim != reference {
         let chosen = !current.claim.is_set();
-        world.update(volume, Rule::sched(20), |volume: &mut Volume| {
+        let written = world.put(volume, Rule::sched(20), |volume: &mut Volume| {
             volume.claim = reference;
             if chosen {
                 volume.annotate(VolumeState::BOUND_BY_CONTROLLER);
             }
         });
+        written.map_err(|error| error.message)?;
     }
     Ok(())
 }
@@ -525,8 +557,8 @@ fn select_node(claim: Id<Claim>, node: Id<Node>, seen: Revision, world: &mut Wor
     if current.meta.revision != seen {
         return Err(Status::stale("persistentvolumeclaims", &name).message);
     }
-    world.update(claim, Rule::sched(20), |claim: &mut Claim| claim.selected_node = node);
-    Ok(())
+    let written = world.put(claim, Rule::sched(20), |claim: &mut Claim| claim.selected_node = node);
+    written.map(drop).map_err(|error| error.message)
 }
 
 /// "Successfully assigned ns/pod to node" (SCHED-3).

@@ -55,6 +55,11 @@ impl Nominated {
         }
     }
 
+    /// The pods that have this node in prospect.
+    pub(super) fn on(&self, node: u32) -> Vec<Id<Pod>> {
+        self.by_node.get(&node).into_iter().flatten().map(|(pod, _)| *pod).collect()
+    }
+
     /// Requests (cpu, memory, pods) of the other pods with at least this priority that are to come to a node.
     fn to_come(&self, node: u32, pod: Id<Pod>, priority: i32) -> (u64, u64, u32) {
         if self.by_node.is_empty() {

@@ -167,11 +167,23 @@ impl Csi {
             return;
         };
         if !attachment.meta.finalizers.has(Finalizers::ATTACHER) {
-            world.update_uid(id, uid, Rule::vol(50), |attachment| {
+            let written = world.patch(id, Rule::vol(50), |attachment| {
                 attachment.meta.finalizers = attachment.meta.finalizers.with(Finalizers::ATTACHER);
             });
+            if written.is_err() {
+                self.write_failed(id, uid, StorageEvent::Publish(id, uid), world);
+                return;
+            }
         }
         self.publish(id, uid, world);
+    }
+
+    /// A write about an attachment has failed: the key comes back after its back-off (VOL-50).
+    fn write_failed(&mut self, id: Id<Attachment>, uid: Uid, again: StorageEvent, world: &mut World) {
+        let Some(work) = self.attacher.work(id, uid) else { return };
+        let delay = backoff(world, work.failures);
+        work.failures += 1;
+        world.background(delay, Event::Storage(again));
     }
 
     /// ControllerPublish begins.
@@ -259,11 +271,18 @@ impl Csi {
         if !error.is_set() && !there {
             error = AttachError::NoDisk;
         }
-        if error != attachment.attach_error || attachment.attached == error.is_set() {
-            world.update_uid(id, uid, Rule::vol(50), |attachment| {
-                attachment.attached = !error.is_set();
-                attachment.attach_error = error;
-            });
+        let news = error != attachment.attach_error || attachment.attached == error.is_set();
+        let write = |attachment: &mut Attachment| {
+            attachment.attached = !error.is_set();
+            attachment.attach_error = error;
+        };
+        if news && world.patch(id, Rule::vol(50), write).is_err() {
+            if let Some(work) = self.attacher.work(id, uid) {
+                work.stage = Stage::Waiting;
+            }
+            self.write_failed(id, uid, StorageEvent::PublishRetry(id, uid), world);
+            self.look_at_attachment(id, world);
+            return;
         }
         if !error.is_set() {
             self.attacher.works.remove(&id);
@@ -316,11 +335,15 @@ impl Csi {
         if !self.attacher.work(id, uid).is_some_and(|work| work.stage == Stage::Unpublishing) {
             return;
         }
-        self.attacher.works.remove(&id);
-        world.update_uid(id, uid, Rule::vol(50), |attachment| {
+        let written = world.patch(id, Rule::vol(50), |attachment| {
             attachment.attached = false;
             attachment.meta.finalizers = attachment.meta.finalizers.without(Finalizers::ATTACHER);
         });
+        if written.is_err() && world.store.attachments.get_uid(id, uid).is_some() {
+            self.write_failed(id, uid, StorageEvent::Unpublished(id, uid), world);
+        } else {
+            self.attacher.works.remove(&id);
+        }
     }
 
     /// The last obstacle to deleting a volume may be gone. The provisioner only finds that at its next try (VOL-16);

@@ -12,7 +12,7 @@ use crate::kernel::hash::fnv1_32;
 use crate::kernel::{Duration, Id};
 use crate::rule::{Rule, mark};
 use crate::storage::{CloudCall, Csi, backoff, draw_key};
-use crate::world::{Actor, DeleteOptions, World};
+use crate::world::{Actor, DeleteOptions, Retries, World};
 use std::collections::BTreeMap;
 
 /// The name of the EBS driver as classes name it.
@@ -46,6 +46,8 @@ pub(super) struct Provisioner {
     deletions: BTreeMap<Id<Volume>, (Uid, u32)>,
     /// Nodes with the driver, by zone.
     zones: BTreeMap<Sym, u32>,
+    /// Claims and volumes about which a write has failed.
+    retries: Retries<Uid>,
 }
 
 impl Provisioner {
@@ -242,9 +244,13 @@ impl Csi {
         if work.reschedule {
             let unchanged =
                 world.store.claims.get_uid(id, uid).is_some_and(|claim| claim.selected_node == work.node);
-            if unchanged {
-                world.update_uid(id, uid, Rule::vol(14), |claim| claim.selected_node = Id::NONE);
+            if unchanged && world.put(id, Rule::vol(14), |claim| claim.selected_node = Id::NONE).is_err() {
+                self.provisioner.claims.insert(id, work);
+                let again = Event::Storage(StorageEvent::ProvisionRetry(id, uid));
+                self.provisioner.retries.failed(uid, again, world);
+                return;
             }
+            self.provisioner.retries.succeeded(&uid);
             return;
         }
         let view = world.view(Process::CsiController);
@@ -260,8 +266,6 @@ impl Csi {
             return;
         };
         let Some(disk) = self.cloud.created_for(uid) else { return };
-        self.provisioner.claims.remove(&id);
-        self.cloud.settled(uid);
         let zone = self.cloud.disk(disk).map_or(Sym::EMPTY, |disk| disk.zone);
         let finalizers =
             if work.reclaim == Reclaim::Delete { Finalizers::PROVISIONER } else { Finalizers::NONE };
@@ -274,8 +278,17 @@ impl Csi {
             disk,
             state: VolumeState::new(work.reclaim).and(VolumeState::PROVISIONED, true),
         };
+        let written = world.create(volume, Rule::vol(13));
         // A volume of this name can only be the one of an earlier attempt.
-        if world.create(volume, Rule::vol(13)).is_ok() && world.store.claims.get_uid(id, uid).is_some() {
+        if written.as_ref().is_err_and(|error| !error.is_already_exists()) {
+            let again = Event::Storage(StorageEvent::Provisioned(id, uid));
+            self.provisioner.retries.failed(uid, again, world);
+            return;
+        }
+        self.provisioner.retries.succeeded(&uid);
+        self.provisioner.claims.remove(&id);
+        self.cloud.settled(uid);
+        if world.store.claims.get_uid(id, uid).is_some() {
             world.emit(id, false, "ProvisioningSucceeded", |world| {
                 format!("Successfully provisioned volume {}", world.store.name_of(name))
             });
@@ -352,10 +365,18 @@ impl Csi {
             return;
         }
         let options = DeleteOptions { uid: Some(uid), ..DeleteOptions::default() };
-        // A volume that is gone, or another of its name, leaves nothing to do.
-        if world.delete(id, options, Rule::vol(16)).is_ok() {
-            let delay = world.api_delay(Actor::Provisioner);
-            world.after(delay, Event::Storage(StorageEvent::Finalize(id, uid)));
+        match world.delete(id, options, Rule::vol(16)) {
+            Ok(_) => {
+                self.provisioner.retries.succeeded(&uid);
+                let delay = world.api_delay(Actor::Provisioner);
+                world.after(delay, Event::Storage(StorageEvent::Finalize(id, uid)));
+            }
+            // A volume that is gone, or another of its name, leaves nothing to do.
+            Err(_) if world.store.volumes.get_uid(id, uid).is_none() => {}
+            Err(_) => {
+                let again = Event::Storage(StorageEvent::Deleted(id, uid));
+                self.provisioner.retries.failed(uid, again, world);
+            }
         }
     }
 
@@ -364,10 +385,17 @@ impl Csi {
             return;
         }
         let held = |volume: &Volume| volume.meta.finalizers.has(Finalizers::PROVISIONER);
-        if world.store.volumes.get_uid(id, uid).is_some_and(held) {
-            world.update_uid(id, uid, Rule::vol(16), |volume| {
-                volume.meta.finalizers = volume.meta.finalizers.without(Finalizers::PROVISIONER);
-            });
+        if !world.store.volumes.get_uid(id, uid).is_some_and(held) {
+            return;
+        }
+        let written = world.put(id, Rule::vol(16), |volume| {
+            volume.meta.finalizers = volume.meta.finalizers.without(Finalizers::PROVISIONER);
+        });
+        if written.is_ok() {
+            self.provisioner.retries.succeeded(&uid);
+        } else {
+            let again = Event::Storage(StorageEvent::Finalize(id, uid));
+            self.provisioner.retries.failed(uid, again, world);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Deletion as the API server does it: preconditions, grace, finalizers, propagation
 //! (`k8s.io/apiserver/pkg/registry/generic/registry/store.go`, `registry/rest/delete.go`).
-use super::{Request, World};
+use super::{Attempt, Request, World};
 use crate::api::kind::Kind;
 use crate::api::names::Uid;
 use crate::api::objects::*;
@@ -52,8 +52,29 @@ impl World {
     /// asked for.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` if the uid precondition does not hold (POD-7); the answer of a refusal.
+    /// `NotFound`; `Conflict` if the uid precondition does not hold (POD-7); the answer of a fault of writes.
     pub fn delete<T: Stored + Noted>(
+        &mut self,
+        id: Id<T>,
+        options: DeleteOptions,
+        rule: Rule,
+    ) -> Result<Deleted, Status> {
+        let told = match T::table(&self.store).get(id).map(|object| object.meta().name) {
+            None => None,
+            Some(name) => {
+                let index = Some(id.as_u32());
+                self.let_pass(Attempt { request: Request::Delete, kind: T::KIND, name, index })?
+            }
+        };
+        let deleted = self.delete_now(id, options, rule);
+        told.map_or(deleted, Err)
+    }
+
+    /// As [`World::delete`], past all faults of writes.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict`.
+    pub(crate) fn delete_now<T: Stored + Noted>(
         &mut self,
         id: Id<T>,
         options: DeleteOptions,
@@ -67,7 +88,6 @@ impl World {
         };
         let meta = *object.meta();
         let natural = object.natural_grace(&self.store);
-        self.may_write(Request::Delete, T::KIND, meta.name)?;
         if let Some(uid) = options.uid.filter(|uid| *uid != meta.uid) {
             mark!("POD-7");
             let name = self.store.name_of(meta.name);

@@ -28,12 +28,15 @@ mod faults;
 mod judged;
 mod links;
 mod mounts;
-mod refusals;
+mod retries;
+mod write_faults;
 pub use delete::{DeleteOptions, Deleted, Propagation};
 pub use faults::{Faults, Record};
 pub use links::{CONNECTION_TIMEOUT, Cut, CutId, Direction, Links, Side, Sides};
 pub use mounts::Mounts;
-pub use refusals::{Reason, Refusal, Request};
+pub use retries::Retries;
+pub(crate) use write_faults::Attempt;
+pub use write_faults::{Client, Outcome, Reason, Request, WriteFault, Writes};
 
 /// The lease of a node. A renewal that changes nothing is no event: what matters is when renewals stopped or began.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -110,8 +113,10 @@ pub struct World {
     pub terminated: BTreeSet<Id<Node>>,
     /// Which named faults are active.
     pub faults: Faults,
-    /// Writes that the API server refuses (fault `refuse:`).
-    pub refusals: Vec<Refusal>,
+    /// Writes that go wrong (faults `fail: api`, `refuse:`, and `afterWrite:` of `stop:`).
+    pub write_faults: Vec<WriteFault>,
+    /// Processes that end as soon as what is being done now is done; true: they start again at once.
+    pub(crate) ends: Vec<(Process, bool)>,
     /// Events that may be handled before the run ends with a limit; [`limits::MAX_EVENTS`] unless set otherwise.
     pub max_events: u64,
     /// A limit was reached: the run ends.
@@ -158,7 +163,8 @@ impl World {
             links: Links::default(),
             terminated: BTreeSet::new(),
             faults: Faults::default(),
-            refusals: Vec::new(),
+            write_faults: Vec::new(),
+            ends: Vec::new(),
             max_events: limits::MAX_EVENTS,
             exceeded: None,
             moments: None,
@@ -484,10 +490,24 @@ impl World {
     /// Stores a new object. Its uid, creation time, generation and resourceVersion are set here.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is taken (INV-1); the answer of a refusal.
-    pub fn create<T: Stored + Noted>(&mut self, mut object: T, rule: Rule) -> Result<Id<T>, Status> {
+    /// `AlreadyExists` if the name is taken (INV-1); the answer of a [`WriteFault`].
+    pub fn create<T: Stored + Noted>(&mut self, object: T, rule: Rule) -> Result<Id<T>, Status> {
+        let name = object.meta().name;
+        let told = self.let_pass(Attempt { request: Request::Create, kind: T::KIND, name, index: None })?;
+        let made = self.store_new(object, rule);
+        told.map_or(made, Err)
+    }
+
+    /// As [`World::create`], past all faults of writes.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is taken (INV-1).
+    pub(crate) fn store_new<T: Stored + Noted>(
+        &mut self,
+        mut object: T,
+        rule: Rule,
+    ) -> Result<Id<T>, Status> {
         let (scope, name) = (object.scope(), object.meta().name);
-        self.may_write(Request::Create, T::KIND, name)?;
         if T::table(&self.store).find(scope, name).is_some() {
             return Err(Status::already_exists(T::KIND.resource(), &self.store.name_of(name)));
         }
@@ -512,8 +532,76 @@ impl World {
         Ok(id)
     }
 
-    /// Writes an object. If that takes away the last thing that held a terminating object, it is removed instead
-    /// (POD-6). None if there is no such object.
+    /// A client replaces an object or its status: PUT.
+    ///
+    /// # Errors
+    /// `NotFound`; the answer of a [`WriteFault`].
+    pub fn put<T: Stored + Noted>(
+        &mut self,
+        id: Id<T>,
+        rule: Rule,
+        change: impl FnOnce(&mut T),
+    ) -> Result<Revision, Status> {
+        self.write(Request::Update, id, rule, change)
+    }
+
+    /// A client writes part of an object or of its status: PATCH.
+    ///
+    /// # Errors
+    /// `NotFound`; the answer of a [`WriteFault`].
+    pub fn patch<T: Stored + Noted>(
+        &mut self,
+        id: Id<T>,
+        rule: Rule,
+        change: impl FnOnce(&mut T),
+    ) -> Result<Revision, Status> {
+        self.write(Request::Patch, id, rule, change)
+    }
+
+    /// A client writes an object.
+    ///
+    /// # Errors
+    /// As [`World::put`].
+    pub(crate) fn write<T: Stored + Noted>(
+        &mut self,
+        request: Request,
+        id: Id<T>,
+        rule: Rule,
+        change: impl FnOnce(&mut T),
+    ) -> Result<Revision, Status> {
+        let Some(name) = T::table(&self.store).get(id).map(|object| object.meta().name) else {
+            let name = T::table(&self.store).last_known(id).map(|object| object.meta().name);
+            return Err(Status::not_found(T::KIND.resource(), &self.store.name_of(name.unwrap_or_default())));
+        };
+        let told = self.let_pass(Attempt { request, kind: T::KIND, name, index: Some(id.as_u32()) })?;
+        let written = self.update(id, rule, change);
+        match told {
+            None => written.ok_or_else(|| Status::not_found(T::KIND.resource(), &self.store.name_of(name))),
+            Some(told) => Err(told),
+        }
+    }
+
+    /// A client writes the desired state of an object: as [`World::write`], and the generation grows (STS-10).
+    ///
+    /// # Errors
+    /// As [`World::put`].
+    pub(crate) fn write_spec<T: Stored + Noted>(
+        &mut self,
+        request: Request,
+        id: Id<T>,
+        rule: Rule,
+        change: impl FnOnce(&mut T),
+    ) -> Result<Revision, Status> {
+        self.write(request, id, rule, |object| {
+            change(object);
+            let meta = object.meta_mut();
+            meta.generation = meta.generation.next();
+        })
+    }
+
+    /// Writes an object, past all faults of writes: as the API server itself does in the course of a request. If that
+    /// takes away the last thing that held a terminating object, it is removed instead (POD-6). None if there is no such
+    /// object.
     pub fn update<T: Stored + Noted>(
         &mut self,
         id: Id<T>,

@@ -23,7 +23,7 @@ fn refuse(drill: &mut Drill, refusal: &str) {
 
 /// So many more of them would be refused.
 fn left(drill: &Drill) -> Vec<Option<u32>> {
-    drill.cluster().world.refusals.iter().map(|refusal| refusal.times).collect()
+    drill.cluster().world.write_faults.iter().map(|fault| fault.writes.times).collect()
 }
 
 /// The Events about the set that warn, in order.
@@ -350,8 +350,8 @@ fn t_esr_001_refusals_crashes_and_late_news_are_overcome() {
         for disturbance in steps {
             let (mut drill, change) = begin(policy);
             drill.step(&format!("{disturbance}\n{change}\n  settle: false"));
-            let refusals = &drill.cluster().world.refusals;
-            assert!(refusals.iter().all(|refusal| refusal.times == Some(0)), "{refusals:?}");
+            let faults = &drill.cluster().world.write_faults;
+            assert!(faults.iter().all(|fault| fault.writes.times == Some(0)), "{faults:?}");
             assert_eq!(end(&mut drill), undisturbed, "{policy}: {disturbance}");
             for pod in drill.list("pods") {
                 assert_eq!(pod["metadata"]["labels"]["app"], "web");

@@ -11,7 +11,7 @@ use crate::api::store::Stored;
 use crate::kernel::Id;
 use crate::rule::{Rule, mark};
 use crate::trace::happening::Happening;
-use crate::world::{Actor, DeleteOptions, Deleted, World};
+use crate::world::{Actor, Attempt, DeleteOptions, Deleted, Request, World};
 
 /// An eviction that a budget refuses.
 const REFUSED: &str = "Cannot evict pod as it would violate the pod's disruption budget.";
@@ -66,12 +66,19 @@ impl World {
         let Some(found) = self.store.pods.get_uid(id, pod.uid).copied() else {
             return Err(self.gone::<Pod>(id));
         };
+        let (kind, name, index) = (Kind::Pod, found.meta.name, Some(id.as_u32()));
+        let told = self.let_pass(Attempt { request: Request::Create, kind, name, index })?;
+        let done = self.evict(id, &found, options);
+        told.map_or(done, Err)
+    }
+
+    fn evict(&mut self, id: Id<Pod>, found: &Pod, options: DeleteOptions) -> Result<(), Status> {
         let skips = found.is_terminal() || found.phase == Phase::Pending || found.is_terminating();
         mark!("PDB-12", "PDB-19");
         if skips {
             return self.evicted(id, options, Rule::pdb(13));
         }
-        match self.budgets_of(&found)[..] {
+        match self.budgets_of(found)[..] {
             [] => self.evicted(id, options, Rule::pdb(14)),
             [budget] => {
                 let Some(known) = self.store.budgets.get(budget) else { return Ok(()) };
@@ -126,7 +133,7 @@ impl World {
             });
         }
         // The condition was a write of its own.
-        self.delete(id, DeleteOptions { revision: None, ..options }, rule).map(|_| ())
+        self.delete_now(id, DeleteOptions { revision: None, ..options }, rule).map(|_| ())
     }
 
     /// Preconditions of an eviction hold for the pod as it is just before its condition is written (PDB-12).

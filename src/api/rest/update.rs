@@ -16,7 +16,7 @@ use crate::api::wire::Wire;
 use crate::api::wire::fields::{at, ensure, int, list, text, text_at};
 use crate::kernel::Id;
 use crate::rule::{Rule, mark};
-use crate::world::{Actor, World};
+use crate::world::{Actor, Request, World};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl World {
         if let Some(refusal) = manifest::decode_error(&new) {
             return Err(Status::bad_request(refusal));
         }
-        with_type!(object.kind, T => self.update_as::<T>(object, new, Part::Main))
+        with_type!(object.kind, T => self.update_as::<T>(object, new, Part::Main, Request::Update))
     }
 
     /// Patches an object, or its subresource `status` or `scale` (empty: the object itself). True if that changed
@@ -96,7 +96,7 @@ impl World {
             fields.insert(field.into(), current.get(field).cloned().unwrap_or_default());
         }
         decode_patched(&mut patched)?;
-        with_type!(object.kind, T => self.update_as::<T>(object, patched, part))
+        with_type!(object.kind, T => self.update_as::<T>(object, patched, part, Request::Patch))
     }
 
     /// The object as stored.
@@ -105,7 +105,13 @@ impl World {
         T::table(&self.store).get_uid(id, object.uid).ok_or_else(|| self.gone::<T>(id))
     }
 
-    fn update_as<T: Wire>(&mut self, object: ObjectRef, mut new: Value, part: Part) -> Result<bool, Status> {
+    fn update_as<T: Wire>(
+        &mut self,
+        object: ObjectRef,
+        mut new: Value,
+        part: Part,
+        request: Request,
+    ) -> Result<bool, Status> {
         let resource = self.rest_resource(object);
         let old = self.current::<T>(object)?.clone();
         let before = old.to_json(&self.store);
@@ -143,9 +149,9 @@ impl World {
         let id = object.id::<T>();
         let write = |stored: &mut T| *stored = after;
         if meta.generation.get() > 0 && part == Part::Main && desires_more(object.kind, &before, &shown) {
-            self.update_spec(id, Rule::NONE, write);
+            self.write_spec(request, id, Rule::NONE, write)?;
         } else {
-            self.update(id, Rule::NONE, write);
+            self.write(request, id, Rule::NONE, write)?;
         }
         Ok(true)
     }
@@ -200,6 +206,20 @@ impl World {
         resource_version: Option<&str>,
     ) -> Result<bool, Status> {
         self.actor = Actor::User;
+        // With a precondition the whole Scale is sent back.
+        let whole = current.is_some() || resource_version.is_some();
+        let request = if whole { Request::Update } else { Request::Patch };
+        self.set_scale(object, replicas, current, resource_version, request)
+    }
+
+    fn set_scale(
+        &mut self,
+        object: ObjectRef,
+        replicas: i32,
+        current: Option<i32>,
+        resource_version: Option<&str>,
+        request: Request,
+    ) -> Result<bool, Status> {
         let scale = self.rest_get_scale(object)?;
         let wanted = at(&scale, &["spec", "replicas"]).and_then(Value::as_i64).unwrap_or(0);
         let name = text_at(&scale, &["metadata", "name"]);
@@ -219,17 +239,21 @@ impl World {
             return Ok(false);
         }
         match object.kind {
-            Kind::StatefulSet => self.update_spec(object.id::<StatefulSet>(), Rule::sts(11), |set| {
+            Kind::StatefulSet => {
+                self.write_spec(request, object.id(), Rule::sts(11), |set: &mut StatefulSet| {
+                    Arc::make_mut(&mut set.spec).replicas = replicas;
+                })
+            }
+            Kind::Deployment => {
+                self.write_spec(request, object.id(), Rule::NONE, |deployment: &mut Deployment| {
+                    Arc::make_mut(&mut deployment.spec).replicas = replicas;
+                })
+            }
+            _ => self.write_spec(request, object.id(), Rule::NONE, |set: &mut ReplicaSet| {
                 Arc::make_mut(&mut set.spec).replicas = replicas;
             }),
-            Kind::Deployment => self.update_spec(object.id::<Deployment>(), Rule::NONE, |deployment| {
-                Arc::make_mut(&mut deployment.spec).replicas = replicas;
-            }),
-            _ => self.update_spec(object.id::<ReplicaSet>(), Rule::NONE, |set| {
-                Arc::make_mut(&mut set.spec).replicas = replicas;
-            }),
-        };
-        Ok(true)
+        }
+        .map(|_| true)
     }
 
     fn patch_scale(&mut self, object: ObjectRef, patch_type: PatchType, patch: &str) -> Result<bool, Status> {
@@ -238,7 +262,8 @@ impl World {
         decode_patched(&mut patched)?;
         let replicas = patched.get("spec").and_then(|spec| int(spec, "replicas")).unwrap_or(0);
         let version = text_at(&patched, &["metadata", "resourceVersion"]).to_owned();
-        self.rest_scale(object, i32::try_from(replicas).unwrap_or(-1), None, Some(&version))
+        let replicas = i32::try_from(replicas).unwrap_or(-1);
+        self.set_scale(object, replicas, None, Some(&version), Request::Patch)
     }
 }
 

@@ -450,8 +450,14 @@ impl AttachDetach {
             BinderEvent::Pass(of) if of == epoch => self.pass(world),
             BinderEvent::Pair(slot, token) => self.step(slot, token, world),
             BinderEvent::Report(node, of) if of == epoch => {
-                self.reporting.remove(&node);
-                self.report(node, world);
+                if self.report(node, world) {
+                    self.reporting.remove(&node);
+                } else {
+                    // Every pass tries again.
+                    let period = world.config.timers.attach_detach_loop;
+                    let delay = period + world.api_delay(Actor::AttachDetach);
+                    world.background(delay, Event::Binder(BinderEvent::Report(node, epoch)));
+                }
             }
             BinderEvent::Deadline(of) if of == epoch => self.deadline(world),
             BinderEvent::Verify(of) if of == epoch => self.verify(world),

@@ -113,8 +113,11 @@ impl AttachDetach {
             attach_error: AttachError::None,
         };
         // One that exists already is waited for all the same.
-        if world.store.attachments.find(Sym::EMPTY, name).is_none() {
-            let _ = world.create(attachment, Rule::vol(30));
+        if world.store.attachments.find(Sym::EMPTY, name).is_none()
+            && let Err(error) = world.create(attachment, Rule::vol(30))
+        {
+            self.attach_failed(slot, &format!("attacher.Attach failed: {error}"), world);
+            return;
         }
         self.wait(slot, Operation::AwaitAttached(world.now()), world);
     }
@@ -200,7 +203,11 @@ impl AttachDetach {
     /// node.status.volumesAttached is written, then the node is looked at once more (VOL-31 steps 3 and 4).
     fn unreport(&mut self, slot: u32, verify: bool, volume: Id<Volume>, node: Id<Node>, world: &mut World) {
         self.to_report.insert((node, volume));
-        self.report(node, world);
+        if !self.report(node, world) {
+            self.still_reported(slot);
+            self.next_pass_looks(slot, world);
+            return;
+        }
         let in_use = world
             .store
             .nodes
@@ -212,18 +219,40 @@ impl AttachDetach {
             self.begin(slot, Operation::Delete, world.now() + read, world);
             return;
         }
-        if let Some(pair) = self.pairs.get_mut(slot) {
-            pair.set(Pair::REPORTED, pair.actual() == Actual::Attached);
-        }
-        self.to_report.insert((node, volume));
+        self.still_reported(slot);
         self.failed(slot, OperationKind::Detach, world);
+    }
+
+    /// A detach has not come about: the volume goes back into the status of its node.
+    fn still_reported(&mut self, slot: u32) {
+        let Some(pair) = self.pairs.get_mut(slot) else { return };
+        pair.set(Pair::REPORTED, pair.actual() == Actual::Attached);
+        let (volume, node) = pair.key();
+        self.to_report.insert((node, volume));
+    }
+
+    /// The operation is off without a back-off: the next pass of the loop decides anew.
+    fn next_pass_looks(&mut self, slot: u32, world: &mut World) {
+        self.tokens = self.tokens.wrapping_add(1);
+        let token = self.tokens;
+        self.pairs.change_work(slot, |work| (work.operation, work.token) = (Operation::None, token));
+        world.background(
+            world.config.timers.attach_detach_loop,
+            Event::Binder(BinderEvent::Pair(slot, token)),
+        );
     }
 
     /// The VolumeAttachment is deleted (VOL-31 step 5).
     fn delete(&mut self, slot: u32, volume: Id<Volume>, node: Id<Node>, world: &mut World) {
         let name = Name::of_attachment(volume.as_u32(), node.as_u32());
-        if let Some((id, _)) = world.store.attachments.find(Sym::EMPTY, name) {
-            let _ = world.delete(id, DeleteOptions::default(), Rule::vol(31));
+        if let Some((id, _)) = world.store.attachments.find(Sym::EMPTY, name)
+            && world
+                .delete(id, DeleteOptions::default(), Rule::vol(31))
+                .is_err_and(|error| !error.is_not_found())
+        {
+            self.still_reported(slot);
+            self.failed(slot, OperationKind::Detach, world);
+            return;
         }
         self.wait(slot, Operation::AwaitGone(world.now()), world);
     }
@@ -311,14 +340,15 @@ impl AttachDetach {
     // ---- node.status.volumesAttached -------------------------------------------------------------------------------
 
     /// Writes what has changed about what is attached to a node into its status (VOL-29); a missing node is ignored.
-    pub(super) fn report(&mut self, node: Id<Node>, world: &mut World) {
+    /// False if that has failed: it is still to be written.
+    pub(super) fn report(&mut self, node: Id<Node>, world: &mut World) -> bool {
         let changed = take_of(&mut self.to_report, node);
         let Some(mut attached) = world.store.get(node).map(|node| Vec::clone(&node.volumes_attached)) else {
-            return;
+            return true;
         };
         let mut writes = false;
         attached.reserve_exact(changed.len());
-        for volume in changed {
+        for &volume in &changed {
             let pair = self.pairs.slot((volume, node)).and_then(|slot| self.pairs.get(slot));
             let listed = pair.is_some_and(|pair| pair.is(Pair::REPORTED));
             match attached.binary_search(&volume) {
@@ -330,9 +360,13 @@ impl AttachDetach {
             }
             writes = true;
         }
-        if writes {
-            world.update(node, Rule::vol(29), |node| node.volumes_attached = Arc::new(attached));
+        if writes
+            && world.patch(node, Rule::vol(29), |node| node.volumes_attached = Arc::new(attached)).is_err()
+        {
+            self.to_report.extend(changed.into_iter().map(|volume| (node, volume)));
+            return false;
         }
+        true
     }
 }
 

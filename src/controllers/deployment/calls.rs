@@ -10,7 +10,7 @@ use crate::api::objects::*;
 use crate::api::status::Status;
 use crate::kernel::Id;
 use crate::rule::{Rule, mark};
-use crate::world::{DeleteOptions, World};
+use crate::world::{DeleteOptions, Request, World};
 use std::sync::Arc;
 
 /// One API call.
@@ -63,10 +63,7 @@ impl UnderWay {
     pub(super) fn execute(&mut self, call: &Call, rule: Rule, world: &mut World) -> Result<(), Status> {
         match call {
             Call::Adopt(set, uid) => self.adopt(*set, *uid, rule, world),
-            Call::Release(set, uid) => {
-                self.release(*set, *uid, rule, world);
-                Ok(())
-            }
+            Call::Release(set, uid) => self.release(*set, *uid, rule, world),
             Call::Create(set) => self.create(set, rule, world),
             Call::Update(update) if update.tolerant => {
                 if !self.stopped {
@@ -105,16 +102,18 @@ impl UnderWay {
             return Err(Status::invalid(Kind::ReplicaSet, &text, &[why.into()]));
         }
         let owners = world.store.owners.with(set.meta.owners, self.reference());
-        world.update(id, rule, |set| set.meta.owners = owners);
-        Ok(())
+        world.patch(id, rule, |set| set.meta.owners = owners).map(drop)
     }
 
-    fn release(&self, id: Id<ReplicaSet>, uid: Uid, rule: Rule, world: &mut World) {
-        let Some(old) = world.store.replica_sets.get_uid(id, uid).map(|set| set.meta.owners) else { return };
+    fn release(&self, id: Id<ReplicaSet>, uid: Uid, rule: Rule, world: &mut World) -> Result<(), Status> {
+        let Some(old) = world.store.replica_sets.get_uid(id, uid).map(|set| set.meta.owners) else {
+            return Ok(());
+        };
         let owners = world.store.owners.without(old, self.deployment.meta.uid);
-        if owners != old {
-            world.update(id, rule, |set| set.meta.owners = owners);
+        if owners == old {
+            return Ok(());
         }
+        world.patch(id, rule, |set| set.meta.owners = owners).map(drop)
     }
 
     /// DEP-18: a name that is taken is a collision, unless it is this Deployment's own with the same template: then the
@@ -198,13 +197,13 @@ impl UnderWay {
             return Ok(());
         }
         if same_spec {
-            world.update(id, rule, |set| set.meta.annotations = update.annotations);
+            world.put(id, rule, |set| set.meta.annotations = update.annotations)?;
         } else {
-            world.update_spec(id, rule, |set| {
+            world.write_spec(Request::Update, id, rule, |set: &mut ReplicaSet| {
                 let spec = Arc::make_mut(&mut set.spec);
                 (spec.replicas, spec.min_ready) = (update.replicas, update.min_ready);
                 set.meta.annotations = update.annotations;
-            });
+            })?;
         }
         self.wrote(id, world);
         if from != update.replicas {
@@ -243,10 +242,10 @@ impl UnderWay {
         if current.status == *status && current.meta.annotations == annotations {
             return Ok(());
         }
-        world.update(self.id, rule, |deployment| {
+        let write = |deployment: &mut Deployment| {
             deployment.status = status.clone();
             deployment.meta.annotations = annotations;
-        });
-        Ok(())
+        };
+        world.put(self.id, rule, write).map(drop)
     }
 }

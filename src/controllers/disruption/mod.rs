@@ -103,14 +103,17 @@ impl Reconciler for Budgets {
             Call::Status(status, read) => {
                 let id = Id::<Budget>::from_index(key.saturating_sub(1) as usize);
                 check(id, *read, world)?;
-                world.update(id, rule, |budget| budget.status = (**status).clone());
+                match world.put(id, rule, |budget| budget.status = (**status).clone()) {
+                    Err(error) if !error.is_conflict() => fail_safe(id, *read, &error, world)?,
+                    written => drop(written?),
+                }
             }
             Call::Reset(pod, read) => {
                 check(*pod, *read, world)?;
-                world.update(*pod, rule, |pod| {
+                world.put(*pod, rule, |pod| {
                     pod.flags.set(PodFlags::DISRUPTION_TARGET, false);
                     pod.disruption = Disruption::None;
-                });
+                })?;
             }
         }
         Ok(())
@@ -132,6 +135,17 @@ impl Reconciler for Budgets {
             self.mark(id, Some(&pod), now, queue, world);
             self.wake(id, &pod, queue, world);
         }
+    }
+}
+
+/// A sync that has failed, other than by a conflict, leaves a budget that allows nothing (failSync, PDB-9). The change
+/// wakes the controller again.
+fn fail_safe(id: Id<Budget>, read: Revision, error: &Status, world: &mut World) -> Result<(), Status> {
+    check(id, read, world)?;
+    let Some(budget) = world.store.budgets.get(id).cloned() else { return Ok(()) };
+    match sync::fail_safe(&budget, &error.message, world) {
+        Some(status) => world.put(id, Rule::pdb(9), |budget| budget.status = status).map(drop),
+        None => Ok(()),
     }
 }
 

@@ -103,7 +103,7 @@ fn with_condition(budget: &Budget, mut status: BudgetStatus, now: Time) -> Optio
 }
 
 /// PDB-9: whatever went wrong, nothing may be evicted on old numbers.
-fn fail_safe(budget: &Budget, error: &str, world: &mut World) -> Option<BudgetStatus> {
+pub(super) fn fail_safe(budget: &Budget, error: &str, world: &mut World) -> Option<BudgetStatus> {
     let mut status = budget.status.clone();
     status.allowed = 0;
     mark!("PDB-9");

@@ -366,15 +366,15 @@ impl Endpoints {
                     return Err(Status::stale(resource, &name(world)));
                 }
                 let respecified = current.endpoints != content.endpoints || current.ports != content.ports;
-                world.update(*slice, rule, |slice| {
+                let write = |slice: &mut EndpointSlice| {
                     slice.meta.labels = content.labels;
                     if respecified {
                         slice.meta.generation = slice.meta.generation.next();
                     }
                     slice.endpoints.clone_from(&content.endpoints);
                     slice.ports = content.ports.clone();
-                });
-                Ok(())
+                };
+                world.put(*slice, rule, write).map(drop)
             }
             Call::Delete(slice, uid) => {
                 let options = DeleteOptions { uid: Some(*uid), ..DeleteOptions::default() };

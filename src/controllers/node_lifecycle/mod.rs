@@ -12,6 +12,7 @@ mod zones;
 
 use crate::api::kind::Kind;
 use crate::api::objects::{Effect, Node, NodeReady, Pod, PodFlags, Revision, Seconds, Taint};
+use crate::api::status::Status;
 use crate::api::store::{Change, Verb};
 use crate::controllers::node_pods::NodePods;
 use crate::controllers::ticks::Ticks;
@@ -19,6 +20,7 @@ use crate::event::{Event, NodeWrite, NodesEvent, Process};
 use crate::kernel::{Duration, Id, Time, Timer};
 use crate::rule::{Rule, mark};
 use crate::world::{Actor, Draw, World};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use taints::Keys;
 use zones::{State, Zone};
@@ -31,6 +33,12 @@ const EXCLUDED_LABEL: &str = "node.kubernetes.io/exclude-disruption";
 /// as late (`UpdateTaintBackoff`).
 const CONDITION_RETRY: Duration = Duration::from_millis(20);
 const TAINT_RETRY: Duration = Duration::from_millis(100);
+/// So often a condition is written before its node is passed over until the next pass (`NodeHealthUpdateRetry`), and a
+/// taint that meets conflicts (`UpdateTaintBackoff`).
+const TRIES: u32 = 5;
+/// A kubelet that has nothing to say writes its node's status this often all the same (`nodeStatusReportFrequency`): a
+/// NoSchedule taint that could not be written is looked at again.
+const HEARTBEAT: Duration = Duration::from_secs(300);
 /// Keys of the monitor's loop and the queues' loops (DEF-C1).
 const MONITOR_LOOP: u64 = 7 << 32;
 const QUEUE_LOOP: u64 = 5 << 32;
@@ -69,6 +77,8 @@ pub struct NodeLifecycle {
     pass_ends: Time,
     /// Writes under way, with the state of the node that they go out from. `None`: it has not been read yet.
     writes: Vec<(Id<Node>, NodeWrite, Option<Revision>)>,
+    /// Writes that have failed, and how often in a row.
+    failures: BTreeMap<(Id<Node>, NodeWrite), u32>,
 }
 
 fn epoch(world: &World) -> u32 {
@@ -163,6 +173,7 @@ impl NodeLifecycle {
         if record.counted {
             *count(zone, record.seen) -= 1;
         }
+        self.failures.retain(|(failed, _), _| *failed != node);
         world.emit(node, false, "RemovingNode", |world| {
             let name = name_of(node, world);
             format!("Node {name} event: Removing Node {name} from Controller")
@@ -177,8 +188,8 @@ impl NodeLifecycle {
             NodesEvent::Monitor(node, epoch) if epoch == now => self.look(node, pods, world),
             NodesEvent::Pass(epoch) if epoch == now => self.pass_over(world),
             NodesEvent::TaintNext(zone, epoch) if epoch == now => self.taint_next(zone as usize, world),
-            NodesEvent::Write(node, what, epoch) if epoch == now => self.write(node, what, world),
-            NodesEvent::NotReady(pod, epoch) if epoch == now => mark_not_ready(pod, world),
+            NodesEvent::Write(node, what, epoch) if epoch == now => self.write(node, what, pods, world),
+            NodesEvent::NotReady(pod, epoch) if epoch == now => self.not_ready(pod, world),
             _ => {}
         }
     }
@@ -318,6 +329,10 @@ impl NodeLifecycle {
         world.emit(node, false, "NodeNotReady", |world| {
             format!("Node {} status is now: NodeNotReady", name_of(node, world))
         });
+        self.pods_follow(node, pods, from, world)
+    }
+
+    fn pods_follow(&mut self, node: Id<Node>, pods: &NodePods, from: Time, world: &mut World) -> Time {
         let mut end = from;
         for pod in pods.on(node) {
             if world.view(Process::ControllerManager).get(*pod).is_some_and(Pod::is_ready) {
@@ -368,7 +383,7 @@ impl NodeLifecycle {
     }
 
     /// A write reaches the API server.
-    fn write(&mut self, node: Id<Node>, what: NodeWrite, world: &mut World) {
+    fn write(&mut self, node: Id<Node>, what: NodeWrite, pods: &NodePods, world: &mut World) {
         let Some(object) = world.store.nodes.get(node).cloned() else {
             self.writes.retain(|write| write.0 != node);
             return;
@@ -376,10 +391,28 @@ impl NodeLifecycle {
         if !self.is_due(node, what, object.meta.revision, world) {
             return;
         }
+        match self.try_to_write(node, what, &object, world) {
+            Ok(()) => {
+                let failed = !self.failures.is_empty() && self.failures.remove(&(node, what)).is_some();
+                if failed && what == NodeWrite::Unknown {
+                    self.pods_follow(node, pods, world.now(), world);
+                }
+            }
+            Err(error) => self.write_failed(node, what, &object, &error, world),
+        }
+    }
+
+    fn try_to_write(
+        &mut self,
+        node: Id<Node>,
+        what: NodeWrite,
+        object: &Node,
+        world: &mut World,
+    ) -> Result<(), Status> {
         let keys = Keys::of(&mut world.store.names);
         let now = Seconds::of(world.now());
         let set = |world: &mut World, taints: Vec<Taint>, rule| {
-            world.update(node, rule, |node| node.taints = taints.into());
+            world.patch(node, rule, |node| node.taints = taints.into()).map(drop)
         };
         match what {
             NodeWrite::Unknown => {
@@ -389,35 +422,105 @@ impl NodeLifecycle {
                     let period = world.config.timers.node_monitor_period;
                     let next = self.ticks.after(period, MONITOR_LOOP, world.now(), world);
                     self.look_at(node, next, world);
-                    return;
+                    return Ok(());
                 }
                 if object.ready == NodeReady::Unknown {
-                    return;
+                    return Ok(());
                 }
-                world.update(node, Rule::node(7), |node| {
+                let write = |node: &mut Node| {
                     node.ready = NodeReady::Unknown;
                     node.ready_since = now;
-                });
+                };
+                world.put(node, Rule::node(7), write).map(drop)
             }
-            NodeWrite::NoSchedule => {
-                if let Some(taints) = keys.no_schedule(&object) {
-                    set(world, taints, Rule::node(10));
-                }
-            }
+            NodeWrite::NoSchedule => match keys.no_schedule(object) {
+                Some(taints) => set(world, taints, Rule::node(10)),
+                None => Ok(()),
+            },
             NodeWrite::NoExecute => {
-                let Some((wanted, opposite)) = keys.no_execute(object.ready) else { return };
-                if !taints::has(&object, wanted, Effect::NoExecute) {
+                let Some((wanted, opposite)) = keys.no_execute(object.ready) else { return Ok(()) };
+                if !taints::has(object, wanted, Effect::NoExecute) {
                     let mut taints = object.taints.to_vec();
                     let effect = Effect::NoExecute;
                     taints.push(Taint { key: wanted, value: Default::default(), effect, added: now });
-                    set(world, taints, Rule::node(12));
+                    set(world, taints, Rule::node(12))?;
                 }
-                remove(node, opposite, world);
+                remove(node, opposite, world)
             }
             NodeWrite::Reachable => {
-                remove(node, keys.unreachable, world);
-                remove(node, keys.not_ready, world);
+                remove(node, keys.unreachable, world)?;
+                remove(node, keys.not_ready, world)
             }
+        }
+    }
+
+    /// A write has failed. A condition is tried again a few times, a taint that meets a conflict too; after that it is
+    /// what brings the node back to the controller that counts: the next pass of the monitor, the next turn of the
+    /// queue of its zone, or for NoSchedule taints just the next change of the node.
+    fn write_failed(
+        &mut self,
+        node: Id<Node>,
+        what: NodeWrite,
+        object: &Node,
+        error: &Status,
+        world: &mut World,
+    ) {
+        let failures = self.failures.entry((node, what)).or_default();
+        *failures += 1;
+        let again = *failures < TRIES && (what == NodeWrite::Unknown || error.is_conflict());
+        if again {
+            let known = what == NodeWrite::Unknown;
+            self.writes.push((node, what, known.then_some(object.meta.revision)));
+            let pause = if known { CONDITION_RETRY } else { TAINT_RETRY };
+            let delay = pause + world.api_delay(Actor::NodeController);
+            world.after(delay, Event::Nodes(NodesEvent::Write(node, what, epoch(world))));
+            return;
+        }
+        *failures = 0;
+        let next =
+            self.ticks.after(world.config.timers.node_monitor_period, MONITOR_LOOP, world.now(), world);
+        match what {
+            NodeWrite::Unknown => {
+                // Nothing has become of it: the next pass sees the node as it is.
+                self.sees(node, object.ready, object, world);
+                self.look_at(node, next, world);
+            }
+            NodeWrite::Reachable => self.look_at(node, next, world),
+            NodeWrite::NoExecute => {
+                if let Some(zone) = self.record(node).map(|record| record.zone) {
+                    self.zones[zone].enqueue(node);
+                    self.ask_queue(zone, world);
+                }
+            }
+            NodeWrite::NoSchedule => {
+                if world.leases.get(node.index()).is_some_and(|lease| lease.renewing) {
+                    let event = NodesEvent::Write(node, what, epoch(world));
+                    world.background(HEARTBEAT, Event::Nodes(event));
+                }
+            }
+        }
+    }
+
+    /// Condition Ready of a pod of a silent node becomes False; its containers and its phase are another matter (NODE-8).
+    /// Not if the condition of its node could not be written; what fails is tried again in the next pass.
+    fn not_ready(&mut self, pod: Id<Pod>, world: &mut World) {
+        let Some(node) = world.store.pods.get(pod).filter(|pod| pod.is_ready()).map(|pod| pod.node) else {
+            return;
+        };
+        if self.failures.contains_key(&(node, NodeWrite::Unknown)) {
+            return;
+        }
+        let now = Seconds::of(world.now());
+        let written = world.put(pod, Rule::node(8), |pod| {
+            pod.flags.set(PodFlags::READY, false);
+            pod.ready_since = now;
+        });
+        if written.is_ok() {
+            world.emit(pod, true, "NodeNotReady", |_| "Node is not ready".to_owned());
+        } else {
+            let period = world.config.timers.node_monitor_period;
+            let next = self.ticks.after(period, MONITOR_LOOP, world.now(), world);
+            world.at(next, Event::Nodes(NodesEvent::NotReady(pod, epoch(world))));
         }
     }
 
@@ -547,23 +650,11 @@ fn register(node: Id<Node>, world: &mut World) {
 }
 
 /// Takes a NoExecute taint off a node.
-fn remove(node: Id<Node>, key: crate::api::names::Sym, world: &mut World) {
-    let Some(object) = world.store.nodes.get(node) else { return };
-    if taints::has(object, key, Effect::NoExecute) {
-        let taints = taints::without(object, key, Effect::NoExecute);
-        world.update(node, Rule::node(12), |node| node.taints = taints.into());
+fn remove(node: Id<Node>, key: crate::api::names::Sym, world: &mut World) -> Result<(), Status> {
+    let Some(object) = world.store.nodes.get(node) else { return Ok(()) };
+    if !taints::has(object, key, Effect::NoExecute) {
+        return Ok(());
     }
-}
-
-/// Condition Ready of a pod of a silent node becomes False; its containers and its phase are another matter (NODE-8).
-fn mark_not_ready(pod: Id<Pod>, world: &mut World) {
-    if !world.store.pods.get(pod).is_some_and(Pod::is_ready) {
-        return;
-    }
-    let now = Seconds::of(world.now());
-    world.update(pod, Rule::node(8), |pod| {
-        pod.flags.set(PodFlags::READY, false);
-        pod.ready_since = now;
-    });
-    world.emit(pod, true, "NodeNotReady", |_| "Node is not ready".to_owned());
+    let taints = taints::without(object, key, Effect::NoExecute);
+    world.patch(node, Rule::node(12), |node| node.taints = taints.into()).map(drop)
 }

@@ -17,6 +17,9 @@ use crate::world::{DeleteOptions, World};
 /// How often the API server draws a generated name before it gives up (DEP-5).
 const NAME_ATTEMPTS: u64 = 8;
 
+/// A status that could not be written is tried again so often at once (`statusUpdateRetries`).
+const STATUS_RETRIES: u32 = 1;
+
 /// One API call.
 #[derive(Clone, Copy, Debug)]
 pub enum Call {
@@ -57,8 +60,9 @@ impl Caller<'_> {
                 outcome
             }
             Call::Release(pod, pod_uid) => {
-                self.release(pod, pod_uid, rule);
-                Ok(())
+                let outcome = self.release(pod, pod_uid, rule);
+                self.controller.index.set_mut(uid).unclaimed |= outcome.is_err();
+                outcome
             }
             Call::Create => {
                 let outcome = self.create(rule);
@@ -92,9 +96,9 @@ impl Caller<'_> {
         }
     }
 
-    fn wrote(&mut self, revision: Option<Revision>) {
+    fn wrote(&mut self, revision: Revision) {
         let memory = self.controller.index.set_mut(self.set.meta.uid);
-        memory.written = memory.written.max(revision);
+        memory.written = memory.written.max(Some(revision));
     }
 
     /// A live look at the set first: it must still be the same one, and not be being deleted.
@@ -126,25 +130,29 @@ impl Caller<'_> {
             return Err(Status::invalid(Kind::Pod, &text, &[why.into()]));
         }
         let owners = self.world.store.owners.with(owners, self.reference());
-        let written = self.world.update(id, rule, |pod| pod.meta.owners = owners);
+        let written = self.world.patch(id, rule, |pod| pod.meta.owners = owners)?;
         self.wrote(written);
         Ok(())
     }
 
-    fn release(&mut self, id: Id<Pod>, uid: Uid, rule: Rule) {
-        let Some(old) = self.world.store.pods.get_uid(id, uid).map(|pod| pod.meta.owners) else { return };
+    fn release(&mut self, id: Id<Pod>, uid: Uid, rule: Rule) -> Result<(), Status> {
+        let Some(old) = self.world.store.pods.get_uid(id, uid).map(|pod| pod.meta.owners) else {
+            return Ok(());
+        };
         let owners = self.world.store.owners.without(old, self.set.meta.uid);
         if owners != old {
-            let written = self.world.update(id, rule, |pod| pod.meta.owners = owners);
+            let written = self.world.patch(id, rule, |pod| pod.meta.owners = owners)?;
             self.wrote(written);
         }
+        Ok(())
     }
 
     fn create(&mut self, rule: Rule) -> Result<(), Status> {
         match self.post_pod(rule) {
             Ok(pod) => {
-                let written = self.world.store.pods.get(pod).map(|pod| pod.meta.revision);
-                self.wrote(written);
+                if let Some(written) = self.world.store.pods.get(pod).map(|pod| pod.meta.revision) {
+                    self.wrote(written);
+                }
                 mark!("RS-8");
                 self.world.emit(self.id, false, "SuccessfulCreate", |world| {
                     format!("Created pod: {}", pod_name(world, pod))
@@ -251,7 +259,7 @@ impl Caller<'_> {
         }
     }
 
-    /// A stale write is tried once more with the newest version, so that it always lands; what was counted stays.
+    /// A write that fails is tried once more with the newest version; what was counted stays.
     fn status(&mut self, counts: Counts, generation: u32, short: bool, rule: Rule) -> Result<(), Status> {
         let memory = self.controller.index.set_mut(self.set.meta.uid);
         let untried = std::mem::take(&mut memory.untried);
@@ -275,8 +283,22 @@ impl Caller<'_> {
             conditions: self.conditions(error, short),
         };
         if status != before {
-            let written = self.world.update(self.id, rule, |set| set.status = status);
-            self.wrote(written);
+            for attempt in 0..=STATUS_RETRIES {
+                match self.world.put(self.id, rule, |set| set.status = status.clone()) {
+                    Ok(written) => {
+                        self.wrote(written);
+                        break;
+                    }
+                    Err(error) if attempt == STATUS_RETRIES => return Err(error),
+                    // The answer may be all that is lost.
+                    Err(_) => {
+                        let set = self.world.store.replica_sets.get(self.id);
+                        if set.is_some_and(|set| set.status == status) {
+                            break;
+                        }
+                    }
+                }
+            }
         }
         Ok(())
     }

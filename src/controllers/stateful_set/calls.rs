@@ -16,7 +16,7 @@ use crate::api::template_hash::{revision_hash, revision_name};
 use crate::event::Process;
 use crate::kernel::Id;
 use crate::rule::{Rule, mark};
-use crate::world::{DeleteOptions, Request, World};
+use crate::world::{DeleteOptions, World};
 use std::fmt;
 use std::sync::Arc;
 
@@ -124,7 +124,7 @@ pub enum Call {
 }
 
 /// Tries a write again while somebody else wrote in between.
-pub(super) fn retried(tries: u32, mut write: impl FnMut() -> Result<(), Status>) -> Result<(), Status> {
+pub(super) fn retried<T>(tries: u32, mut write: impl FnMut() -> Result<T, Status>) -> Result<T, Status> {
     let mut outcome = write();
     for _ in 1..tries {
         if !outcome.as_ref().is_err_and(Status::is_conflict) {
@@ -218,17 +218,8 @@ impl Underway {
             }
             Call::RenumberRevision(id) => {
                 let number = self.choice.number;
-                let admitted = world.may_write(Request::Update, Kind::Revision, self.choice.update.name);
-                self.early(admitted.map(|()| Done::Quietly))?;
-                let done = world.update(id, rule, |revision| revision.number = number);
-                let gone = || {
-                    Status::not_found(
-                        Kind::Revision.resource(),
-                        &world.store.name_of(self.choice.update.name),
-                    )
-                };
-                let done = done.map(|_| Done::Quietly).ok_or_else(gone);
-                self.early(done)
+                let done = world.put(id, rule, |revision| revision.number = number);
+                self.early(done.map(|_| Done::Quietly))
             }
             Call::DeleteRevision(id) => {
                 if !self.failed_early && world.store.revisions.get(id).is_some() {
@@ -284,9 +275,7 @@ impl Underway {
         let before = revision.meta.owners;
         let owners = world.store.owners.with(before, self.frame.owner());
         if owners != before {
-            let name = revision.meta.name;
-            world.may_write(Request::Update, Kind::Revision, name)?;
-            world.update(id, rule, |revision| revision.meta.owners = owners);
+            world.patch(id, rule, |revision| revision.meta.owners = owners)?;
         }
         Ok(Done::Quietly)
     }
@@ -306,19 +295,17 @@ impl Underway {
         if owners == before {
             return Ok(Done::Quietly);
         }
-        world.may_write(Request::Update, Kind::Pod, name)?;
-        Ok(wrote(world.update(id, rule, |pod| pod.meta.owners = owners)))
+        world.patch(id, rule, |pod| pod.meta.owners = owners).map(Done::Wrote)
     }
 
     fn release_pod(&self, id: Id<Pod>, rule: Rule, world: &mut World) -> Outcome {
         let Some(pod) = world.store.pods.get(id) else { return Ok(Done::Quietly) };
-        let (before, name) = (pod.meta.owners, pod.meta.name);
+        let before = pod.meta.owners;
         let owners = world.store.owners.without(before, self.frame.uid);
         if owners == before {
             return Ok(Done::Quietly);
         }
-        world.may_write(Request::Update, Kind::Pod, name)?;
-        Ok(wrote(world.update(id, rule, |pod| pod.meta.owners = owners)))
+        world.patch(id, rule, |pod| pod.meta.owners = owners).map(Done::Wrote)
     }
 
     // ---- Revisions -------------------------------------------------------------------------------------------------
@@ -390,11 +377,13 @@ impl Underway {
             mark!("STS-9");
             return Err(Status::invalid(Kind::StatefulSet, &name(), &[why]));
         }
-        retried(STATUS_TRIES, || world.may_write(Request::Update, Kind::StatefulSet, self.frame.name))?;
-        Ok(wrote(world.update(self.frame.id, rule, |set| {
-            set.status = new;
-            set.conditions = None;
-        })))
+        retried(STATUS_TRIES, || {
+            world.put(self.frame.id, rule, |set| {
+                set.status = new;
+                set.conditions = None;
+            })
+        })
+        .map(Done::Wrote)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::controllers::plan::Plan;
 use crate::event::Process;
 use crate::kernel::{Id, U24};
 use crate::rule::{Rule, mark};
-use crate::world::{DeleteOptions, Request, World};
+use crate::world::{DeleteOptions, World};
 
 #[derive(Clone, Copy)]
 enum PodEvent {
@@ -163,21 +163,20 @@ impl Underway {
         mark!("STS-27");
         let rewritten = claims::rewritten(&self.frame, owners, pod);
         let live = world.store.claims.get(id).map(|claim| claim.meta.revision);
-        let refused = if live == Some(cached.meta.revision) {
-            world.may_write(Request::Update, Kind::Claim, name).err()
+        let owners = world.store.owners.intern(&rewritten);
+        let outcome = if live == Some(cached.meta.revision) {
+            world.put(id, rule, |claim| claim.meta.owners = owners)
         } else {
-            Some(Status::stale(Kind::Claim.resource(), &world.store.name_of(name)))
+            Err(Status::stale(Kind::Claim.resource(), &world.store.name_of(name)))
         };
-        if let Some(mut error) = refused {
+        outcome.map(Done::Wrote).map_err(|mut error| {
             let text = world.store.name_of(name);
             error.message = format!("could not update claim {text} for delete policy ownerRefs: {error}");
             if claims != Claims::OfCondemnedPod {
                 self.pod_event(PodEvent::Update, ordinal, &Err(error.clone()), world);
             }
-            return Err(error);
-        }
-        let owners = world.store.owners.intern(&rewritten);
-        Ok(wrote(world.update(id, rule, |claim| claim.meta.owners = owners)))
+            error
+        })
     }
 
     fn pod_ref(&self, ordinal: Ordinal, claims: Claims, world: &World) -> PodRef {
@@ -297,17 +296,19 @@ impl Underway {
             return Ok(Done::Quietly);
         }
         mark!("STS-16");
-        retried(POD_TRIES, || world.may_write(Request::Update, Kind::Pod, name))?;
         let mut labels = pod.meta.labels;
         for key in [POD_NAME_LABEL, POD_INDEX_LABEL] {
             let key = world.store.names.word(key);
             labels = world.store.labels.without(labels, key);
         }
-        Ok(wrote(world.update_uid(id, uid, rule, |pod| {
-            pod.meta.labels = labels;
-            pod.flags.set(PodFlags::NAME_LABEL, true);
-            pod.flags.set(PodFlags::INDEX_LABEL, true);
-        })))
+        retried(POD_TRIES, || {
+            world.put(id, rule, |pod| {
+                pod.meta.labels = labels;
+                pod.flags.set(PodFlags::NAME_LABEL, true);
+                pod.flags.set(PodFlags::INDEX_LABEL, true);
+            })
+        })
+        .map(Done::Wrote)
     }
 
     /// By name, without any precondition (STS-71, STS-103). That the pod is gone already is success.

@@ -4,6 +4,7 @@ use super::{VolumeBinder, asked_volume, asks_by_name};
 use crate::api::admission::admit_claim_spec;
 use crate::api::names::{Sym, Uid};
 use crate::api::objects::*;
+use crate::api::status::Status;
 use crate::api::store::View;
 use crate::controllers::claim_users::ClaimUsers;
 use crate::event::{BinderEvent, Event, Process};
@@ -188,15 +189,15 @@ impl VolumeBinder {
                 let before = claim.spec;
                 let spec = admit_claim_spec(&mut world.store, before);
                 if spec != before {
-                    let revision = world.update(id, Rule::vol(5), |claim| claim.spec = spec)?;
-                    self.claims.written.insert(id, revision);
+                    let written = world.put(id, Rule::vol(5), |claim| claim.spec = spec);
+                    self.claim_written(id, written, world)?;
                 }
                 None
             }
             Job::Lost(id, base, loss) => {
                 world.store.get(id).filter(|claim| claim.meta.revision == base)?;
-                let revision = world.update(id, Rule::vol(8), |claim| claim.set_phase(ClaimPhase::Lost))?;
-                self.claims.written.insert(id, revision);
+                let written = world.put(id, Rule::vol(8), |claim| claim.set_phase(ClaimPhase::Lost));
+                self.claim_written(id, written, world)?;
                 let (reason, message) = match loss {
                     Loss::Gone => (
                         "ClaimLost",
@@ -213,6 +214,30 @@ impl VolumeBinder {
         }
     }
 
+    /// Takes note of an own write of a claim; one that has failed is tried again at the next resync (VOL-1).
+    fn claim_written(
+        &mut self,
+        id: Id<Claim>,
+        written: Result<Revision, Status>,
+        world: &mut World,
+    ) -> Option<Revision> {
+        match written {
+            Ok(revision) => {
+                self.claims.written.insert(id, revision);
+                Some(revision)
+            }
+            Err(_) => {
+                self.at_next_resync(id, world);
+                None
+            }
+        }
+    }
+
+    fn at_next_resync(&mut self, id: Id<Claim>, world: &mut World) {
+        self.resync.claims.insert(id);
+        self.arm_resync(world);
+    }
+
     fn write_bind(&mut self, mut bind: Bind, world: &mut World) -> Option<Bind> {
         let claim =
             world.store.get(bind.claim).filter(|claim| claim.meta.revision == bind.claim_base).copied()?;
@@ -220,8 +245,8 @@ impl VolumeBinder {
         let Meta { name, namespace, uid, .. } = claim.meta;
         let rule = Rule::vol(7);
         mark!("VOL-2");
-        let revision = match bind.step {
-            BindStep::Reserve => world.update(bind.volume, rule, |volume| {
+        let written = match bind.step {
+            BindStep::Reserve => world.put(bind.volume, rule, |volume| {
                 // A volume that the user reserved by name keeps the sign of it: no annotation (VOL-6).
                 if !volume.claim.is_set() {
                     volume.annotate(VolumeState::BOUND_BY_CONTROLLER);
@@ -229,32 +254,56 @@ impl VolumeBinder {
                 volume.claim = ClaimRef { name, namespace, uid };
             }),
             BindStep::VolumePhase => {
-                world.update(bind.volume, rule, |volume| volume.set_phase(VolumePhase::Bound))
+                world.put(bind.volume, rule, |volume| volume.set_phase(VolumePhase::Bound))
             }
-            BindStep::ClaimVolume => world.update(bind.claim, rule, |claim| {
+            BindStep::ClaimVolume => world.put(bind.claim, rule, |claim| {
                 if claim.volume.is_none() {
                     claim.annotate(ClaimState::BOUND_BY_CONTROLLER);
                 }
                 claim.volume = bind.volume;
                 claim.annotate(ClaimState::BIND_COMPLETED);
             }),
-            BindStep::ClaimPhase => {
-                world.update(bind.claim, rule, |claim| claim.set_phase(ClaimPhase::Bound))
-            }
-        }?;
+            BindStep::ClaimPhase => world.put(bind.claim, rule, |claim| claim.set_phase(ClaimPhase::Bound)),
+        };
         match bind.step {
             BindStep::Reserve | BindStep::VolumePhase => {
+                let Ok(revision) = written else {
+                    self.at_next_resync(bind.claim, world);
+                    return None;
+                };
                 self.volumes.written.insert(bind.volume, revision);
                 bind.volume_base = revision;
             }
             BindStep::ClaimVolume | BindStep::ClaimPhase => {
-                self.claims.written.insert(bind.claim, revision);
-                bind.claim_base = revision;
+                bind.claim_base = self.claim_written(bind.claim, written, world)?;
             }
         }
         let (claim, volume) = (world.store.get(bind.claim)?, world.store.get(bind.volume)?);
         bind.step = next_step(bind.step, bind.volume, volume, claim)?;
         Some(bind)
+    }
+}
+
+impl VolumeBinder {
+    /// The annotation that hands a claim over commits.
+    pub(super) fn hand_over(&mut self, id: Id<Claim>, uid: Uid, world: &mut World) {
+        let Some(claim) = world
+            .store
+            .claims
+            .get_uid(id, uid)
+            .copied()
+            .filter(|claim| !claim.has(ClaimState::PROVISIONER_SET))
+        else {
+            return;
+        };
+        let view = world.view(Process::ControllerManager);
+        let provisioner =
+            view.class(view.store.claim_spec(claim.spec).class_word()).map(|class| class.provisioner);
+        if world.put(id, Rule::vol(11), |claim| claim.annotate(ClaimState::PROVISIONER_SET)).is_err() {
+            self.at_next_resync(id, world);
+        } else if let Some(provisioner) = provisioner {
+            emit_external(id, provisioner, world);
+        }
     }
 }
 
@@ -312,20 +361,4 @@ fn emit_external(id: Id<Claim>, provisioner: Sym, world: &mut World) {
             world.store.names.text(provisioner)
         )
     });
-}
-
-/// The annotation that hands a claim over commits.
-pub(super) fn hand_over(id: Id<Claim>, uid: Uid, world: &mut World) {
-    let Some(claim) =
-        world.store.claims.get_uid(id, uid).copied().filter(|claim| !claim.has(ClaimState::PROVISIONER_SET))
-    else {
-        return;
-    };
-    let view = world.view(Process::ControllerManager);
-    let provisioner =
-        view.class(view.store.claim_spec(claim.spec).class_word()).map(|class| class.provisioner);
-    world.update_uid(id, uid, Rule::vol(11), |claim| claim.annotate(ClaimState::PROVISIONER_SET));
-    if let Some(provisioner) = provisioner {
-        emit_external(id, provisioner, world);
-    }
 }

@@ -284,7 +284,7 @@ impl VolumeBinder {
         match event {
             BinderEvent::Claims(of) if of == epoch => self.work_on_claims(users, world),
             BinderEvent::Volumes(of) if of == epoch => self.work_on_volumes(world),
-            BinderEvent::HandOver(claim, uid) => claims::hand_over(claim, uid, world),
+            BinderEvent::HandOver(claim, uid) => self.hand_over(claim, uid, world),
             BinderEvent::Resync(of) if of == epoch => {
                 let resync = std::mem::take(&mut self.resync);
                 for class in resync.classes {

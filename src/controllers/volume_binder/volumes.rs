@@ -101,7 +101,7 @@ impl VolumeBinder {
             Write::Phase(VolumePhase::Bound) => (Rule::vol(7), job.write),
             _ => (Rule::vol(9), job.write),
         };
-        let written = world.update(job.volume, rule, |volume| match write {
+        let written = world.put(job.volume, rule, |volume| match write {
             Write::Phase(phase) => volume.set_phase(phase),
             Write::Unbind if volume.has(VolumeState::BOUND_BY_CONTROLLER) => {
                 volume.claim = ClaimRef { namespace: Sym::EMPTY, ..ClaimRef::default() };
@@ -109,8 +109,12 @@ impl VolumeBinder {
             }
             Write::Unbind => volume.claim.uid = Uid::NONE,
         });
-        if let Some(revision) = written {
-            self.volumes.written.insert(job.volume, revision);
+        match written {
+            Ok(revision) => drop(self.volumes.written.insert(job.volume, revision)),
+            Err(_) => {
+                self.resync.volumes.insert(job.volume);
+                self.arm_resync(world);
+            }
         }
     }
 }
