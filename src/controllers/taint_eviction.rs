@@ -2,8 +2,8 @@
 //!
 //! Pods of a node with NoExecute taints are deleted: at once if a taint is not tolerated, else when the shortest of the
 //! matching tolerationSeconds is over, counted from when this process heard of it. Timers are keyed by name, as the real
-//! ones; so is the delete. A pod whose deletion has failed five times is forgotten until something of it or of its node
-//! changes (NODE-21).
+//! ones; so is the delete. A pod whose deletion has failed five times is forgotten until the taints of its node or its
+//! tolerations change (NODE-21).
 use crate::api::kind::Kind;
 use crate::api::names::Name;
 use crate::api::objects::{Disruption, Effect, Node, Pod, PodFlags, Taint};

@@ -220,7 +220,13 @@ fn title(verb: &str, value: &Node, node: &Node, action: &Action) -> String {
         }
         Action::AddNode(node) => format!("addNode {}", node.name),
         Action::Behavior(_) => "behavior".into(),
-        Action::Fault(Fault { deed: Deed::WritesFail(_), .. }) if verb == "fail" => title_of_writes(node),
+        Action::Fault(Fault { deed: Deed::WritesFail(_), .. }) if verb == "fail" => {
+            let error = node.get("error").map_or_else(|| "500".to_owned(), Node::key_text);
+            format!("fail api: {}, {error}", told_writes(node.get("writes")))
+        }
+        Action::Fault(Fault { deed: Deed::WritesFail(_), .. }) if node.get("afterWrite").is_some() => {
+            format!("{verb} {}: after {}", value.key_text(), told_writes(node.get("afterWrite")))
+        }
         Action::Fault(Fault { deed: Deed::WritesFail(_), .. }) if verb == "refuse" => {
             let field = |name| value.get(name).and_then(Node::as_str).unwrap_or_default();
             format!("refuse {} {}", field("writes"), field("of"))
@@ -233,14 +239,13 @@ fn title(verb: &str, value: &Node, node: &Node, action: &Action) -> String {
     }
 }
 
-/// `fail api: patch pod web-* of kubelet, 409`: what is said about the writes, in this order.
-fn title_of_writes(node: &Node) -> String {
-    let field = |name: &str| node.get("writes").and_then(|writes| writes.get(name)).map(Node::key_text);
+/// `patch pod web-* of kubelet`: what is said about writes, in this order.
+fn told_writes(writes: Option<&Node>) -> String {
+    let field = |name: &str| writes.and_then(|writes| writes.get(name)).map(Node::key_text);
     let words: Vec<String> = ["verb", "kind", "name"].into_iter().filter_map(field).collect();
-    let what = if words.is_empty() { "all writes".to_owned() } else { words.join(" ") };
+    let what = if words.is_empty() { "any write".to_owned() } else { words.join(" ") };
     let whose = field("client").map_or_else(String::new, |client| format!(" of {client}"));
-    let error = node.get("error").map_or_else(|| "500".to_owned(), Node::key_text);
-    format!("fail api: {what}{whose}, {error}")
+    what + &whose
 }
 
 /// A word as it would be typed into a shell.

@@ -1,6 +1,7 @@
 //! What users of Kubernetes rely on, one test a behaviour, named by its id in the catalogue of accepted behaviours.
 //!
 //! The ids (`T-STS-001`, in test names `t_sts_001_...`) are stable: a behaviour may be corrected, an id is never reused.
+mod api_faults;
 mod catalogue;
 mod convergence;
 mod deployment;
