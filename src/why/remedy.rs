@@ -11,6 +11,7 @@ use crate::why::stuck::Stuck;
 use crate::why::thing::{Thing, word};
 use crate::why::waits::pods::zones_of;
 use crate::why::{Until, Wait};
+use crate::world::{Actor, Client};
 use serde_json::{Value, json};
 
 /// Something that was tried.
@@ -377,8 +378,12 @@ fn of_faults(look: &Look<'_>, waits: &[Wait]) -> Vec<Candidate> {
     for process in crate::event::Process::ALL.into_iter().filter(|process| look.stopped(*process)) {
         all.push(only(json!({"start": process.as_str()})));
     }
-    if !look.world().refusals.is_empty() {
-        all.push(only(json!({"refuse": "nothing"})));
+    let mut failing =
+        look.world().write_faults.iter().filter(|fault| fault.is_of_server() && !fault.is_over());
+    if let Some(first) = failing.next() {
+        // Both words end all of them; the one that the scenario is likely to have used is the plainer one.
+        let refused = first.writes.client == Client::Actor(Actor::StatefulSetController);
+        all.push(only(if refused { json!({"refuse": "nothing"}) } else { json!({"heal": "api"}) }));
     }
     for wait in waits.iter().filter(|_| hopeless) {
         all.extend(of_wait(look, &wait.thing));

@@ -68,11 +68,11 @@ impl World {
         };
         let (kind, name, index) = (Kind::Pod, found.meta.name, Some(id.as_u32()));
         let told = self.let_pass(Attempt { request: Request::Create, kind, name, index })?;
-        let done = self.evict(id, &found, options);
+        let done = self.evict_admitted(id, &found, options);
         told.map_or(done, Err)
     }
 
-    fn evict(&mut self, id: Id<Pod>, found: &Pod, options: DeleteOptions) -> Result<(), Status> {
+    fn evict_admitted(&mut self, id: Id<Pod>, found: &Pod, options: DeleteOptions) -> Result<(), Status> {
         let skips = found.is_terminal() || found.phase == Phase::Pending || found.is_terminating();
         mark!("PDB-12", "PDB-19");
         if skips {
