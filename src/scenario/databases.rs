@@ -9,8 +9,17 @@ use crate::scenario::parts::{Read, Reader};
 use crate::scenario::{Action, Node, Scenario, Value};
 use crate::workload::amount::Flow;
 use crate::workload::spec::{
-    Bootstrap, CacheTime, ClientSpec, DatabaseSpec, Fencing, From, LeaseSpec, Primary, Replication, Takes,
+    Bootstrap, CacheTime, ClientSpec, DatabaseSpec, Fencing, From, LeaseSpec, MonitorSpec, Primary, Remember,
+    Replication, Takes,
 };
+
+/// Words for `primary`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    OrdinalZero,
+    Lease,
+    Monitors,
+}
 
 impl Reader<'_> {
     /// The `databases` list.
@@ -40,8 +49,10 @@ impl Reader<'_> {
             value(name).map_or(Ok(default), |node| self.duration(node, at))
         };
         let replication = self.choice(value("replication"), at, &Replication::ALL, Replication::Async)?;
-        let by_lease =
-            self.choice(value("primary"), at, &[("ordinal-0", false), ("lease", true)], !on_stateful_set)?;
+        let kinds = [("ordinal-0", Kind::OrdinalZero), ("lease", Kind::Lease), ("monitors", Kind::Monitors)];
+        let usual = if on_stateful_set { Kind::OrdinalZero } else { Kind::Lease };
+        let kind = self.choice(value("primary"), at, &kinds, usual)?;
+        let by_lease = kind == Kind::Lease;
         if let Some(wrong) = value("primary").filter(|_| !by_lease && !on_stateful_set) {
             return Err(self
                 .error(wrong, format!("{at}: pods of a Deployment have no ordinals"))
@@ -53,10 +64,17 @@ impl Reader<'_> {
                 .error(field, format!("{at}: only a primary by lease has this"))
                 .with_help("write `primary: lease`"));
         }
-        let primary = if by_lease {
-            Primary::Lease(self.lease(value("lease"), value("fencing"), value("isolation"), at)?)
-        } else {
-            Primary::OrdinalZero
+        if let Some(field) = value("monitors").filter(|_| kind != Kind::Monitors) {
+            return Err(self
+                .error(field, format!("{at}: nobody monitors this primary"))
+                .with_help("write `primary: monitors`"));
+        }
+        let primary = match kind {
+            Kind::Lease => {
+                Primary::Lease(self.lease(value("lease"), value("fencing"), value("isolation"), at)?)
+            }
+            Kind::Monitors => Primary::Monitors(self.monitors(value("monitors"), &format!("{at}.monitors"))?),
+            Kind::OrdinalZero => Primary::OrdinalZero,
         };
         let usual = if by_lease { Bootstrap::IfNoPeer } else { Bootstrap::OrdinalZero };
         let bootstrap = self.choice(value("bootstrap"), at, &Bootstrap::ALL, usual)?;
@@ -182,6 +200,18 @@ impl Reader<'_> {
             return Err(self.error(node, format!("{at}: only `fencing: isolation` has such a probe")));
         }
         Ok(LeaseSpec { duration, renew, retry, fencing })
+    }
+
+    fn monitors(&self, node: Option<&Node>, at: &str) -> Read<MonitorSpec> {
+        let mut spec = MonitorSpec { down_after: Duration::from_secs(30), remember: Remember::Address };
+        let Some(node) = node else { return Ok(spec) };
+        for (name, _, value) in self.fields(node, at, &language::MONITORS)? {
+            match name.as_str() {
+                "downAfter" => spec.down_after = self.duration(value, at)?,
+                _ => spec.remember = self.choice(Some(value), at, &Remember::ALL, spec.remember)?,
+            }
+        }
+        Ok(spec)
     }
 
     fn takes(&self, node: Option<&Node>, at: &str) -> Read<Takes> {

@@ -161,10 +161,11 @@ pub static DATABASE: Table = Table {
             ),
             field(
                 "primary",
-                OneOf(&["ordinal-0", "lease"]),
-                "Who is primary: always the pod with the first ordinal, or whoever holds a lease in the API server",
+                OneOf(&["ordinal-0", "lease", "monitors"]),
+                "Who is primary: always the pod with the first ordinal, whoever holds a lease in the API server, or whom monitors promote",
             ),
             field("lease", Of(&LEASE), "Times of the lease"),
+            field("monitors", Of(&MONITORS), "The processes of `primary: monitors` that watch the primary"),
             field(
                 "fencing",
                 OneOf(&["none", "lease", "isolation"]),
@@ -194,6 +195,19 @@ pub static LEASE: Table = Table::new(
         field("duration", Duration, "Others may take it this long after its last renewal; 15s if not given"),
         field("renew", Duration, "With fencing by lease, its holder gives up after this; 10s if not given"),
         field("retry", Duration, "Everybody tries to renew or take it this often; 2s if not given"),
+    ],
+);
+
+/// `monitors`.
+pub static MONITORS: Table = Table::new(
+    "monitors",
+    &[
+        field(
+            "downAfter",
+            Duration,
+            "They replace a primary they have not found for this long; 30s if not given",
+        ),
+        field("remember", OneOf(&["address", "name"]), "What they know instances by; address if not given"),
     ],
 );
 

@@ -1,5 +1,5 @@
 //! A database on a bench: tests say which processes run where, what is cut and when, and read off what came of it.
-use crate::api::objects::{Node, Pod, Service};
+use crate::api::objects::{Ip, Node, Pod, Service};
 use crate::config::Config;
 use crate::kernel::{Duration, Id, Time};
 use crate::network::Network;
@@ -80,12 +80,25 @@ impl Bench {
 
     /// The process of ordinal `n` starts on machine `n`.
     pub(super) fn start(&mut self, n: usize) {
+        self.begins(n, Ip(u32::try_from(n).expect("small") + 1));
+    }
+
+    /// The same, with another address.
+    pub(super) fn start_at(&mut self, n: usize, address: u32) {
+        let pod = self.pods[n];
+        self.net.edit(self.service, |endpoints| {
+            endpoints.iter_mut().filter(|known| known.pod == pod).for_each(|known| known.ip = Ip(address));
+        });
+        self.net.catch_up();
+        self.begins(n, Ip(address));
+    }
+
+    fn begins(&mut self, n: usize, ip: Ip) {
         let pod = self.pods[n];
         let object = self.net.world.store.get(pod).expect("a pod");
         let (uid, name) = (object.meta.uid, object.meta.name);
         self.lives += 1;
         let life = Life { pod, uid, since: self.net.world.now() };
-        let ip = crate::api::objects::Ip(u32::try_from(n).expect("small") + 1);
         let storage = Storage::Disk(u32::try_from(n).expect("small") + 1);
         let node = Bench::node(n);
         self.sight.dark.retain(|dark| *dark != node);

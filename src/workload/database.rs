@@ -10,6 +10,7 @@ use crate::workload::client::{Answer, Client};
 use crate::workload::facts::Tally;
 use crate::workload::lineage::{Content, Lineages};
 use crate::workload::member::{Member, Phase};
+use crate::workload::monitors::Monitors;
 use crate::workload::outage::Outages;
 use crate::workload::roles::Lease;
 use crate::workload::sight::{Life, Sight, Storage};
@@ -32,6 +33,7 @@ pub struct Database {
     /// What each instance takes in, by client: parallel to `members`.
     pub(super) inflows: Vec<Vec<Flow>>,
     pub(super) lease: Lease,
+    pub(super) monitors: Monitors,
     /// The disk of the last instance that rightfully became primary.
     pub(super) authority: Option<Storage>,
     pub(super) clients: Vec<Client>,
@@ -74,6 +76,7 @@ impl Database {
             members: Vec::new(),
             inflows: Vec::new(),
             lease: Lease::default(),
+            monitors: Monitors::default(),
             authority: None,
             clients,
             tally: Tally::default(),
@@ -100,8 +103,11 @@ impl Database {
         self.come_and_go(world, sight);
         // Each instance acts a few times at one instant at most: starts, finds itself, is followed.
         for _ in 0..16 {
-            let acted =
-                self.phases_end(now, world) | self.lease_step(world) | self.begin(world) | self.follow(world);
+            let acted = self.phases_end(now, world)
+                | self.lease_step(world)
+                | self.monitor_step(world)
+                | self.begin(world)
+                | self.follow(world);
             if !acted {
                 break;
             }
@@ -350,7 +356,8 @@ impl Database {
         let looks = self.members.iter().flat_map(|member| [member.looks_at, member.killed_at]).flatten();
         let catching = self.members.iter().filter(|member| !member.caught_up);
         let catching = catching.filter_map(|member| self.caught_up_at(member));
-        for time in phases.chain(looks).chain(catching).filter(|time| *time > now) {
+        let monitors = self.monitors.wakes(self.spec.monitors());
+        for time in phases.chain(looks).chain(catching).chain(monitors).filter(|time| *time > now) {
             work = work.min(time);
         }
         let mut retry = Time::NEVER;

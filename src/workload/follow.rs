@@ -1,13 +1,14 @@
 //! Replicas: how they find their primary, when they copy, go back, refuse or stream.
 //!
 //! A primary with a fixed ordinal is found by its DNS name; the holder of a lease by the lease and then, on a
-//! StatefulSet, by the DNS name of that pod. A connection lasts until one end is gone or cannot be reached.
+//! StatefulSet, by the DNS name of that pod; one that monitors chose by what they remember of it. A connection lasts until one end is gone or cannot be reached.
 //! Instances look as soon as something has changed; what their own resolvers may cache is left out.
 use crate::api::objects::Ip;
 use crate::workload::database::Database;
 use crate::workload::member::{Member, Phase};
 use crate::workload::names;
 use crate::workload::sight::Life;
+use crate::workload::spec::Remember;
 use crate::world::World;
 
 impl Database {
@@ -39,6 +40,7 @@ impl Database {
 
     fn still_follows(&self, member: &Member, world: &World) -> bool {
         let Some(upstream) = member.upstream.and_then(|life| self.member(life)) else { return false };
+        let replaced = self.spec.monitors().is_some() && !self.is_announced(upstream, world);
         let dismissed = self.spec.lease().is_some()
             && !self.lease.is_held_by(upstream.process.life)
             && world.links.reaches_control_plane(member.process.node)
@@ -49,6 +51,7 @@ impl Database {
             && upstream.phase == Phase::Primary
             && world.links.nodes_reach(member.process.node, upstream.process.node)
             && !dismissed
+            && !replaced
     }
 
     /// The primary that an instance finds now.
@@ -56,6 +59,7 @@ impl Database {
         let node = member.process.node;
         let wanted = |other: &&Member| match self.spec.lease() {
             Some(_) => self.lease.is_held_by(other.process.life) && world.links.reaches_control_plane(node),
+            None if self.spec.monitors().is_some() => self.is_announced(other, world),
             None => self.is_first(other),
         };
         let mut primaries = self.members.iter().filter(wanted).filter(|other| {
@@ -64,7 +68,9 @@ impl Database {
                 && !other.process.stopping
                 && world.links.nodes_reach(node, other.process.node)
         });
-        let found = primaries.find(|other| !self.service_has_names() || self.resolves(member, other, world));
+        let by_address = self.spec.monitors().is_some_and(|spec| spec.remember == Remember::Address);
+        let by_name = self.service_has_names() && !by_address;
+        let found = primaries.find(|other| !by_name || self.resolves(member, other, world));
         found.map(|other| other.process.life)
     }
 

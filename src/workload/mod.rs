@@ -1,7 +1,7 @@
 //! Databases and their clients, on top of what really runs: consequences of what happens to pods, nodes and volumes.
 //!
 //! A fluid model: rates are integrated between changes, never one request after another, and all amounts are integers.
-//! [`lineage`] is what is on disks; [`database`] one database at a moment; [`roles`] who is primary, [`follow`] who
+//! [`lineage`] is what is on disks; [`database`] one database at a moment; [`roles`] who is primary, [`monitors`] who watches it, [`follow`] who
 //! streams from whom, [`client`] who connects where, [`outage`] and [`facts`] what came of it. [`Databases`] connects
 //! them with the cluster: it reads node and cloud truth ([`sight`]) and writes nothing but the failure of a liveness probe.
 //! PostgreSQL, Patroni, CloudNativePG and Galera are the models; `docs/databases.md` says what is left out.
@@ -15,6 +15,7 @@ pub mod facts;
 mod follow;
 pub mod lineage;
 pub mod member;
+mod monitors;
 mod names;
 pub mod outage;
 pub mod roles;

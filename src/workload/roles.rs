@@ -147,7 +147,8 @@ impl Database {
         for index in 0..self.members.len() {
             let member = &self.members[index];
             let process = member.process;
-            if !self.is_first(member) || process.hung || !process.disk_works {
+            let chosen = self.is_first(member) && self.is_primary_by_configuration(member, world);
+            if !chosen || process.hung || !process.disk_works {
                 continue;
             }
             let next = match member.phase {
@@ -273,7 +274,8 @@ impl Database {
         }
     }
 
-    fn steps_down(&mut self, index: usize) -> bool {
+    /// A primary is one no more.
+    pub(super) fn steps_down(&mut self, index: usize) -> bool {
         let has_data = self.content(&self.members[index]).is_some();
         let member = &mut self.members[index];
         if !matches!(member.phase, Phase::Primary | Phase::Promoting(_) | Phase::Bootstrapping(_)) {
@@ -418,7 +420,7 @@ impl Database {
     }
 
     /// Orders candidates: data first, the later timeline, the higher position, the lower name.
-    fn fitness(&self, index: usize) -> (bool, u64, Amount, Reverse<u64>) {
+    pub(super) fn fitness(&self, index: usize) -> (bool, u64, Amount, Reverse<u64>) {
         let member = &self.members[index];
         let content = self.content(member);
         let (epoch, position) = content.map_or((0, Amount::ZERO), |content| self.lineages.rank(content));

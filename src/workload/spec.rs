@@ -77,6 +77,31 @@ pub enum Primary {
     OrdinalZero,
     /// Whoever holds a lease in the API server.
     Lease(LeaseSpec),
+    /// The pod with ordinal 0 at first, and then whom the monitors beside the instances promote.
+    Monitors(MonitorSpec),
+}
+
+/// Processes that watch the primary and replace it, as Redis Sentinel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MonitorSpec {
+    /// They replace a primary that they have not found for this long.
+    pub down_after: Duration,
+    /// What they know instances by.
+    pub remember: Remember,
+}
+
+/// What monitors know instances by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Remember {
+    /// The address at which they met it.
+    Address,
+    /// Its DNS name.
+    Name,
+}
+
+impl Remember {
+    /// All, as scenarios write them.
+    pub const ALL: [(&'static str, Remember); 2] = [("address", Remember::Address), ("name", Remember::Name)];
 }
 
 /// A lease as client-go's leader election has it.
@@ -174,8 +199,16 @@ impl DatabaseSpec {
     /// The lease, if there is one.
     pub fn lease(&self) -> Option<LeaseSpec> {
         match self.primary {
-            Primary::OrdinalZero => None,
+            Primary::OrdinalZero | Primary::Monitors(_) => None,
             Primary::Lease(lease) => Some(lease),
+        }
+    }
+
+    /// The monitors, if there are any.
+    pub fn monitors(&self) -> Option<MonitorSpec> {
+        match self.primary {
+            Primary::OrdinalZero | Primary::Lease(_) => None,
+            Primary::Monitors(monitors) => Some(monitors),
         }
     }
 
@@ -184,6 +217,10 @@ impl DatabaseSpec {
         let kind = if self.on_stateful_set { "statefulset" } else { "deployment" };
         let primary = match self.primary {
             Primary::OrdinalZero => "primary ordinal-0".to_owned(),
+            Primary::Monitors(MonitorSpec { down_after, remember }) => {
+                let what = if remember == Remember::Address { "addresses" } else { "names" };
+                format!("primary by monitors (down after {down_after}) that remember {what}")
+            }
             Primary::Lease(lease) => {
                 let fencing = match lease.fencing {
                     Fencing::None => "no fencing".to_owned(),

@@ -3,7 +3,7 @@ use super::bench::{Bench, lease, spec};
 use crate::kernel::Duration;
 use crate::workload::amount::Amount;
 use crate::workload::sight::Storage;
-use crate::workload::spec::{Bootstrap, Fencing, Primary, Replication};
+use crate::workload::spec::{Bootstrap, Fencing, MonitorSpec, Primary, Remember, Replication};
 use proptest::prelude::*;
 
 /// Three instances that run and stream, with a primary that has taken writes for a while.
@@ -76,6 +76,63 @@ fn what_fencing_costs_and_saves() {
     assert!((12_000..=12_210).contains(&lost[0]), "{lost:?}");
     // A holder gives up 10 s after its last renewal, which was 0 to 2 s before the cut; plus 100 ms of lag.
     assert!((800..=1_010).contains(&lost[2]), "{lost:?}");
+}
+
+/// Three instances whose primary is watched by monitors, on their way for a minute.
+fn monitored(remember: Remember) -> Bench {
+    let down_after = Duration::from_secs(30);
+    let mut spec = spec(Replication::Async, Primary::Monitors(MonitorSpec { down_after, remember }));
+    spec.bootstrap = Bootstrap::OrdinalZero;
+    let mut bench = Bench::new(spec);
+    (0..3).for_each(|n| bench.start(n));
+    bench.secs(60);
+    assert!(bench.facts().writable && bench.facts().primary == "web-0");
+    bench
+}
+
+#[test]
+fn monitors_replace_what_they_do_not_find() {
+    // What they remember, for how many seconds the primary is away, its address afterwards; then how many primaries
+    // there are, who was the last to become one, and whether the clients of another one write for nothing.
+    let table = [
+        (Remember::Address, 10, 7, 2, "web-1", true),
+        (Remember::Address, 10, 1, 1, "web-0", false),
+        (Remember::Address, 60, 7, 1, "web-1", false),
+        (Remember::Name, 10, 7, 1, "web-0", false),
+        (Remember::Name, 60, 7, 1, "web-1", false),
+    ];
+    for (remember, away, address, primaries, primary, loses) in table {
+        let case = format!("{remember:?} {away} {address}");
+        let mut bench = monitored(remember);
+        bench.crash(0);
+        bench.secs(away);
+        bench.start_at(0, address);
+        bench.secs(120);
+        let facts = bench.facts();
+        assert_eq!((facts.primaries, facts.primary.as_str()), (primaries, primary), "{case} {facts:?}");
+        assert_eq!(facts.split_brain > Duration::from_secs(60), primaries == 2, "{case} {facts:?}");
+        assert_eq!(facts.lost_writes > 5_000, loses, "{case} {facts:?}");
+    }
+}
+
+#[test]
+fn monitors_dismiss_a_primary_that_they_know() {
+    for remember in [Remember::Address, Remember::Name] {
+        let mut bench = monitored(remember);
+        bench.cut(0);
+        bench.secs(100);
+        let facts = bench.facts();
+        assert_eq!((facts.primaries, facts.primary.as_str()), (2, "web-1"), "{remember:?} {facts:?}");
+        bench.heal(0);
+        bench.secs(30);
+        let facts = bench.facts();
+        assert_eq!((facts.primaries, facts.primary.as_str()), (1, "web-1"), "{remember:?} {facts:?}");
+        // Two of three are needed to replace one.
+        bench.crash(1);
+        bench.crash(2);
+        bench.secs(100);
+        assert_eq!(bench.facts().primaries, 0, "{remember:?}");
+    }
 }
 
 #[test]
