@@ -9,7 +9,7 @@
 //!   They never import one another; they meet in the API.
 //! - [`workload`]: databases and their clients on top of what really runs.
 //! - [`kubectl`] and [`scenario`]: what a user types.
-//! - [`trace`], [`why`], [`report`], [`cli`]: what a user reads.
+//! - [`trace`], [`why`], [`report`], [`lessons`], [`cli`]: what a user reads.
 pub mod api;
 pub mod behavior;
 pub mod cli;
@@ -26,6 +26,7 @@ pub mod invariants;
 pub mod kernel;
 pub mod kubectl;
 pub mod kubelet;
+pub mod lessons;
 pub mod limits;
 pub mod network;
 pub mod report;

@@ -17,7 +17,7 @@ mod source;
 
 /// The layer of every module: it may name modules of lower layers only.
 const LAYERS: &[(u32, &[&str])] = &[
-    (0, &["kernel", "limits", "rule"]),
+    (0, &["kernel", "lessons", "limits", "rule"]),
     (
         GROUND,
         &[

@@ -31,6 +31,8 @@ pub(super) enum Command {
     Conform(Conform),
     /// List which rules of docs/semantics scenarios exercise
     Coverage(Coverage),
+    /// The course: list its lessons, or take one here in the terminal
+    Lessons(Lessons),
     /// Print the JSON Schema of the scenario file, for editors
     Schema,
 }
@@ -255,6 +257,13 @@ pub(super) struct Why {
     /// What to print
     #[arg(short, long, value_enum, default_value_t = Answer::Text)]
     pub output: Answer,
+}
+
+/// Options of `lessons`.
+#[derive(Debug, Args)]
+pub(super) struct Lessons {
+    /// Which lesson; without it they are listed
+    pub number: Option<usize>,
 }
 
 /// How `conform` prints.

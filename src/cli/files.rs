@@ -2,6 +2,7 @@
 use crate::api::text::escape;
 use crate::cli::{Exit, Refusal};
 use crate::kernel::{Duration, Time};
+use crate::lessons;
 use crate::limits;
 use crate::scenario::Scenario;
 use crate::scenario::params::Cell;
@@ -9,6 +10,9 @@ use crate::scenario::read::{Document, Loader, Unreadable};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
+
+/// Before the path of a scenario that is compiled in, because a lesson plays it.
+pub(super) const SHIPPED: &str = "shipped:";
 
 /// Reads a scenario from a path, or from standard input for `-`, with the defaults of its parameters.
 ///
@@ -29,7 +33,10 @@ pub(super) struct Opened {
 /// # Errors
 /// A refusal that says what is wrong, with places.
 pub(super) fn opened(path: &str, settings: &[String]) -> Result<Opened, Refusal> {
-    let (shown, bytes, root) = if path == "-" {
+    let shipped = path.strip_prefix(SHIPPED).and_then(|path| Some((path, lessons::scenario(path)?)));
+    let (shown, bytes, root) = if let Some((path, text)) = shipped {
+        (path.to_owned(), text.as_bytes().to_vec(), PathBuf::new())
+    } else if path == "-" {
         let bytes = limited(std::io::stdin().lock(), "standard input").map_err(Refusal::invalid)?;
         ("<stdin>".to_owned(), bytes, PathBuf::from("."))
     } else {

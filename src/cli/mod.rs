@@ -8,6 +8,7 @@ mod conform;
 mod coverage;
 mod files;
 mod get;
+mod lessons;
 mod matrix;
 mod report;
 mod run;
@@ -76,6 +77,23 @@ fn schema(out: &mut dyn Write) -> Done {
     Ok(Exit::Held)
 }
 
+/// Does what a command says.
+fn perform(command: &args::Command, out: &mut dyn Write) -> Done {
+    match command {
+        args::Command::Run(options) => run::run(options, out),
+        args::Command::Compare(options) => compare::compare(options, out),
+        args::Command::Test(options) => test::test(options, out),
+        args::Command::Report(options) => report::report(options, out),
+        args::Command::Get(options) => get::get(options, out),
+        args::Command::Describe(options) => get::describe(options, out),
+        args::Command::Why(options) => why::why(options, out),
+        args::Command::Conform(options) => conform::conform(options, out),
+        args::Command::Coverage(options) => coverage::coverage(options, out),
+        args::Command::Schema => schema(out),
+        args::Command::Lessons(options) => lessons::lessons(options, out),
+    }
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let arguments = match args::Arguments::try_parse() {
@@ -86,18 +104,7 @@ pub fn main() -> ExitCode {
         }
     };
     let mut out = std::io::BufWriter::new(anstream::stdout());
-    let done = match &arguments.command {
-        args::Command::Run(options) => run::run(options, &mut out),
-        args::Command::Compare(options) => compare::compare(options, &mut out),
-        args::Command::Test(options) => test::test(options, &mut out),
-        args::Command::Report(options) => report::report(options, &mut out),
-        args::Command::Get(options) => get::get(options, &mut out),
-        args::Command::Describe(options) => get::describe(options, &mut out),
-        args::Command::Why(options) => why::why(options, &mut out),
-        args::Command::Conform(options) => conform::conform(options, &mut out),
-        args::Command::Coverage(options) => coverage::coverage(options, &mut out),
-        args::Command::Schema => schema(&mut out),
-    };
+    let done = perform(&arguments.command, &mut out);
     let done = done.and_then(|exit| Ok(out.flush().map(|()| exit)?));
     match done {
         Ok(exit) => ExitCode::from(exit as u8),
