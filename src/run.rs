@@ -32,6 +32,8 @@ mod when;
 pub trait Watch {
     /// Something happened: new records may be there.
     fn happened(&mut self, _cluster: &Cluster) {}
+    /// The same, for whoever asks what is to come as well.
+    fn moment(&mut self, _play: &Play<'_>) {}
     /// A step begins. `None`: the manifests are applied.
     fn step(&mut self, _cluster: &Cluster, _step: Option<&Step>) {}
     /// A command has ended.

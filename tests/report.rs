@@ -79,16 +79,14 @@ fn states_are_what_kubectl_prints() {
         if history.objects.len() > 400 {
             continue;
         }
-        // Other moments in each scenario, and always ones at which something happened.
+        // Another moment in each scenario, and always one at which something happened.
         let happenings = &history.happenings;
-        for part in [3, 7] {
-            let at = (happenings.len() * part / 10 + n % 7).min(happenings.len() - 1);
-            compared += compare(name, scenario, &history, happenings[at].time);
-        }
+        let at = (happenings.len() * (2 + n % 7) / 10).min(happenings.len() - 1);
+        compared += compare(name, scenario, &history, happenings[at].time);
         compared += compare(name, scenario, &history, history.end);
         played += 1;
     }
-    assert!(played > 60 && compared > 2500, "{compared} objects in {played} scenarios");
+    assert!(played > 60 && compared > 1500, "{compared} objects in {played} scenarios");
 }
 
 #[test]

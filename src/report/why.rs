@@ -99,13 +99,7 @@ fn of_wait(wait: &Wait, lines: &mut Vec<String>) {
     if !rows.is_empty() {
         table(&indent, &rows, lines);
     }
-    let end = match &wait.until {
-        Until::At(time, then) => Some(format!("until {}, when {then}", clock(*time))),
-        Until::When(then) => Some(format!("until {then}")),
-        Until::Never(unless) => Some(format!("for ever, unless {unless}")),
-        Until::Next => None,
-    };
-    if let Some(end) = end {
+    if let Some(end) = end(&wait.until) {
         wrap(&format!("{indent}    "), &end, lines);
     }
     if let Some(link) = &wait.began {
@@ -116,6 +110,16 @@ fn of_wait(wait: &Wait, lines: &mut Vec<String>) {
             link.object,
             link.what
         ));
+    }
+}
+
+/// What ends a wait, in words; None: what it depends on does.
+pub(crate) fn end(until: &Until) -> Option<String> {
+    match until {
+        Until::At(time, then) => Some(format!("until {}, when {then}", clock(*time))),
+        Until::When(then) => Some(format!("until {then}")),
+        Until::Never(unless) => Some(format!("for ever, unless {unless}")),
+        Until::Next => None,
     }
 }
 

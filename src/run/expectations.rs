@@ -29,6 +29,7 @@ impl Play<'_> {
     pub(super) fn changed(&mut self, watch: &mut dyn Watch) {
         self.monitors.look(&self.cluster);
         watch.happened(&self.cluster);
+        watch.moment(self);
     }
 
     /// Nothing happens before `next`, but time passes: that alone may decide what is expected.

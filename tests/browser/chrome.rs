@@ -102,6 +102,17 @@ impl Chrome {
         }
     }
 
+    /// Waits until an expression is true; not for ever.
+    pub(crate) fn wait_for(&mut self, expression: &str) {
+        for _ in 0..500 {
+            if self.value(&format!("Boolean({expression})")) == true {
+                return;
+            }
+            self.value("new Promise((done) => setTimeout(done, 20)).then(() => 0)");
+        }
+        panic!("{expression} never becomes true");
+    }
+
     /// The text of the first element a selector finds; empty if there is none.
     pub(crate) fn text_of(&mut self, selector: &str) -> String {
         let selector = json!(selector);

@@ -14,13 +14,14 @@ use crate::event::Process;
 use crate::kernel::Time;
 use crate::kubectl::{self, run::Output};
 use crate::network::dns::Zone;
+use crate::report::history::waiting::Waiters;
 use crate::report::history::{
     Deed, DnsChange, Happening, History, Machine, Mark, Note, Object, Role, Running, State, VERSION_LINE,
     diff, facts, narrative, version_line,
 };
 use crate::report::timeline::{Filter, clock};
 use crate::report::verdicts;
-use crate::run::{Ended, Outcome, Watch};
+use crate::run::{Ended, Outcome, Play, Watch};
 use crate::scenario::{Action, Scenario, Step};
 use crate::trace::record::Note as Noted;
 use crate::trace::tell;
@@ -58,6 +59,7 @@ pub struct Collector<'s> {
     running: BTreeMap<(u32, String), usize>,
     roles: BTreeMap<u32, String>,
     machines: BTreeMap<u32, &'static str>,
+    waiting: Waiters,
 }
 
 impl<'s> Collector<'s> {
@@ -89,6 +91,7 @@ impl<'s> Collector<'s> {
             running: BTreeMap::new(),
             roles: BTreeMap::new(),
             machines: BTreeMap::new(),
+            waiting: Waiters::default(),
         }
     }
 
@@ -391,6 +394,11 @@ fn family(json: &Value, name: &str) -> String {
 impl Watch for Collector<'_> {
     fn happened(&mut self, cluster: &Cluster) {
         self.look(cluster);
+    }
+
+    fn moment(&mut self, play: &Play<'_>) {
+        let by_uid = &self.by_uid;
+        self.waiting.look(play, |kind, uid| by_uid.get(&(kind, uid)).copied(), &mut self.history.waiting);
     }
 
     fn step(&mut self, cluster: &Cluster, step: Option<&Step>) {

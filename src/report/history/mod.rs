@@ -9,6 +9,7 @@ mod facts;
 pub mod narrative;
 mod stretches;
 pub mod texts;
+mod waiting;
 
 pub use collect::Collector;
 pub use stretches::Stretch;
@@ -165,6 +166,32 @@ pub struct Machine {
     pub state: &'static str,
 }
 
+/// What an object waits for since a moment, and what that waits for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    /// Since when.
+    pub time: Time,
+    /// The object.
+    pub object: u32,
+    /// Its waits, depth first; empty: it waits for nothing any more.
+    pub waits: Vec<WaitLine>,
+    /// States among them that Kubernetes does not leave by itself, one sentence each.
+    pub stuck: Vec<String>,
+}
+
+/// One wait.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WaitLine {
+    /// How many waits lie between the object and this one.
+    pub depth: u32,
+    /// Who waits for what.
+    pub text: String,
+    /// What ends it; empty: what it depends on does.
+    pub end: String,
+    /// The rule that makes it wait; empty: none.
+    pub rule: String,
+}
+
 /// A run that is over.
 #[derive(Clone, Debug, Default)]
 pub struct History {
@@ -200,6 +227,8 @@ pub struct History {
     pub notes: Vec<Note>,
     /// What became of machines.
     pub machines: Vec<Machine>,
+    /// What objects waited for.
+    pub waiting: Vec<Waiting>,
     /// What was judged.
     pub verdicts: Vec<Item>,
 }

@@ -1,16 +1,17 @@
 //! Histories as the JSON that `assets/data.js` reads. Lists instead of objects where there are many, times as
 //! nanoseconds, texts by number.
 use crate::report::history::texts::Texts;
-use crate::report::history::{Deed, Happening, History, Mark, Object};
+use crate::report::history::{Deed, Happening, History, Mark, Object, Waiting};
 use crate::trace::coverage;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// JSON that can stand in a script element, whatever texts are in it.
 pub(super) fn data(histories: &[History]) -> String {
     let cited =
         histories.iter().flat_map(|history| &history.happenings).map(|happening| happening.rule.as_str());
-    let cited: std::collections::BTreeSet<&str> = cited.collect();
+    let waits = histories.iter().flat_map(|history| &history.waiting).flat_map(|waiting| &waiting.waits);
+    let cited: BTreeSet<&str> = cited.chain(waits.map(|wait| wait.rule.as_str())).collect();
     let rules: BTreeMap<String, String> = coverage::definitions()
         .into_iter()
         .map(|definition| (definition.rule.to_string(), definition.title))
@@ -45,6 +46,8 @@ fn world(history: &History) -> Value {
         .iter()
         .map(|note| json!([note.time.as_nanos(), note.object, u8::from(note.warning), texts.of(&note.text)]))
         .collect();
+    let waiting: Vec<Value> =
+        history.waiting.iter().map(|waiting| self::waiting(waiting, &mut texts)).collect();
     json!({
         "name": history.name,
         "about": history.about,
@@ -67,6 +70,7 @@ fn world(history: &History) -> Value {
             json!([change.time.as_nanos(), change.new, change.gone])
         }).collect::<Vec<_>>(),
         "notes": notes,
+        "waiting": waiting,
         "machines": history.machines.iter().map(|machine| {
             json!([machine.time.as_nanos(), machine.object, machine.state])
         }).collect::<Vec<_>>(),
@@ -111,6 +115,16 @@ fn happening(happening: &Happening, texts: &mut Texts) -> Value {
         texts.of(happening.actor),
         u8::from(happening.told)
     ])
+}
+
+/// `[time, object, [depth, text, end, rule, ...], [state, ...]]`.
+fn waiting(waiting: &Waiting, texts: &mut Texts) -> Value {
+    let mut waits = Vec::with_capacity(4 * waiting.waits.len());
+    for wait in &waiting.waits {
+        waits.extend([wait.depth, texts.of(&wait.text), texts.of(&wait.end), texts.of(&wait.rule)]);
+    }
+    let stuck: Vec<u32> = waiting.stuck.iter().map(|text| texts.of(text)).collect();
+    json!([waiting.time.as_nanos(), waiting.object, waits, stuck])
 }
 
 fn mark(mark: &Mark) -> Value {

@@ -3,6 +3,7 @@
 const data = JSON.parse(byId("data").textContent);
 const rules = data.rules;
 const PLAY_SECONDS = 24;
+const LANES_ON_PAPER = 30;
 const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 class App {
@@ -22,7 +23,11 @@ class App {
 
   begin() {
     byId("title").replaceChildren();
-    write(byId("title"), this.worlds.length > 1 ? this.worlds[0].name.split(" ")[0] : this.worlds[0].name);
+    const names = this.worlds.map((world) => world.name);
+    const stem = names[0].split(" ")[0];
+    // Plays of a matrix have one name and values; others have names of their own.
+    const ofMatrix = names.length > 1 && names.every((name) => name.startsWith(`${stem} `));
+    write(byId("title"), ofMatrix ? stem : names.join(" | "));
     write(byId("about"), this.worlds[0].raw.about);
     byId("even").setAttribute("aria-pressed", String(this.even));
     this.verdict();
@@ -48,8 +53,9 @@ class App {
     this.go(time);
   }
 
+  /// The steps of the play whose story is told.
   marks() {
-    return this.shown.length === 1 ? this.shown[0].marks : this.shown[0].marks;
+    return this.story.world.marks;
   }
 
   verdict() {
@@ -127,6 +133,7 @@ class App {
 
   choose(world, key) {
     this.chosen = { world, key };
+    if (this.story.world !== world) this.story.show(world);
     this.lanes.reveal(world, key);
     this.draw();
     this.link();
@@ -344,6 +351,7 @@ class App {
   print(on) {
     document.documentElement.classList.toggle("paper", on);
     byId("lanes").scrollTop = 0;
+    byId("lanes").style.height = on ? `${Math.min(this.lanes.rows.length, LANES_ON_PAPER) * ROW}px` : "";
     this.recolour();
   }
 }

@@ -54,6 +54,11 @@ class World {
       this.objects[object].notes.push({ time, warning: warning === 1, text: text(note) }));
     raw.roles.forEach(([time, object, role]) => this.objects[object].roles.push({ time, role }));
     raw.machines.forEach(([time, object, state]) => this.objects[object].machine.push({ time, state }));
+    raw.waiting.forEach(([time, object, flat, stuck]) => this.objects[object].waiting.push({
+      time, stuck: stuck.map(text), waits: Array.from({ length: flat.length / 4 }, (_, n) => ({
+        depth: flat[4 * n], text: text(flat[4 * n + 1]), end: text(flat[4 * n + 2]), rule: text(flat[4 * n + 3]),
+      })),
+    }));
     this.running = raw.running.map(([object, node, from, to]) => ({ object, node, from, to: to ?? Infinity }));
     this.running.forEach((run) => this.objects[run.object].running.push(run));
     this.marks = raw.marks;
@@ -74,7 +79,7 @@ class World {
     const key = `${WORDS[kind] || kind.toLowerCase()}/${inside}${name}`;
     return {
       number, world: this, kind, namespace, name, uid, born, gone: gone ?? Infinity, like, states, key,
-      happenings: [], notes: [], roles: [], machine: [], running: [], cache: null,
+      happenings: [], notes: [], roles: [], machine: [], waiting: [], running: [], cache: null,
     };
   }
 
@@ -145,6 +150,14 @@ class World {
   /// `off`, `cut off` or nothing, of a node.
   machine(object, time) {
     return object.machine[upTo(object.machine, time) - 1]?.state || "";
+  }
+
+  /// What an object waits for, and what that waits for; undefined: nothing, as far as is known.
+  waiting(object, time) {
+    const told = object.waiting[upTo(object.waiting, time) - 1];
+    if (told?.waits.length && this.stateAt(object, time) >= 0) return told;
+    const waits = this.fact(object, time, "waits");
+    return waits ? { waits: [{ depth: 0, text: waits, end: "", rule: "" }], stuck: [] } : undefined;
   }
 
   /// Machines on which containers of a pod really run.

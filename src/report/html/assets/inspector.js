@@ -14,7 +14,7 @@ class Inspector {
     const world = chosen.world;
     const state = world.stateAt(object, time);
     const signature = [world.index, object.number, state, upTo(object.happenings, time), upTo(object.notes, time),
-      world.role(object, time), this.waits(world, object, time)].join("|");
+      world.role(object, time), upTo(object.waiting, time)].join("|");
     if (signature === this.shown) return;
     this.shown = signature;
     const focused = document.activeElement?.dataset?.key;
@@ -61,14 +61,18 @@ class Inspector {
     return make("details", { class: "lives", open: all.length < 6 }, make("summary", {}, `${all.length} lives under one name`), make("ol", {}, items));
   }
 
-  waits(world, object, time) {
-    return world.fact(object, time, "waits");
-  }
-
+  /// From the object downwards: who waits for what, and what ends it.
   waiting(world, object, time) {
-    const waits = this.waits(world, object, time);
-    if (!waits) return make("span", {});
-    return make("section", { class: "waiting" }, make("h3", {}, "Waits"), make("p", {}, waits));
+    const waiting = world.waiting(object, time);
+    if (!waiting) return make("span", {});
+    const items = waiting.waits.map((wait) => {
+      const item = make("li", {}, wait.text, wait.rule && [" ", rule(wait.rule)],
+        wait.end && make("div", { class: "end" }, wait.end));
+      item.style.marginLeft = `${wait.depth * 0.9}rem`;
+      return item;
+    });
+    return make("section", { class: "waiting" }, make("h3", {}, "What it waits for"), make("ol", {}, items),
+      waiting.stuck.map((text) => make("p", { class: "stuck" }, text)));
   }
 
   causes(world, object, time) {

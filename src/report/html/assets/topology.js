@@ -191,8 +191,8 @@ class Picture {
         pod.life > 1 && make("span", { class: "life", title: "How many pods have borne this name" }, `life ${pod.life}`)),
       role && make("span", { class: "role " + (role.startsWith("primary") ? "primary" : "replica") }, role.toUpperCase()),
       make("span", { class: "facts" },
-        fact("Node") === "<none>" ? "no node yet" : fact("Node"), " \u00b7 ", make("wbr"),
-        fact("IP") === "<none>" ? "no address yet" : fact("IP"),
+        fact("Node") === "<none>" ? "no node yet"
+          : [fact("Node"), " \u00b7 ", make("wbr"), fact("IP") === "<none>" ? "no address yet" : fact("IP")],
         fact("Restarts") !== "0" && [make("br"), plural(Number(fact("Restarts")), "restart")]),
       service && make("span", { class: "host", title: "Stable hostname" },
         `${pod.name}.`, make("wbr"), `${service}.`, make("wbr"), `${pod.namespace}.svc`),
