@@ -126,8 +126,8 @@ pub enum NodesEvent {
     NotReady(Id<Pod>, u32),
     /// A step of evicting a pod because of a taint is due (NODE-21).
     Evict(Id<Pod>, EvictStep, u32),
-    /// The machine of this node is gone in the cloud.
-    Terminated(Id<Node>),
+    /// What the cloud says of a machine has changed: it is gone, or shut down (NODE-29).
+    MachineChanged(Id<Node>),
     /// The cloud node lifecycle controller asks the cloud about a node that is not ready (NODE-29).
     AskCloud(Id<Node>, u32),
     /// A run of the pod garbage collector that has something to do (POD-53).

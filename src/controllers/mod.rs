@@ -156,7 +156,7 @@ impl ControllerManager {
                 world.actor = Actor::TaintEviction;
                 self.taint_eviction.handle(event, world);
             }
-            NodesEvent::Terminated(_) | NodesEvent::AskCloud(..) => self.cloud_nodes.handle(event, world),
+            NodesEvent::MachineChanged(_) | NodesEvent::AskCloud(..) => self.cloud_nodes.handle(event, world),
             NodesEvent::PodGc(_) | NodesEvent::PodGcCall(..) => {
                 world.actor = Actor::PodGc;
                 self.pod_gc.handle(event, &self.node_pods, world);

@@ -165,12 +165,15 @@ impl Cluster {
             (Verb::Hang, _) => Verb::Unhang,
             (Verb::Unready, _) => Verb::Ready,
             (Verb::StopKubelet, _) => Verb::StartKubelet,
+            (Verb::StopProxy, _) => Verb::StartProxy,
             (Verb::Fail | Verb::Terminate, _) => return Effect::Lasting,
             (
                 Verb::Recover
                 | Verb::Heal
                 | Verb::RestartKubelet
                 | Verb::StartKubelet
+                | Verb::StartProxy
+                | Verb::RestartProxy
                 | Verb::Unhang
                 | Verb::Ready,
                 _,
@@ -212,6 +215,9 @@ impl Cluster {
             }),
             Effect::Hit(Verb::StartKubelet, Victims::Nodes(nodes)) => {
                 nodes.iter().any(|node| kubelets.is_kubelet_stopped(*node))
+            }
+            Effect::Hit(Verb::StartProxy, Victims::Nodes(nodes)) => {
+                nodes.iter().any(|node| self.network.is_proxy_stopped(*node))
             }
             Effect::Hindered(works) => works.iter().any(|(work, claims)| match work {
                 VolumeWork::Cloud(call) => self.csi.is_hindered(*call, claims),
@@ -282,7 +288,10 @@ impl Cluster {
             | Verb::Terminate
             | Verb::StopKubelet
             | Verb::StartKubelet
-            | Verb::RestartKubelet => {}
+            | Verb::RestartKubelet
+            | Verb::StopProxy
+            | Verb::StartProxy
+            | Verb::RestartProxy => {}
         }
     }
 
@@ -299,6 +308,12 @@ impl Cluster {
             Verb::StopKubelet => self.kubelets.stop_kubelet(node, world),
             Verb::StartKubelet => self.kubelets.start_kubelet(node, world),
             Verb::RestartKubelet => self.kubelets.restart_kubelet(node, world),
+            Verb::StopProxy => self.network.stop_proxy(node, world),
+            Verb::StartProxy => self.network.start_proxy(node, world),
+            Verb::RestartProxy => {
+                self.network.stop_proxy(node, world);
+                self.network.start_proxy(node, world);
+            }
             Verb::Recover => self.kubelets.recover_node(node, world),
             Verb::Heal => {
                 world.links.heal(&[node]);

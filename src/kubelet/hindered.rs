@@ -110,10 +110,10 @@ impl Kubelets {
     /// What hung on a machine is tried again.
     pub fn work_goes_on(&mut self, node: Id<Node>, world: &mut World) {
         let Some(machine) = self.machines.get_mut(node.index()).filter(|machine| machine.up) else { return };
-        let epoch = machine.epoch;
+        let life = machine.life;
         for hanging in std::mem::take(&mut machine.hanging) {
             match hanging {
-                Hanging::Unmount(volume) => self.unstaged(node, volume, epoch, world),
+                Hanging::Unmount(volume) => self.unstaged(node, volume, life, world),
                 Hanging::Release(pod, uid) => {
                     if let Some(slot) = self.workers.find(pod, uid) {
                         self.unpublished(slot, world);

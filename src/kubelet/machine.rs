@@ -45,6 +45,8 @@ pub(super) struct Machine {
     booting: bool,
     /// Grows with each loss: events of an earlier life are stale, and loops have new phases.
     pub(super) epoch: u32,
+    /// Grows with each loss of power only: what the machine does by itself goes on when it is cut off.
+    pub(super) life: u32,
     /// When the network was cut.
     cut_since: Time,
     /// Its pod workers.
@@ -127,8 +129,10 @@ impl Kubelets {
             self.drop_worker(slot, world);
         }
         world.terminated.remove(&node);
-        let epoch = self.machines[node.index()].epoch + 1;
-        self.machines[node.index()] = Machine { present: true, up: true, epoch, ..Machine::default() };
+        world.shut_down.remove(&node);
+        let before = &self.machines[node.index()];
+        let (epoch, life) = (before.epoch + 1, before.life + 1);
+        self.machines[node.index()] = Machine { present: true, up: true, epoch, life, ..Machine::default() };
         self.set_lease(node, true, world);
         if recorded(world) {
             self.machines[node.index()].tick = true;
@@ -156,6 +160,7 @@ impl Kubelets {
         machine.forgot = false;
         (machine.booting, machine.reconnecting) = (false, false);
         machine.epoch += 1;
+        machine.life += 1;
         machine.tick = false;
         machine.waiting.clear();
         machine.pulls_until = Time::ZERO;
@@ -199,6 +204,7 @@ impl Kubelets {
     pub fn recover_node(&mut self, node: Id<Node>, world: &mut World) {
         let Some(machine) = self.machine(node).filter(|machine| !machine.up && !machine.gone) else { return };
         let epoch = machine.epoch;
+        world.shut_down.remove(&node);
         if recorded(world) {
             self.acting(world, |kubelets, world| kubelets.boot(node, world));
         } else {

@@ -87,7 +87,7 @@ impl Kubelets {
             KubeletEvent::WriteStatus(pod, uid) => self.write_status(pod, uid, world),
             KubeletEvent::SyncStatus(pod, uid) => self.sync_status(pod, uid, world),
             KubeletEvent::StatusTick(node, epoch) => self.status_tick(node, epoch, world),
-            KubeletEvent::Unstaged(node, volume, epoch) => self.unstaged(node, volume, epoch, world),
+            KubeletEvent::Unstaged(node, volume, life) => self.unstaged(node, volume, life, world),
             KubeletEvent::Reconnected(node, epoch) => self.reconnected(node, epoch, world),
             KubeletEvent::ConnectionLost(node) => self.connection_lost(node, world),
             KubeletEvent::PowerOff(node, epoch) => self.power_off(node, epoch, world),

@@ -5,7 +5,7 @@
 use super::worker::{Run, Stage, Step, What};
 use super::{Kubelets, admission};
 use crate::api::objects::{Node, PodReason};
-use crate::event::{Event, KubeletEvent};
+use crate::event::{Event, KubeletEvent, NodesEvent};
 use crate::kernel::{Duration, Id, Time};
 use crate::rule::mark;
 use crate::world::{Draw, World};
@@ -25,6 +25,7 @@ impl Kubelets {
         }
         if period == Duration::ZERO {
             self.crash_node(node, world);
+            is_off(node, world);
             return;
         }
         mark!("POD-45", "NODE-32");
@@ -52,6 +53,7 @@ impl Kubelets {
     pub(super) fn power_off(&mut self, node: Id<Node>, epoch: u32, world: &mut World) {
         if self.machines.get(node.index()).is_some_and(|machine| machine.epoch == epoch && machine.up) {
             self.crash_node(node, world);
+            is_off(node, world);
         }
     }
 
@@ -158,4 +160,10 @@ impl Kubelets {
         }
         self.bring_up(slot, world);
     }
+}
+
+/// The cloud knows that the machine was shut down (NODE-29).
+fn is_off(node: Id<Node>, world: &mut World) {
+    world.shut_down.insert(node);
+    world.after(Duration::ZERO, Event::Nodes(NodesEvent::MachineChanged(node)));
 }

@@ -258,7 +258,7 @@ impl Kubelets {
             if held.users() > 0 {
                 continue;
             }
-            let (staged, epoch) = (held.is_staged(), machine.epoch);
+            let (staged, life) = (held.is_staged(), machine.life);
             let delay = if staged {
                 world.draw(
                     world.config.latency.publish,
@@ -270,7 +270,7 @@ impl Kubelets {
                 Duration::ZERO
             };
             if delay > Duration::ZERO {
-                world.after(delay, Event::Kubelet(KubeletEvent::Unstaged(node, volume, epoch)));
+                world.after(delay, Event::Kubelet(KubeletEvent::Unstaged(node, volume, life)));
             } else if !staged || !self.unmount_hangs(node, volume, world) {
                 self.machines[node.index()].volumes.remove(volume);
                 world.unmount(volume, node);
@@ -284,8 +284,8 @@ impl Kubelets {
     }
 
     /// The device of a volume is unmounted, unless another pod has come to use it.
-    pub(super) fn unstaged(&mut self, node: Id<Node>, volume: Id<Volume>, epoch: u32, world: &mut World) {
-        let Some(machine) = self.machines.get(node.index()).filter(|m| m.epoch == epoch) else { return };
+    pub(super) fn unstaged(&mut self, node: Id<Node>, volume: Id<Volume>, life: u32, world: &mut World) {
+        let Some(machine) = self.machines.get(node.index()).filter(|m| m.life == life) else { return };
         let unused = machine.volumes.get(volume).is_some_and(|held| held.users() == 0);
         if unused && !self.unmount_hangs(node, volume, world) {
             let machine = &mut self.machines[node.index()];

@@ -1,8 +1,8 @@
 //! The rules that the kube-proxy of each node has written: the backends of services as that node last saw them.
 //!
 //! Follows `pkg/proxy/iptables/proxier.go` (bounded frequency runner). All kube-proxies share one watch here, whose lag
-//! is that of a typical one; what differs between nodes is who is cut off from the API server: such a node keeps the
-//! rules it had (SVC-13), until its watch is back. Rules are written at most once a second (SVC-11, DEF-84).
+//! is that of a typical one; what differs between nodes is who is cut off from the API server, or whose kube-proxy is
+//! stopped: such a node keeps the rules it had (SVC-13), until its watch is back. Rules are written at most once a second (SVC-11, DEF-84).
 //! Left out: the time that writing rules takes, and that each node begins its second at another instant.
 use crate::api::objects::{Endpoint, EndpointSlice, Node, Service};
 use crate::api::store::{Change, View};
@@ -10,7 +10,7 @@ use crate::event::Process;
 use crate::kernel::{Duration, Id, Time};
 use crate::rule::mark;
 use crate::world::World;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Least time between two writes of the rules (DEF-84).
@@ -40,6 +40,8 @@ pub struct Proxies {
     /// Slices that have changed since, as they were then.
     before: BTreeMap<Id<EndpointSlice>, Option<EndpointSlice>>,
     frozen: BTreeMap<Id<Node>, Frozen>,
+    /// Nodes whose own kube-proxy is stopped (fault `stop: kube-proxy/NODE`).
+    without: BTreeSet<Id<Node>>,
     /// The rules of all nodes, while no kube-proxy runs.
     stopped: Option<Arc<Rules>>,
 }
@@ -86,10 +88,29 @@ impl Proxies {
         self.written = world.now();
     }
 
+    /// The kube-proxy of a node stops: its rules stay as they are.
+    pub fn stop_on(&mut self, node: Id<Node>, world: &World) {
+        if self.without.insert(node) {
+            self.relink(node, world);
+        }
+    }
+
+    /// It starts again and lists everything, if it reaches the API server.
+    pub fn start_on(&mut self, node: Id<Node>, world: &World) {
+        if self.without.remove(&node) && world.links.reaches_control_plane(node) {
+            self.frozen.remove(&node);
+        }
+    }
+
+    /// True if the kube-proxy of a node has been stopped alone.
+    pub fn is_stopped_on(&self, node: Id<Node>) -> bool {
+        self.without.contains(&node)
+    }
+
     /// The links of a node have changed.
     pub fn relink(&mut self, node: Id<Node>, world: &World) {
         let now = world.now();
-        let cut = !world.links.reaches_control_plane(node);
+        let cut = !world.links.reaches_control_plane(node) || self.without.contains(&node);
         let known =
             self.frozen.get(&node).filter(|frozen| frozen.back.is_none_or(|back| now < back)).is_some();
         match (cut, known) {
@@ -185,6 +206,62 @@ mod tests {
         net.world.links.heal(&[far]);
         proxies.relink(far, &net.world);
         assert_eq!(addresses(&proxies, Some(far), web, &net), [1], "its watch is not back yet");
+        net.run_until(Time::from_secs(200));
+        assert_eq!(addresses(&proxies, Some(far), web, &net), [2]);
+    }
+
+    /// Stopped alone, cut off as well, healed, and started: only then the rules are new.
+    #[test]
+    fn a_node_without_kube_proxy_keeps_its_rules() {
+        let mut net = Net::new();
+        let web = net.service("web", &json!({"clusterIP": "10.96.0.9"}));
+        let pod = net.pod("web-0", "web");
+        net.endpoint(web, pod, 1, |_| {});
+        net.catch_up();
+        let (near, far) = (Id::from_index(0), Id::from_index(1));
+        let mut proxies = Proxies::default();
+        proxies.stop_on(far, &net.world);
+        net.edit(web, |endpoints| endpoints[0].ip = crate::api::objects::Ip(2));
+        net.run_until(Time::from_secs(100));
+        let found = [near, far].map(|node| addresses(&proxies, Some(node), web, &net));
+        assert_eq!(found, [vec![2], vec![1]]);
+        let sides = Sides::default().with(Side::ControlPlane);
+        net.world.links.cut(Cut { nodes: vec![far], sides, direction: Direction::Both });
+        proxies.relink(far, &net.world);
+        net.world.links.heal(&[far]);
+        proxies.relink(far, &net.world);
+        net.run_until(Time::from_secs(300));
+        assert_eq!(
+            addresses(&proxies, Some(far), web, &net),
+            [1],
+            "the network is whole, and nobody writes rules"
+        );
+        assert!(proxies.is_stopped_on(far));
+        proxies.start_on(far, &net.world);
+        assert_eq!(addresses(&proxies, Some(far), web, &net), [2]);
+        assert!(!proxies.is_stopped_on(far));
+    }
+
+    /// Started while cut off it knows nothing new until the network is whole and its watch is back.
+    #[test]
+    fn a_kube_proxy_that_starts_cut_off() {
+        let mut net = Net::new();
+        let web = net.service("web", &json!({"clusterIP": "10.96.0.9"}));
+        let pod = net.pod("web-0", "web");
+        net.endpoint(web, pod, 1, |_| {});
+        net.catch_up();
+        let far = Id::from_index(1);
+        let mut proxies = Proxies::default();
+        proxies.stop_on(far, &net.world);
+        let sides = Sides::default().with(Side::ControlPlane);
+        net.world.links.cut(Cut { nodes: vec![far], sides, direction: Direction::Both });
+        proxies.relink(far, &net.world);
+        net.edit(web, |endpoints| endpoints[0].ip = crate::api::objects::Ip(2));
+        net.run_until(Time::from_secs(100));
+        proxies.start_on(far, &net.world);
+        assert_eq!(addresses(&proxies, Some(far), web, &net), [1]);
+        net.world.links.heal(&[far]);
+        proxies.relink(far, &net.world);
         net.run_until(Time::from_secs(200));
         assert_eq!(addresses(&proxies, Some(far), web, &net), [2]);
     }

@@ -99,6 +99,21 @@ impl Network {
         }
     }
 
+    /// The kube-proxy of one node stops: connections from there go where its rules say now.
+    pub fn stop_proxy(&mut self, node: Id<Node>, world: &World) {
+        self.proxies.stop_on(node, world);
+    }
+
+    /// It starts again.
+    pub fn start_proxy(&mut self, node: Id<Node>, world: &World) {
+        self.proxies.start_on(node, world);
+    }
+
+    /// True if the kube-proxy of this node has been stopped alone.
+    pub fn is_proxy_stopped(&self, node: Id<Node>) -> bool {
+        self.proxies.is_stopped_on(node)
+    }
+
     // ---- Names -----------------------------------------------------------------------------------------------------
 
     /// What a name gets for an answer, asked for now by somebody in a namespace: IPv4 addresses, through the hosts

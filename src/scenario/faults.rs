@@ -135,6 +135,12 @@ pub enum Verb {
     StopKubelet,
     /// It starts again.
     StartKubelet,
+    /// The kube-proxy of a node stops; its rules stay.
+    StopProxy,
+    /// It starts again.
+    StartProxy,
+    /// Both at once.
+    RestartProxy,
     /// A pod is evicted by its kubelet.
     Fail,
     /// The processes of a pod live and answer no probe.
@@ -214,11 +220,18 @@ impl Deed {
         match self {
             Deed::Hit(verb, targets) => match verb {
                 Verb::Crash => !targets.first().is_some_and(Target::is_pods),
-                Verb::Reboot | Verb::Shutdown | Verb::StopKubelet | Verb::Hang | Verb::Unready => true,
+                Verb::Reboot
+                | Verb::Shutdown
+                | Verb::StopKubelet
+                | Verb::StopProxy
+                | Verb::Hang
+                | Verb::Unready => true,
                 Verb::Recover
                 | Verb::Heal
                 | Verb::RestartKubelet
                 | Verb::StartKubelet
+                | Verb::StartProxy
+                | Verb::RestartProxy
                 | Verb::Terminate
                 | Verb::Fail
                 | Verb::Unhang
@@ -258,9 +271,9 @@ impl Reader<'_> {
             "stop" | "restart" if node.get("afterWrite").is_some() => {
                 self.end_after_write(verb, value, node, at)?
             }
-            "stop" => self.process(value, Verb::StopKubelet, Deed::Stop)?,
-            "start" => self.process(value, Verb::StartKubelet, Deed::Start)?,
-            "restart" => self.process(value, Verb::RestartKubelet, Deed::Restart)?,
+            "stop" => self.process(value, [Verb::StopKubelet, Verb::StopProxy], Deed::Stop)?,
+            "start" => self.process(value, [Verb::StartKubelet, Verb::StartProxy], Deed::Start)?,
+            "restart" => self.process(value, [Verb::RestartKubelet, Verb::RestartProxy], Deed::Restart)?,
             "fail" if value.as_str() == Some("api") => Deed::WritesFail(self.failing_writes(node, at)?),
             "heal" if value.as_str() == Some("api") => Deed::WritesPass,
             "lag" => {
@@ -467,18 +480,20 @@ impl Reader<'_> {
         })
     }
 
-    /// One component, or a list of them; or kubelets of nodes.
-    fn process(&self, node: &Node, kubelet: Verb, other: fn(Vec<Process>) -> Deed) -> Read<Deed> {
-        let of_kubelet =
-            |item: &Node| item.as_str().and_then(|text| text.strip_prefix("kubelet/")).map(str::to_owned);
-        if items_of(node).first().and_then(of_kubelet).is_none() {
+    /// One component, or a list of them; or kubelets of nodes, or kube-proxies of nodes.
+    fn process(&self, node: &Node, of_nodes: [Verb; 2], other: fn(Vec<Process>) -> Deed) -> Read<Deed> {
+        let [kubelet, proxy] = of_nodes;
+        let words = [("kubelet/", kubelet), ("kube-proxy/", proxy)];
+        let first = items_of(node).first().and_then(Node::as_str).unwrap_or_default();
+        let Some((word, verb)) = words.into_iter().find(|(word, _)| first.starts_with(word)) else {
             return Ok(other(each(node, |item| self.component(item))?));
-        }
-        let targets = each(node, |item| match of_kubelet(item).filter(|name| !name.is_empty()) {
+        };
+        let name = |item: &Node| item.as_str().and_then(|text| text.strip_prefix(word)).map(str::to_owned);
+        let targets = each(node, |item| match name(item).filter(|name| !name.is_empty()) {
             Some(name) => Ok(Target::Node(name)),
-            None => Err(self.error(item, "expected kubelet/NODE, as the first of the list")),
+            None => Err(self.error(item, format!("expected {word}NODE, as the first of the list"))),
         })?;
-        Ok(Deed::Hit(kubelet, targets))
+        Ok(Deed::Hit(verb, targets))
     }
 
     /// `attach/data-web-0` and its likes, one or several.

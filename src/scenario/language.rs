@@ -401,9 +401,9 @@ pub static STEP: Table = Table::new(
         field("hang", TARGETS, "The processes of pods live and answer no probe"),
         field("unready", TARGETS, "Readiness of pods goes"),
         field("ready", TARGETS, "Readiness of pods comes"),
-        field("stop", COMPONENTS, "Components, or kubelet/NODE, stop"),
-        field("start", COMPONENTS, "Components, or kubelet/NODE, start"),
-        field("restart", COMPONENTS, "Components, or kubelet/NODE, stop and start"),
+        field("stop", COMPONENTS, "Components, or kubelet/NODE or kube-proxy/NODE, stop"),
+        field("start", COMPONENTS, "Components, or kubelet/NODE or kube-proxy/NODE, start"),
+        field("restart", COMPONENTS, "Components, or kubelet/NODE or kube-proxy/NODE, stop and start"),
         field("lag", COMPONENT, "The watch of a component runs behind, `by:`"),
         field(
             "refuse",
@@ -448,8 +448,8 @@ const SIDE: Shape = Named(|| Side::ALL.iter().map(|(name, _)| *name).collect());
 const COMPONENT: Shape = Named(|| Process::ALL.into_iter().map(Process::as_str).collect());
 /// One or several, kubelets of nodes among them.
 const COMPONENTS: Shape = Either(&[COMPONENT, KUBELET, List(&Either(&[COMPONENT, KUBELET]))]);
-/// The kubelet of a node.
-const KUBELET: Shape = Like("^kubelet/.+$");
+/// The kubelet or the kube-proxy of a node.
+const KUBELET: Shape = Like("^(kubelet|kube-proxy)/.+$");
 /// `attach/CLAIM`, `detach/CLAIM`, `unmount/CLAIM`, `provision/CLAIM`.
 const VOLUME_WORKS: Shape = Either(&[VOLUME_WORK, List(&VOLUME_WORK)]);
 /// Work with the volume of a claim.

@@ -181,7 +181,7 @@ impl Csi {
     fn terminated(&mut self, node: Id<Node>, world: &mut World) {
         world.terminated.insert(node);
         self.cloud.release(node);
-        world.after(Duration::ZERO, Event::Nodes(NodesEvent::Terminated(node)));
+        world.after(Duration::ZERO, Event::Nodes(NodesEvent::MachineChanged(node)));
     }
 
     /// The disk of a volume is gone, with all that was on it.

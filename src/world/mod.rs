@@ -111,6 +111,8 @@ pub struct World {
     pub links: Links,
     /// Machines that the cloud has no more (fault `terminate:`).
     pub terminated: BTreeSet<Id<Node>>,
+    /// Machines that were shut down and are off: the cloud knows (fault `shutdown:`).
+    pub shut_down: BTreeSet<Id<Node>>,
     /// Which named faults are active.
     pub faults: Faults,
     /// Writes that go wrong (faults `fail: api`, `refuse:`, and `afterWrite:` of `stop:`).
@@ -162,6 +164,7 @@ impl World {
             mounts: Mounts::default(),
             links: Links::default(),
             terminated: BTreeSet::new(),
+            shut_down: BTreeSet::new(),
             faults: Faults::default(),
             write_faults: Vec::new(),
             ends: Vec::new(),

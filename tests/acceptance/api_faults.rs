@@ -397,3 +397,18 @@ fn it_heals_by_time_by_count_and_by_step() {
     drill.step("- heal: api");
     assert!(!active(&drill) && left(&drill).is_empty());
 }
+
+/// An unmount that is under way when the network is cut comes to its end; nobody waits six minutes for it.
+#[test]
+fn an_unmount_goes_on_while_the_node_is_cut_off() {
+    let slow = STEADY.replace("publish: 0s", "publish: 5s");
+    let mut drill = Drill::on(&slow, &[set_with_claims(1)]);
+    let node = drill.field("pod/web-0", "/spec/nodeName").as_str().unwrap_or_default().to_owned();
+    // Unpublished after five seconds, and cut off two seconds before the device would be unmounted.
+    drill.during("8s", "- {settle: false, kubectl: scale sts web --replicas=0}");
+    drill.during("20s", &format!("- {{settle: false, partition: node/{node}, for: 20s}}"));
+    drill.sleep("1m");
+    assert_eq!(drill.cluster().kubelets.running().count(), 0);
+    assert_eq!(drill.list("volumeattachments").len(), 0);
+    assert_eq!(drill.field(&format!("node/{node}"), "/status/volumesInUse"), Value::Null);
+}

@@ -186,7 +186,6 @@ pub const PARTLY: &[(&str, &str)] = &[
     ("NODE-3", "the jitter of 4 %, and reports that say nothing new"),
     ("NODE-10", "conditions of pressure and of the network"),
     ("NODE-20", "DaemonSets"),
-    ("NODE-29", "the taint of machines that are shut down"),
     ("SCHED-23", "ImageLocality and DynamicResources: equal on all nodes"),
     ("VOL-21", "no resizer: what the API server accepts, no disk follows"),
     ("VOL-51", "the state `error`"),
