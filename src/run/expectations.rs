@@ -2,7 +2,7 @@
 use super::{Ended, Outcome, Play, Watch};
 use crate::expect::form::Form;
 use crate::expect::verdict::{Judged, Verdict};
-use crate::invariants::Breach;
+use crate::invariants::{BREAKABLE, Breach};
 use crate::kernel::{Duration, Time};
 use crate::scenario::Expectation;
 
@@ -81,6 +81,10 @@ impl Play<'_> {
                 matches!(&expectation.form, Form::Violates(known) if known.invariant == breach.invariant)
             })
         };
-        self.cluster.checker.breaches().iter().filter(|breach| !meant(breach)).cloned().collect()
+        let fails = |breach: &Breach| {
+            BREAKABLE.iter().any(|known| known.invariant == breach.invariant && known.fails)
+        };
+        let all = self.cluster.checker.breaches().iter();
+        all.filter(|breach| fails(breach) && !meant(breach)).cloned().collect()
     }
 }

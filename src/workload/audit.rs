@@ -1,9 +1,29 @@
 //! What those who judge a database may ask of it: contents of volumes, who accepted writes, what was promised.
+use crate::workload::amount::Amount;
 use crate::workload::database::Database;
 use crate::workload::lineage::Content;
 use crate::workload::sight::{Process, Storage};
 use crate::workload::spec::{Fencing, Replication};
 use crate::world::World;
+
+/// What a database has acknowledged, lost, and reports, at a moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ledger {
+    /// Writes acknowledged so far.
+    pub acknowledged: u64,
+    /// Those that the surviving line does not have.
+    pub lost: u64,
+    /// What is reported: how far the instance that is furthest behind is behind.
+    pub lag: u64,
+    /// How many instances accept writes.
+    pub accepting: usize,
+    /// Some replica streams from the rightful primary, and has what it can have.
+    pub streams: bool,
+    /// Places with content that are gone.
+    pub disks_lost: u32,
+    /// Volumes among them.
+    pub volumes_lost: u32,
+}
 
 impl Database {
     /// What is on each volume that is not empty, and whether an instance has it.
@@ -46,6 +66,37 @@ impl Database {
         tolerated.then(|| self.surviving().is_some_and(|survivor| self.lineages.holds(survivor, content)))
     }
 
+    /// Replicas are not waited for.
+    pub fn is_async(&self) -> bool {
+        self.spec.replication == Replication::Async
+    }
+
+    /// More volumes were lost than the rule of acknowledgement tolerates, and with them an acknowledged write (L-DISK).
+    pub fn lost_with_disks(&self) -> bool {
+        let Some((content, promised)) = self.promised else { return false };
+        let kept = self.surviving().is_some_and(|survivor| self.lineages.holds(survivor, content));
+        !kept && self.disks_lost as usize >= promised
+    }
+
+    /// What is on record at this moment.
+    pub fn ledger(&self) -> Ledger {
+        let requests =
+            self.clients.iter().filter(|client| client.spec.writes).map(|client| client.requests.good);
+        let streams = |member: &crate::workload::member::Member| {
+            let upstream = member.upstream.and_then(|life| self.member(life));
+            member.caught_up && upstream.is_some_and(|up| self.authority == Some(up.process.storage))
+        };
+        Ledger {
+            acknowledged: requests.sum::<Amount>().requests(),
+            lost: self.lost().into_iter().sum::<Amount>().requests(),
+            lag: self.lag().requests(),
+            accepting: self.members.iter().filter(|member| self.accepts(member)).count(),
+            streams: self.members.iter().any(streams),
+            disks_lost: self.disks_lost,
+            volumes_lost: self.volumes_lost,
+        }
+    }
+
     /// The instances that acknowledge writes now, and whether each group of clients that they acknowledge them to
     /// reaches them.
     pub fn acknowledging(&self, world: &World) -> Vec<(Process, bool)> {
@@ -72,6 +123,8 @@ pub(crate) enum Bug {
     SharedEpoch,
     /// All copies of the last acknowledged write but one are gone.
     LosesCopies,
+    /// The instance that has nothing counts as the rightful primary.
+    PromotesTheLast,
     /// A primary writes to a disk that is on another machine.
     WrongMachine,
 }
@@ -81,7 +134,6 @@ impl Database {
     /// Plants it. False: there is no place for it at the moment.
     pub(crate) fn plant(&mut self, bug: Bug) -> bool {
         use crate::kernel::Id;
-        use crate::workload::amount::Amount;
         let held: Vec<Storage> = self.members.iter().map(|member| member.process.storage).collect();
         match bug {
             Bug::Forgets => {
@@ -97,6 +149,16 @@ impl Database {
             Bug::LosesCopies => {
                 let authority = self.authority;
                 self.disks.retain(|storage, _| Some(*storage) == authority);
+            }
+            Bug::PromotesTheLast => {
+                let authority = self.authority;
+                let Some((storage, content)) =
+                    self.disks.iter_mut().find(|(storage, _)| Some(**storage) != authority)
+                else {
+                    return false;
+                };
+                content.position = Amount::ZERO;
+                self.authority = Some(*storage);
             }
             Bug::WrongMachine => {
                 let Some(member) = self.members.iter_mut().find(|member| member.acts_as_primary()) else {

@@ -45,6 +45,8 @@ pub struct Database {
     pub(super) promised: Option<(Content, usize)>,
     /// How many disks with content have been lost.
     pub(super) disks_lost: u32,
+    /// How many of them were no pod's own directory.
+    pub(super) volumes_lost: u32,
     /// spec.replicas, the first ordinal and the service of peers, as last seen.
     pub(super) replicas: usize,
     first: u32,
@@ -84,6 +86,7 @@ impl Database {
             accepted: BTreeSet::new(),
             promised: None,
             disks_lost: 0,
+            volumes_lost: 0,
             replicas: 0,
             first: 0,
             service: String::new(),
@@ -179,6 +182,7 @@ impl Database {
         for storage in &sight.lost {
             if self.disks.remove(storage).is_some() {
                 self.disks_lost += 1;
+                self.volumes_lost += u32::from(!matches!(storage, Storage::Pod(..)));
             }
         }
     }

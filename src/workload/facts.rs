@@ -124,7 +124,8 @@ impl Database {
         self.lineages.lost(self.surviving(), self.clients.len())
     }
 
-    fn lag(&self) -> Amount {
+    /// How far the running instance that is furthest behind is behind what survives.
+    pub(super) fn lag(&self) -> Amount {
         let Some(truth) = self.surviving() else { return Amount::ZERO };
         let replicas = self.members.iter().filter_map(|member| self.content(member));
         let kept = replicas.map(|content| self.lineages.common(content, truth));
