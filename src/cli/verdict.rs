@@ -9,6 +9,7 @@ use crate::report::verdicts::{self, Item};
 use crate::report::{junit, unready};
 use crate::run::{Ended, Outcome};
 use crate::scenario::Scenario;
+use crate::why::quiescence;
 use crate::world::Limit;
 use serde_json::json;
 use std::io::{self, Write};
@@ -76,7 +77,11 @@ pub(super) fn verdict(
         Limit::EventsAtOneInstant => "events at one instant: a loop without delay",
     };
     let now = clock(cluster.world.now());
-    Err(Refusal { text: format!("error: limit exceeded at {now}: {what}"), exit }.into())
+    let mut text = format!("error: limit exceeded at {now}: {what}");
+    for line in quiescence::livelock(cluster, scenario) {
+        text.push_str(&format!("\n  = note: at that instant {line}"));
+    }
+    Err(Refusal { text, exit }.into())
 }
 
 /// What the timeline ends with.
@@ -105,6 +110,9 @@ fn lines(
         writeln!(out, "\n{end}, after {events} events, {} steps", scenario.steps.len())?;
         if let Some(waiting) = unready::unready(cluster) {
             writeln!(out, "still waiting: {}", escape(&waiting))?;
+        }
+        for diagnosis in quiescence::diagnose(cluster, scenario) {
+            writeln!(out, "stuck: {}", escape(&diagnosis.line()))?;
         }
         if outcome.failures.is_empty() && !matches!(outcome.ended, Ended::Limit(_)) {
             writeln!(out, "all steps held")?;
@@ -145,6 +153,13 @@ fn summary(
         "events": cluster.world.handled(),
         "steps": scenario.steps.len(),
         "waiting": unready::unready(cluster),
+        "stuck": quiescence::diagnose(cluster, scenario).iter().map(|diagnosis| json!({
+            "id": format!("STUCK-{}", diagnosis.stuck.id),
+            "name": diagnosis.stuck.name,
+            "goals": diagnosis.goals,
+            "objects": diagnosis.stuck.names,
+            "wayOut": diagnosis.stuck.way_out,
+        })).collect::<Vec<_>>(),
         "verdicts": items.iter().map(|item| item.json(scenario)).collect::<Vec<_>>(),
     })
 }

@@ -56,6 +56,12 @@ impl Kubelets {
         self.hindrances.iter().any(|hindrance| hindrance.claims == *claims)
     }
 
+    /// True if unmounting the volume of this claim hangs (fault `stick`).
+    pub fn is_unmount_stuck(&self, claim: &str) -> bool {
+        let last = self.hindrances.iter().rev().find(|hindrance| hindrance.claims.matches(claim));
+        last.is_some_and(|hindrance| hindrance.by.is_none())
+    }
+
     fn hindrance(&self, volume: Id<Volume>, world: &World) -> Option<&Hindrance> {
         if self.hindrances.is_empty() {
             return None;

@@ -188,7 +188,7 @@ fn remedies(answer: &Answer, lines: &mut Vec<String>) {
             rounded(after),
             clock(answer.time + after)
         ),
-        None => "If nobody does anything, nothing changes within an hour.".to_owned(),
+        None => "If nobody does anything, this does not end within an hour.".to_owned(),
     });
     let (help, vain): (Vec<_>, Vec<_>) = answer.remedies.iter().partition(|remedy| remedy.helps.is_some());
     if !help.is_empty() {
@@ -196,7 +196,7 @@ fn remedies(answer: &Answer, lines: &mut Vec<String>) {
         help.iter().for_each(|remedy| of_remedy(answer, remedy, lines));
     } else if !vain.is_empty() {
         lines.push("Nothing that was tried in forks of this run helps within an hour:".to_owned());
-        for remedy in vain {
+        for remedy in vain.iter().take(5) {
             lines.push(format!("  {}", remedy.commands.join(" ; ")));
         }
     } else if answer.by_itself.is_none() {

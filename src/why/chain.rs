@@ -230,7 +230,13 @@ fn manifests(look: &Look<'_>, time: Time, about: Option<&Thing>) -> Option<Link>
         what: "kubectl apply -f <the manifests of this scenario>".into(),
         actor: String::new(),
         rule: Rule::NONE,
-        origin: manifest.and_then(|m| place(look, m.source, m.node.span.line, None)),
+        origin: manifest.and_then(|manifest| {
+            let origin = place(look, manifest.source, manifest.node.span.line, None)?;
+            let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            let text =
+                format!("{} {}", word(&manifest.value["kind"]), word(&manifest.value["metadata"]["name"]));
+            Some(Origin { text, ..origin })
+        }),
     })
 }
 

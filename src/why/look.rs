@@ -40,6 +40,12 @@ impl<'a> Look<'a> {
         }
     }
 
+    /// A look at a cluster whose faults that end by themselves are over.
+    pub fn of(cluster: &'a Cluster, scenario: &'a Scenario) -> Look<'a> {
+        let to_come = cluster.world.to_come();
+        Look { cluster, scenario, now: cluster.world.now(), to_come, repairs: &[] }
+    }
+
     /// Clock, store and what else processes stand on.
     pub fn world(&self) -> &'a World {
         &self.cluster.world

@@ -10,6 +10,7 @@
 //! what the API says: this is the simulator's privilege.
 pub mod chain;
 pub mod look;
+pub mod quiescence;
 pub mod remedy;
 pub mod state;
 pub mod stuck;

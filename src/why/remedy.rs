@@ -2,15 +2,17 @@
 //! to be tried before anybody is told of them. The safest come first.
 use crate::api::kind::Kind;
 use crate::api::objects::*;
+use crate::controllers::plan::WaitOn;
 use crate::kernel::{Duration, Id};
 use crate::kubelet::{KubeletWait, Silence};
 use crate::scenario::NodeSpec;
 use crate::storage::CloudCall;
+use crate::why::Wait;
 use crate::why::look::Look;
 use crate::why::stuck::Stuck;
 use crate::why::thing::{Thing, word};
 use crate::why::waits::pods::zones_of;
-use crate::why::{Until, Wait};
+use crate::why::Wait;
 use crate::world::{Actor, Client};
 use serde_json::{Value, json};
 
@@ -36,6 +38,9 @@ impl Candidate {
     pub(super) fn commands(&self) -> Vec<String> {
         let told = |step: &Value| match step.as_object().and_then(|step| step.iter().next()) {
             Some((verb, Value::String(text))) if verb == "kubectl" => format!("kubectl {text}"),
+            Some((verb, _)) if verb == "apply" => {
+                "kubectl apply -f <the same set with podManagementPolicy: Parallel>".to_owned()
+            }
             Some((verb, Value::String(text))) => format!("{verb}: {text}"),
             Some((verb, value)) => format!("{verb}: {}", flow(value)),
             None => String::new(),
@@ -110,16 +115,24 @@ fn of_state(look: &Look<'_>, stuck: &Stuck) -> Vec<Candidate> {
         6 => objects.iter().flat_map(|pod| zone(look, pod)).collect(),
         7 => objects.iter().flat_map(|pod| another_node(look, pod)).collect(),
         8 => objects.iter().flat_map(|budget| budgets(look, budget)).collect(),
-        9 | 10 => objects.iter().flat_map(|claim| claims(look, claim)).collect(),
+        9 => objects.iter().flat_map(|claim| claims(look, claim)).collect(),
+        10 => objects
+            .iter()
+            .flat_map(|claim| claims(look, claim))
+            .map(|all| nudged(look, all, objects))
+            .collect(),
         11 => multi_attach(look, objects),
         12 => Vec::new(),
-        14 => objects.iter().filter_map(|service| publish(look, service)).collect(),
+        14 => {
+            let published = objects.iter().filter_map(|service| publish(look, service));
+            published.chain(objects.iter().filter_map(|service| parallel(look, service))).collect()
+        }
         15 => objects.iter().filter_map(|set| lower_ordinals(look, set)).collect(),
         16 => {
             let nodes: Vec<Value> = objects.iter().filter_map(|node| bring_back(look, node.id()?)).collect();
             vec![Candidate(nodes)]
         }
-        17 => objects.iter().flat_map(|pod| environment(look, pod)).collect(),
+        17 => environment(look, objects),
         18 => {
             objects.iter().skip(1).map(|budget| delete_all(look, std::slice::from_ref(budget), "")).collect()
         }
@@ -304,6 +317,21 @@ fn claims(look: &Look<'_>, claim: &Thing) -> Vec<Candidate> {
     all
 }
 
+/// Nothing tells a set that a claim is gone (STS-99): whoever changes something about the set does.
+fn nudged(look: &Look<'_>, mut candidate: Candidate, claims: &[Thing]) -> Candidate {
+    let waits = |id: &Id<StatefulSet>| {
+        let wait = look.cluster.manager.stateful_set.wait(id.as_u32());
+        wait.is_some_and(|wait| matches!(wait.on, WaitOn::Claim(claim) if claims.contains(&Thing::of(claim))))
+    };
+    let set = look.store().stateful_sets.iter().map(|(id, _)| id).find(waits);
+    if let Some((name, _)) = set.and_then(|set| named(look, &Thing::of(set)))
+        && !candidate.0.is_empty()
+    {
+        candidate.0.push(kubectl(format!("annotate {name} looked-at=again --overwrite")));
+    }
+    candidate
+}
+
 fn multi_attach(look: &Look<'_>, old: &[Thing]) -> Vec<Candidate> {
     let mut all = Vec::new();
     for pod in old {
@@ -340,40 +368,69 @@ fn paused(look: &Look<'_>, objects: &[Thing]) -> Vec<Candidate> {
     }
 }
 
-/// What a pod lacks that its environment does not give it.
-fn environment(look: &Look<'_>, pod: &Thing) -> Vec<Candidate> {
-    let Some(id) = pod.id::<Pod>() else { return Vec::new() };
-    let Some(object) = look.store().pods.get(id).copied() else { return Vec::new() };
-    if !object.is_bound() {
-        let mut all = Vec::new();
-        for (id, node) in look.store().nodes.iter() {
-            if node.unschedulable {
-                all.push(only(kubectl(format!("uncordon {}", look.node(id)))));
-            }
-            all.push(only_if(bring_back(look, id)));
-        }
-        all.extend(another_node(look, pod));
-        return all;
-    }
-    let waiting = look.cluster.kubelets.waiting(id, object.meta.uid, look.world());
-    let name = look.name(&object.meta);
+/// What pods lack that their environment does not give them.
+fn environment(look: &Look<'_>, pods: &[Thing]) -> Vec<Candidate> {
     let mut all = Vec::new();
-    if waiting.on == KubeletWait::HeldUnready {
-        all.push(only(json!({"ready": format!("pod/{name}")})));
+    let mut undone = Vec::new();
+    for pod in pods {
+        let Some((id, object)) = pod.id::<Pod>().and_then(|id| Some((id, *look.store().pods.get(id)?)))
+        else {
+            continue;
+        };
+        if !object.is_bound() {
+            all.extend(room(look, pod));
+            continue;
+        }
+        if look.cluster.kubelets.waiting(id, object.meta.uid, look.world()).on == KubeletWait::HeldUnready {
+            all.push(only(json!({"ready": format!("pod/{}", look.name(&object.meta))})));
+        }
+        undone.extend(owner(look, pod).map(|owner| kubectl(format!("rollout undo {owner}"))));
     }
-    let delete = delete_all(look, std::slice::from_ref(pod), "");
-    if let Some(owner) = owner(look, pod) {
-        let undo = kubectl(format!("rollout undo {owner}"));
-        all.push(only(undo.clone()));
-        all.push(Candidate([undo].into_iter().chain(delete.0.clone()).collect()));
+    undone.dedup();
+    let delete = delete_all(look, pods, "");
+    all.push(delete.clone());
+    if !undone.is_empty() {
+        all.push(Candidate(undone.clone()));
+        all.push(Candidate(undone.into_iter().chain(delete.0).collect()));
     }
-    all.insert(usize::from(!all.is_empty()), delete);
     all
+}
+
+/// Nodes for a pod that none takes: those that could come back, or a new one.
+fn room(look: &Look<'_>, pod: &Thing) -> Vec<Candidate> {
+    let mut all = Vec::new();
+    for (id, node) in look.store().nodes.iter() {
+        if node.unschedulable {
+            all.push(only(kubectl(format!("uncordon {}", look.node(id)))));
+        }
+        all.push(only_if(bring_back(look, id)));
+    }
+    all.extend(another_node(look, pod));
+    all
+}
+
+/// The set behind a service made anew with podManagementPolicy Parallel, which cannot be changed; its pods stay.
+fn parallel(look: &Look<'_>, service: &Thing) -> Option<Candidate> {
+    let meta = service.meta(look.store())?;
+    let name = look.store().names.known(&look.name(&meta))?;
+    let behind = |set: &StatefulSet| {
+        set.meta.namespace == meta.namespace && set.spec.service_name == name && set.is_ordered()
+    };
+    let (_, set) = look.store().stateful_sets.iter().find(|(_, set)| behind(set))?;
+    let (set, namespace) = (look.name(&set.meta), look.word(meta.namespace));
+    let object = look.world().rest_find(Kind::StatefulSet, namespace, &set)?;
+    let mut manifest = look.world().rest_get(object).ok()?;
+    manifest["spec"]["podManagementPolicy"] = "Parallel".into();
+    let fields = manifest.as_object_mut()?;
+    fields.remove("status");
+    let metadata = fields.get_mut("metadata")?.as_object_mut()?;
+    metadata.retain(|field, _| matches!(field.as_str(), "name" | "namespace" | "labels" | "annotations"));
+    let delete = kubectl(format!("delete sts {set}{} --cascade=orphan", in_namespace(look, &meta)));
+    Some(Candidate(vec![delete, json!({"apply": manifest.to_string()})]))
 }
 
 /// What undoes faults that keep things waiting.
 fn of_faults(look: &Look<'_>, waits: &[Wait]) -> Vec<Candidate> {
-    let hopeless = waits.iter().any(|wait| matches!(wait.until, Until::Never(_)));
     let mut all = Vec::new();
     for process in crate::event::Process::ALL.into_iter().filter(|process| look.stopped(*process)) {
         all.push(only(json!({"start": process.as_str()})));
@@ -385,7 +442,7 @@ fn of_faults(look: &Look<'_>, waits: &[Wait]) -> Vec<Candidate> {
         let refused = first.writes.client == Client::Actor(Actor::StatefulSetController);
         all.push(only(if refused { json!({"refuse": "nothing"}) } else { json!({"heal": "api"}) }));
     }
-    for wait in waits.iter().filter(|_| hopeless) {
+    for wait in waits {
         all.extend(of_wait(look, &wait.thing));
     }
     all
@@ -395,6 +452,9 @@ fn of_wait(look: &Look<'_>, thing: &Thing) -> Vec<Candidate> {
     let mut all = Vec::new();
     if let Some(id) = thing.id::<Node>() {
         all.push(only_if(bring_back(look, id)));
+        if look.cluster.kubelets.silence(id) == Some(Silence::Off) {
+            all.push(only(out_of_service(look, id)));
+        }
     }
     if let Some(deployment) = thing.id::<Deployment>().and_then(|id| look.store().deployments.get(id))
         && deployment.spec.paused
@@ -402,24 +462,31 @@ fn of_wait(look: &Look<'_>, thing: &Thing) -> Vec<Candidate> {
     {
         all.push(only(kubectl(format!("rollout resume {name}"))));
     }
-    let claim = match thing.id::<Attachment>().and_then(|id| look.store().attachments.get(id)) {
-        Some(attachment) => look.claim_name(attachment.volume),
-        None => thing
-            .id::<Claim>()
-            .and_then(|id| look.store().claims.get(id))
-            .map_or_else(String::new, |c| look.name(&c.meta)),
-    };
-    for (word, call) in
-        [("attach", CloudCall::Attach), ("detach", CloudCall::Detach), ("provision", CloudCall::Provision)]
-    {
-        if !claim.is_empty() && look.cluster.csi.is_stuck(call, &claim) {
-            all.push(only(json!({"unstick": format!("{word}/{claim}")})));
+    let claims = match (thing.id::<Attachment>(), thing.id::<Pod>()) {
+        (Some(id), _) => {
+            let attachment = look.store().attachments.get(id);
+            attachment.map(|attachment| look.claim_name(attachment.volume)).into_iter().collect()
         }
-    }
-    let unmounts = thing.id::<Pod>().and_then(|id| look.store().pods.get(id).copied());
-    for (claim, found) in unmounts.map_or_else(Vec::new, |pod| look.claims_of(&pod)) {
-        let pod = unmounts.map_or(Id::NONE, |pod| pod.node);
-        if found.is_some_and(|(_, c)| look.cluster.kubelets.unmount_is_stuck(pod, c.volume)) {
+        (_, Some(id)) => {
+            let pod = look.store().pods.get(id);
+            pod.map_or_else(Vec::new, |pod| look.claims_of(pod).into_iter().map(|(name, _)| name).collect())
+        }
+        _ => {
+            let claim = thing.id::<Claim>().and_then(|id| look.store().claims.get(id));
+            claim.map(|claim| look.name(&claim.meta)).into_iter().collect::<Vec<_>>()
+        }
+    };
+    for claim in claims {
+        for (word, call) in [
+            ("attach", CloudCall::Attach),
+            ("detach", CloudCall::Detach),
+            ("provision", CloudCall::Provision),
+        ] {
+            if look.cluster.csi.is_stuck(call, &claim) {
+                all.push(only(json!({"unstick": format!("{word}/{claim}")})));
+            }
+        }
+        if look.cluster.kubelets.is_unmount_stuck(&claim) {
             all.push(only(json!({"unstick": format!("unmount/{claim}")})));
         }
     }

@@ -114,7 +114,8 @@ states! {
         "the strategy leaves these pods on the old revision until somebody asks for more",
         "lower the partition, or delete the pods";
     17 environment "the environment does not permit it":
-        "resources are missing, the image cannot be pulled, or what runs in the container never gets ready",
+        "resources are missing, the image cannot be pulled, a disk cannot be attached, or what runs in the container never \
+         gets ready",
         "repair that";
 }
 
@@ -150,7 +151,8 @@ pub fn found(look: &Look<'_>, thing: &Thing, waits: &[Wait], circle: &[String]) 
         }
     }
     let mut all: Vec<Stuck> = Vec::new();
-    if !circle.is_empty() {
+    // Nobody but a pod waits for itself by what its containers need.
+    if circle.iter().any(|name| name.starts_with("pod/")) {
         let services = things.iter().flat_map(|thing| services_of(look, thing));
         let mut services: Vec<Thing> = services.collect();
         services.dedup();
@@ -190,9 +192,23 @@ fn prune(all: &mut Vec<Stuck>, waits: &[Wait]) {
         all.clear();
     }
     // Why each of these is told rather than the others: it is what keeps the others from ending.
-    for (strong, weak) in
-        [(7, 6), (11, 4), (14, 3), (14, 1), (18, 8), (3, 1), (6, 16), (16, 4), (13, 12), (15, 12)]
-    {
+    for (strong, weak) in [
+        (7, 6),
+        (11, 4),
+        (14, 3),
+        (14, 1),
+        (18, 8),
+        (3, 1),
+        (6, 16),
+        (16, 4),
+        (13, 12),
+        (15, 12),
+        (9, 12),
+        (10, 12),
+        (9, 5),
+        (10, 5),
+        (20, 12),
+    ] {
         if has(all, strong) {
             all.retain(|stuck| stuck.id != weak);
         }
@@ -204,8 +220,13 @@ fn prune(all: &mut Vec<Stuck>, waits: &[Wait]) {
 
 /// The services that publish the names in a circle.
 fn services_of(look: &Look<'_>, thing: &Thing) -> Vec<Thing> {
-    let Some(id) = thing.id::<StatefulSet>() else { return Vec::new() };
-    let Some(set) = look.store().stateful_sets.get(id) else { return Vec::new() };
+    let store = look.store();
+    let owner = thing.id::<Pod>().and_then(|id| store.pods.get(id)).and_then(|pod| {
+        let owner = store.controller_of(pod.meta.owners).filter(|owner| owner.kind == Kind::StatefulSet)?;
+        store.stateful_sets.find(pod.meta.namespace, owner.name).map(|(_, set)| set)
+    });
+    let set = thing.id::<StatefulSet>().and_then(|id| store.stateful_sets.get(id));
+    let Some(set) = set.or(owner) else { return Vec::new() };
     let service = look.word(set.spec.service_name);
     Thing::find(Kind::Service, service, look.word(set.meta.namespace), look.store()).into_iter().collect()
 }
@@ -498,6 +519,11 @@ fn environment(look: &Look<'_>, thing: &Thing) -> Vec<Thing> {
     let hopeless = match waiting.on {
         KubeletWait::PullBackoff(_) | KubeletWait::CrashBackoff(_) | KubeletWait::HeldUnready => true,
         KubeletWait::Hung | KubeletWait::Readiness(_) => waiting.until.is_none(),
+        // The cloud refuses again and again.
+        KubeletWait::Attach(volumes) => volumes.into_iter().any(|volume| {
+            let wait = look.cluster.manager.attach_detach.waits(volume, pod.node, look.world());
+            matches!(wait, Some(AttachWait::Backoff(Some(_))))
+        }),
         _ => false,
     };
     if hopeless { one(id) } else { Vec::new() }

@@ -51,7 +51,8 @@ pub(super) fn try_all(play: &Play<'_>, answer: &mut Answer) {
     let (by_itself, nothing) = attempt(play, &goal, &Candidate(Vec::new()));
     answer.by_itself = by_itself;
     let hopeless = |until: &Until| matches!(until, Until::Never(_));
-    if answer.stuck.is_empty() && !answer.waits.iter().any(|wait| hopeless(&wait.until)) {
+    let open = by_itself.is_none() || answer.waits.iter().any(|wait| hopeless(&wait.until));
+    if answer.stuck.is_empty() && !open {
         return;
     }
     let tried = &mut answer.remedies;

@@ -175,7 +175,11 @@ pub(super) fn needs(look: &Look<'_>, id: Id<Pod>, pod: &Pod, condition: &str) ->
     let namespace = look.word(pod.meta.namespace);
     let mut network = look.cluster.network.clone();
     let mut found = Vec::new();
-    for name in names_in(condition) {
+    // `pod.name + ".db"` is the name of this pod.
+    let own = look.name(&pod.meta);
+    let said =
+        condition.replace("pod.name + \"", &format!("\"{own}")).replace("pod.name + '", &format!("'{own}"));
+    for name in names_in(&said) {
         let told = network.resolve(Asker::Pod(id, pod.meta.uid), namespace, &name, look.world());
         if !told.answer.is_positive() {
             found.push(Thing::Name(namespace.to_owned(), name));

@@ -1,5 +1,6 @@
 //! What pods wait for: the scheduler, their kubelet, eviction, the garbage collector of pods.
 use super::{dns, stopped, volumes};
+use crate::api::kind::Kind;
 use crate::api::objects::*;
 use crate::event::{Event, EvictStep, NodesEvent, Process};
 use crate::kernel::Id;
@@ -26,7 +27,10 @@ pub(super) fn waits(look: &Look<'_>, thing: &Thing, id: Id<Pod>) -> Vec<Wait> {
     if !pod.is_ready() {
         let silent = silent_node(look, pod.node);
         match silent {
-            Some(_) => waits.push(of_silent_kubelet(look, thing, &pod, "its kubelet to report")),
+            Some(_) => {
+                let on = format!("the kubelet of {} to report", look.node(pod.node));
+                waits.push(of_silent_kubelet(look, thing, &pod, &on));
+            }
             None => waits.extend(kubelet(look, thing, id, &pod)),
         }
     } else if silent_node(look, pod.node).is_some() && waits.is_empty() {
@@ -41,8 +45,7 @@ fn silent_node(look: &Look<'_>, node: Id<Node>) -> Option<Silence> {
 }
 
 fn of_silent_kubelet(look: &Look<'_>, thing: &Thing, pod: &Pod, on: &str) -> Wait {
-    let who = format!("kubelet of {}", look.node(pod.node));
-    Wait::new(look, thing, who, on).by(Rule::node(24)).then([Thing::of(pod.node)])
+    Wait::new(look, thing, "API server", on).by(Rule::node(24)).then([Thing::of(pod.node)])
 }
 
 /// The timer of a taint-based eviction.
@@ -78,25 +81,23 @@ fn terminating(look: &Look<'_>, thing: &Thing, id: Id<Pod>, pod: &Pod) -> Vec<Wa
     if silent_node(look, pod.node).is_some() {
         let on =
             format!("the kubelet of {node} to say that the containers have ended: only then the object goes");
-        let wait = Wait::new(look, thing, "API server", on);
-        return vec![wait.by(Rule::node(24)).then([Thing::of(pod.node)])];
+        return vec![of_silent_kubelet(look, thing, pod, &on)];
     }
     kubelet(look, thing, id, pod)
 }
 
+/// A pod of a StatefulSet that has finished is deleted by its controller; others stay as they are.
 fn finished(look: &Look<'_>, thing: &Thing, pod: &Pod) -> Vec<Wait> {
-    let Some(owner) = look.store().controller_of(pod.meta.owners) else { return Vec::new() };
-    let kind = owner.kind;
-    let name = look.store().name_of(owner.name);
-    let on = "it to delete what has finished, so that a new pod can take its place";
-    let rule = if kind == crate::api::kind::Kind::StatefulSet { Rule::sts(57) } else { Rule::NONE };
-    let who = format!("controller of {}/{name}", super::super::thing::word(kind));
-    let wait = Wait::new(look, thing, who, on).by(rule);
-    let owner = Thing::find(kind, &name, look.word(pod.meta.namespace), look.store());
-    vec![match owner {
-        Some(owner) => wait.then([owner]),
-        None => wait.never("somebody deletes it: its owner is gone"),
-    }]
+    let owner = look.store().controller_of(pod.meta.owners);
+    if owner.is_none_or(|owner| owner.kind != Kind::StatefulSet) {
+        return Vec::new();
+    }
+    let on = "its turn to be deleted: it has finished, and a new pod is to take its place";
+    if let Some(wait) = stopped(look, thing, Process::ControllerManager, on) {
+        return vec![wait];
+    }
+    let wait = Wait::new(look, thing, "StatefulSet controller", on).by(Rule::sts(57));
+    vec![wait.until(None, "its controller looks at it")]
 }
 
 // ---- The scheduler -------------------------------------------------------------------------------------------------
@@ -222,10 +223,9 @@ fn kubelet(look: &Look<'_>, thing: &Thing, id: Id<Pod>, pod: &Pod) -> Vec<Wait> 
             one(wait("its watch to show the pod".into()).by(Rule::pod(16)).until(None, "the kubelet sees it"))
         }
         KubeletWait::Claims => unbound_claims(look, wait("the claims of the pod to be bound".into()), pod),
-        KubeletWait::Attach(volumes) => volumes
-            .into_iter()
-            .map(|volume| volumes::unattached(look, thing, &who, volume, pod.node))
-            .collect(),
+        KubeletWait::Attach(volumes) => {
+            volumes.into_iter().map(|volume| volumes::unattached(look, (thing, pod), &who, volume)).collect()
+        }
         KubeletWait::Mount => {
             let wait = wait("its volumes to be mounted".into()).by(Rule::vol(41));
             one(match until {

@@ -1,5 +1,6 @@
 //! What volumes wait for on their way to a node and away from it: attach/detach controller, external-attacher, cloud.
 use super::stopped;
+use crate::api::kind::Kind;
 use crate::api::names::{Name, Sym};
 use crate::api::objects::*;
 use crate::controllers::attach_detach::AttachWait;
@@ -12,13 +13,9 @@ use crate::why::look::Look;
 use crate::why::thing::Thing;
 
 /// A pod waits for a volume to be attached to its node.
-pub(super) fn unattached(
-    look: &Look<'_>,
-    thing: &Thing,
-    who: &str,
-    volume: Id<Volume>,
-    node: Id<Node>,
-) -> Wait {
+pub(super) fn unattached(look: &Look<'_>, of: (&Thing, &Pod), who: &str, volume: Id<Volume>) -> Wait {
+    let (thing, pod) = of;
+    let node = pod.node;
     let claim = look.claim_name(volume);
     let here = look.node(node);
     let wait = Wait::new(look, thing, who, format!("pvc/{claim} to be attached to {here}")).by(Rule::vol(41));
@@ -38,7 +35,11 @@ pub(super) fn unattached(
             wait.then([next])
         }
         Some(AttachWait::Backoff(until)) => {
-            wait.by(Rule::vol(35)).until(until, "the attach/detach controller tries again")
+            let on = match look.event(Kind::Pod, &pod.meta, "FailedAttachVolume") {
+                Some(message) => format!("pvc/{claim} to be attached to {here}, which fails: {message}"),
+                None => wait.on.clone(),
+            };
+            Wait { on, ..wait }.by(Rule::vol(35)).until(until, "the attach/detach controller tries again")
         }
         Some(AttachWait::Attaching) if there.is_some() => wait.then(there),
         None if there.is_some() => wait.until(None, "the kubelet sees it in the status of its node"),

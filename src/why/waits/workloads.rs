@@ -74,7 +74,7 @@ pub(super) fn set(look: &Look<'_>, thing: &Thing, id: Id<StatefulSet>) -> Vec<Wa
     if sick.is_empty() {
         return Vec::new();
     }
-    vec![wait("nothing itself; its status waits for its pods".into()).by(Rule::sts(76)).then(sick)]
+    vec![wait("its pods to be Ready".into()).by(Rule::sts(76)).then(sick)]
 }
 
 /// The pods of a set that are not there, in order.
@@ -228,7 +228,7 @@ pub(super) fn replica_set(look: &Look<'_>, thing: &Thing, id: Id<ReplicaSet>) ->
         };
         waits.push(wait(on).by(Rule::rs(10)).until(next, "it tries again"));
     }
-    let sick = pods.iter().filter(|(_, pod)| !pod.is_ready() || pod.is_terminating());
+    let sick = pods.iter().filter(|(_, pod)| !pod.is_terminal() && (!pod.is_ready() || pod.is_terminating()));
     // Those that are to come before those that are to go.
     let mut sick: Vec<(bool, Thing)> = sick.map(|(id, pod)| (pod.is_terminating(), Thing::of(*id))).collect();
     sick.sort();
