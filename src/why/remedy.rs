@@ -12,7 +12,6 @@ use crate::why::look::Look;
 use crate::why::stuck::Stuck;
 use crate::why::thing::{Thing, word};
 use crate::why::waits::pods::zones_of;
-use crate::why::Wait;
 use crate::world::{Actor, Client};
 use serde_json::{Value, json};
 

@@ -421,39 +421,37 @@ fn attach_limit(look: &Look<'_>, thing: &Thing) -> Vec<Thing> {
     if all.iter().any(|(_, plugin, _)| *plugin == "NodeVolumeLimits") { one(id) } else { Vec::new() }
 }
 
-fn budgets_refusing(look: &Look<'_>, thing: &Thing) -> Vec<Id<Budget>> {
-    let refused =
-        |id: Id<Pod>, pod: &Pod| look.eviction_refused(id, &pod.meta).is_some() && !pod.is_terminating();
-    let of_pod =
-        |id: Id<Pod>, pod: &Pod| if refused(id, pod) { look.world().budgets_of(pod) } else { Vec::new() };
-    if let Some((id, pod)) = pod_of(look, thing) {
-        return of_pod(id, &pod);
+/// The budgets over each pod whose eviction was refused: of this pod, on this node, or under this budget.
+fn refusing(look: &Look<'_>, thing: &Thing) -> Vec<Vec<Id<Budget>>> {
+    let (pod, node, budget) = (thing.id::<Pod>(), thing.id::<Node>(), thing.id::<Budget>());
+    if pod.is_none() && node.is_none() && budget.is_none() {
+        return Vec::new();
     }
-    let pods = look.store().pods.iter();
-    let mut found: Vec<Id<Budget>> = match (thing.id::<Node>(), thing.id::<Budget>()) {
-        (Some(node), _) => {
-            pods.filter(|(_, pod)| pod.node == node).flat_map(|(id, pod)| of_pod(id, pod)).collect()
-        }
-        (_, Some(budget)) => {
-            let all = pods.map(|(id, pod)| of_pod(id, pod)).filter(|all| all.contains(&budget));
-            all.flatten().collect()
-        }
-        _ => Vec::new(),
-    };
-    found.sort_unstable();
-    found.dedup();
-    found
+    let refused = look.store().pods.iter().filter(|(id, object)| {
+        pod.is_none_or(|pod| pod == *id)
+            && node.is_none_or(|node| node == object.node)
+            && !object.is_terminating()
+            && look.eviction_refused(*id, &object.meta).is_some()
+    });
+    let mut all: Vec<_> = refused.map(|(_, object)| look.world().budgets_of(object)).collect();
+    all.retain(|budgets| budget.is_none_or(|budget| budgets.contains(&budget)));
+    all
+}
+
+fn as_things(mut budgets: Vec<Id<Budget>>) -> Vec<Thing> {
+    budgets.sort_unstable();
+    budgets.dedup();
+    budgets.into_iter().map(Thing::of).collect()
 }
 
 fn two_budgets(look: &Look<'_>, thing: &Thing) -> Vec<Thing> {
-    let found = budgets_refusing(look, thing);
-    if found.len() > 1 { found.into_iter().map(Thing::of).collect() } else { Vec::new() }
+    as_things(refusing(look, thing).into_iter().filter(|budgets| budgets.len() > 1).flatten().collect())
 }
 
 fn drain_and_budget(look: &Look<'_>, thing: &Thing) -> Vec<Thing> {
-    let found = budgets_refusing(look, thing);
     let allows_none = |id: &Id<Budget>| look.store().budgets.get(*id).is_some_and(|b| b.status.allowed <= 0);
-    if found.len() == 1 { found.into_iter().filter(allows_none).map(Thing::of).collect() } else { Vec::new() }
+    let single = refusing(look, thing).into_iter().filter(|budgets| budgets.len() == 1);
+    as_things(single.flatten().filter(allows_none).collect())
 }
 
 fn multi_attach(look: &Look<'_>, thing: &Thing) -> Vec<Thing> {
