@@ -254,8 +254,44 @@ fn markdown_is_one_table_and_lists() {
     }
 }
 
+/// When which node was first found not ready, in order.
+fn missed(path: &str, seed: u64) -> Vec<(String, u64)> {
+    let output = stsim(&["run", path, "-o", "jsonl", "--seed", &seed.to_string()]);
+    let mut missed: Vec<(String, u64)> = Vec::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let value: Value = serde_json::from_str(line).expect("JSON");
+        let of_node =
+            value["kind"] == "Node" && value["what"].to_string().to_lowercase().contains("notready");
+        let name = value["name"].as_str().unwrap_or_default();
+        if of_node && !missed.iter().any(|(known, _)| known == name) {
+            missed.push((name.to_owned(), value["time"].as_u64().expect("a time")));
+        }
+    }
+    missed
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Both runs have the same luck with machines: a machine that loses power at the same moment is missed at the same
+    /// tick of the same clock, and what the lane draws happens at the same times, whoever owns the pods.
+    #[test]
+    fn both_have_the_same_luck_with_machines(seed in 0_u64..100_000) {
+        let lane = "  faults:\n  - {between: [1m, 9m], crash: node/node-c, for: 10m}\n  steps:\n  - {at: 5m, crash: node/node-b}\n  \
+                    until: 12m\n";
+        let original = scenario(&format!("  replicas: 3\n{CLAIMS}"), "", lane);
+        let original = file(&format!("compare-luck-{seed}.yaml"), &original);
+        let twin = String::from_utf8(stsim(&["compare", &original, "-o", "scenario"]).stdout).expect("text");
+        let twin = file(&format!("compare-luck-{seed}-twin.yaml"), &twin);
+        let (ours, theirs) = (missed(&original, seed), missed(&twin, seed));
+        prop_assert_eq!(ours.len(), 2, "both machines are missed: {:?}", &ours);
+        prop_assert_eq!(theirs.len(), 2);
+        for ((node, time), (other, then)) in ours.iter().zip(&theirs) {
+            prop_assert_eq!(node, other);
+            // What the write takes is drawn for the request, which is another one.
+            prop_assert!(time.abs_diff(*then) < 500_000_000, "{node}: {time} and {then}");
+        }
+    }
 
     /// Scaling is seen as sequential if and only if it is: OrderedReady, and more than one pod.
     #[test]

@@ -5,7 +5,7 @@
 //! an earlier pod of the same name; else, in a rollout, of one that leaves in it; else of one that has left before and has
 //! nobody in its place. What comes without anybody having left is new.
 use crate::compare::Effect;
-use crate::compare::observe::{Life, Mark, MarkKey, Observed, Wish};
+use crate::compare::seen::{Life, Mark, MarkKey, Observed, Wish};
 use crate::kernel::{Duration, Time};
 
 /// A pod that took the place of another one: indexes of lives.
@@ -34,8 +34,8 @@ pub struct Segment {
     pub removed: Vec<usize>,
     /// Who left and had nobody in his place when it ended.
     pub missing: Vec<usize>,
-    /// It was a rollout.
-    pub rollout: bool,
+    /// Since when it was a rollout, if it was one.
+    pub rolls: Option<Time>,
 }
 
 /// The segments of a run, in order.
@@ -47,10 +47,10 @@ pub fn segments(run: &Observed) -> Vec<Segment> {
         let from = begun.time;
         let next = run.marks.get(mark + 1).map(|next| next.time);
         let within = |time: Time| time >= from && next.is_none_or(|next| time < next);
-        let wishes: Vec<Wish> =
-            run.wishes.iter().filter(|(time, _)| within(*time)).map(|(_, wish)| *wish).collect();
-        let rollout = wishes.contains(&Wish::Template);
-        let shrinks = wishes.iter().any(|wish| matches!(wish, Wish::Scale(from, to) if to < from));
+        let wishes: Vec<(Time, Wish)> =
+            run.wishes.iter().copied().filter(|(time, _)| within(*time)).collect();
+        let rolls = wishes.iter().find(|(_, wish)| *wish == Wish::Template).map(|(time, _)| *time);
+        let shrinks = wishes.iter().any(|(_, wish)| matches!(wish, Wish::Scale(from, to) if to < from));
         let leaving = |n: &usize| run.lives.get(*n).and_then(Life::left).is_some_and(within);
         let mut left: Vec<usize> = (0..run.lives.len()).filter(leaving).collect();
         left.sort_by_key(|n| run.lives.get(*n).and_then(Life::left));
@@ -63,7 +63,7 @@ pub fn segments(run: &Observed) -> Vec<Segment> {
             added: Vec::new(),
             removed: Vec::new(),
             missing: Vec::new(),
-            rollout,
+            rolls,
         };
         for (after, life) in run.lives.iter().enumerate().filter(|(_, life)| within(life.created)) {
             let namesake =
@@ -72,7 +72,7 @@ pub fn segments(run: &Observed) -> Vec<Segment> {
                 departed.iter().copied().find(|n| {
                     let gone = run.lives.get(*n).and_then(Life::left);
                     !taken.get(*n).copied().unwrap_or(true)
-                        && (rollout && left.contains(n) && *n < after
+                        && (rolls.is_some_and(|time| life.created >= time) && left.contains(n) && *n < after
                             || gone.is_some_and(|gone| gone <= life.created))
                 })
             });
@@ -314,4 +314,69 @@ pub fn effects(set: &Observed, twin: &Observed) -> Vec<Effect> {
         effects.push(Effect { title, set, twin });
     }
     effects
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::seen::testing::{Story, run};
+
+    /// Who came for whom, who was new, and who left with nobody in his place, by name.
+    fn told(run: &Observed) -> Vec<String> {
+        let name = |n: &usize| run.lives[*n].name.clone();
+        segments(run)
+            .iter()
+            .map(|segment| {
+                let pairs =
+                    segment.pairs.iter().map(|p| format!("{} for {}", name(&p.after), name(&p.before)));
+                let added = segment.added.iter().map(|n| format!("+{}", name(n)));
+                let removed = segment.removed.iter().map(|n| format!("-{}", name(n)));
+                let missing = segment.missing.iter().map(|n| format!("?{}", name(n)));
+                pairs.chain(added).chain(removed).chain(missing).collect::<Vec<_>>().join(" ")
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_pod_takes_the_place_of_its_namesake_or_of_one_that_left() {
+        let mut two =
+            run(2, &[Story::pod("web-0", 0), Story::pod("web-1", 1).left(20, 30), Story::pod("web-1", 40)]);
+        assert_eq!(told(&two), ["web-1 for web-1 +web-0 +web-1"]);
+        // The same, but somebody did something between: it left in one step, and came back in the next.
+        let later = Mark { key: MarkKey::Step(0), time: Time::from_secs(35), ..two.marks[0].clone() };
+        two.marks.push(later);
+        assert_eq!(told(&two), ["+web-0 +web-1 ?web-1", "web-1 for web-1"]);
+        let random = run(2, &[Story::pod("a", 0).left(20, 50), Story::pod("b", 0), Story::pod("c", 20)]);
+        assert_eq!(told(&random), ["c for a +a +b"]);
+        let scaled = {
+            let mut run = run(1, &[Story::pod("a", 0), Story::pod("b", 0).left(20, 21), Story::pod("c", 60)]);
+            run.wishes.push((Time::from_secs(20), Wish::Scale(2, 1)));
+            let start = run.marks[0].clone();
+            run.marks.push(Mark { key: MarkKey::Step(0), time: Time::from_secs(20), ..start.clone() });
+            run.marks.push(Mark { key: MarkKey::Step(1), time: Time::from_secs(60), ..start });
+            run
+        };
+        assert_eq!(told(&scaled), ["+a +b", "-b", "+c"], "who is not wanted has no successor");
+    }
+
+    #[test]
+    fn who_served_for_how_long() {
+        let seconds = Duration::from_secs;
+        let run = run(
+            2,
+            &[
+                Story::pod("a", 0).ready(5),
+                Story::pod("b", 0).ready(8).left(20, 21),
+                Story::pod("c", 20).ready(30),
+            ],
+        );
+        let whole = served(&run, Time::ZERO, run.end);
+        let expected =
+            Served { least: 0, wanted: 2, short: seconds(18), none: seconds(5), whole: Some(seconds(30)) };
+        assert_eq!(whole, expected);
+        let quiet = served(&run, Time::from_secs(40), run.end);
+        assert_eq!((quiet.least, quiet.short, quiet.whole), (2, Duration::ZERO, Some(Duration::ZERO)));
+        let cut = served(&run, Time::from_secs(10), Time::from_secs(25));
+        assert_eq!((cut.least, cut.short, cut.whole), (1, seconds(5), None));
+    }
 }

@@ -1,16 +1,18 @@
 //! One workload as StatefulSet and as Deployment, in the same cluster, with the same seed and the same faults.
 //!
-//! [`twin`] makes the other scenario, [`observe`] looks at both runs, [`rows`] and [`effects`] say what was seen. Draws
+//! [`twin`] makes the other scenario, [`observe`] looks at both runs and keeps what it has [`seen`], [`rows`] and
+//! [`effects`] say what that was. Draws
 //! are keyed by what they are for, not drawn one after another, so both runs have the same luck where they do the same.
 //! Nothing in a [`Comparison`] is known beforehand: a StatefulSet whose pods come in parallel reads "parallel".
 pub mod effects;
 pub mod names;
 pub mod observe;
 pub mod rows;
+pub mod seen;
 pub mod twin;
 
 use crate::kernel::Time;
-use observe::Observed;
+use seen::Observed;
 use twin::Remark;
 
 /// A moment that shows something.

@@ -4,144 +4,18 @@
 //! ordered or scaling is sequential is read off what is kept here. Pods are API truth and physical truth: a pod *serves*
 //! if its condition Ready is True, it is not being deleted, and its containers really run on a machine with power.
 use crate::api::kind::Kind;
-use crate::api::names::{Sym, Uid};
+use crate::api::names::Sym;
 use crate::api::objects::{Claim, EndpointSlice, Ip, Pod, ReplicaSet, ServiceType};
 use crate::cluster::Cluster;
+use crate::compare::seen::{Level, Life, Mark, MarkKey, Observed, Wish, Workload};
 use crate::expect::verdict::Judged;
 use crate::fault::Victims;
 use crate::kernel::{Id, Time};
 use crate::kubectl::run::Output;
-use crate::run::{Ended, Outcome, Watch};
+use crate::run::{Outcome, Watch};
 use crate::scenario::{Action, Deed, Scenario, Step, aliases};
 use crate::trace::record::{Note, Record};
-use crate::workload::Facts;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The life of one pod: one uid.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Life {
-    /// Its name.
-    pub name: String,
-    /// Its incarnation.
-    pub uid: Uid,
-    /// Label of the template it was made of.
-    pub revision: String,
-    /// When it was created.
-    pub created: Time,
-    /// When it was first ready.
-    pub ready: Option<Time>,
-    /// When it was marked for deletion.
-    pub deleting: Option<Time>,
-    /// When it had failed or succeeded.
-    pub over: Option<Time>,
-    /// When its object was gone.
-    pub gone: Option<Time>,
-    /// Name of its node; empty if it never had one.
-    pub node: String,
-    /// Its address; empty if it never had one.
-    pub ip: String,
-    /// DNS names of its own: `postgres-0.postgres-headless`.
-    pub dns: BTreeSet<String>,
-    /// Claims it mounts, in the order of its volumes.
-    pub claims: Vec<String>,
-    /// The volumes that these were bound to when it ran; empty if it never did.
-    pub volumes: Vec<String>,
-    /// The last warning about it, if it was never ready.
-    pub trouble: String,
-}
-
-impl Life {
-    /// When it ceased to be one of the workload's living pods.
-    pub fn left(&self) -> Option<Time> {
-        [self.deleting, self.over, self.gone].into_iter().flatten().min()
-    }
-}
-
-/// How many pods there were, from a moment on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Level {
-    /// From when.
-    pub time: Time,
-    /// spec.replicas.
-    pub wanted: usize,
-    /// Living pods: neither terminal nor marked for deletion.
-    pub living: usize,
-    /// Pods that serve.
-    pub serving: usize,
-}
-
-/// Which mark it is, so that the marks of two runs find each other.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum MarkKey {
-    /// The manifests are applied.
-    Start,
-    /// A step, by its number in the original scenario.
-    Step(usize),
-    /// An entry of the lane, by its number, and the how manieth time.
-    Fault(usize, u32),
-}
-
-/// Something is done to the cluster.
-#[derive(Clone, Debug)]
-pub struct Mark {
-    /// Which.
-    pub key: MarkKey,
-    /// When.
-    pub time: Time,
-    /// What, in one line, as the scenario of this run says it.
-    pub title: String,
-    /// What it hit: pods or nodes.
-    pub hits: Vec<String>,
-    /// The databases just before.
-    pub facts: Vec<Facts>,
-}
-
-/// The template changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wish {
-    /// Replicas wanted: from, to.
-    Scale(usize, usize),
-    /// Another template.
-    Template,
-}
-
-/// Everything kept of a run.
-#[derive(Clone, Debug)]
-pub struct Observed {
-    /// `StatefulSet postgres`.
-    pub title: String,
-    /// Name of the workload.
-    pub name: String,
-    /// Pods in order of creation.
-    pub lives: Vec<Life>,
-    /// How many there were.
-    pub levels: Vec<Level>,
-    /// What was asked for.
-    pub wishes: Vec<(Time, Wish)>,
-    /// What was done to the cluster.
-    pub marks: Vec<Mark>,
-    /// Databases, at the end: name, and what came of it.
-    pub databases: Vec<(String, Facts)>,
-    /// The last moment.
-    pub end: Time,
-    /// Why it ended.
-    pub ended: Ended,
-    /// Steps that did not do what they should.
-    pub failures: Vec<(Time, String)>,
-    /// Expectations and what came of them: title, verdict, why.
-    pub verdicts: Vec<(String, &'static str, String)>,
-}
-
-/// Which workload is looked at.
-#[derive(Clone, Debug)]
-pub struct Workload {
-    /// StatefulSet or Deployment.
-    pub kind: Kind,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
 
 /// Looks at a run.
 pub struct Observer<'s> {

@@ -1,8 +1,11 @@
 //! The rows of the table, each read off what was observed, with the moments that show it.
 //!
-//! Every function here takes one run and knows not which of the two it is.
-use crate::compare::effects::{Replaced, Segment, costs, segments, served};
-use crate::compare::observe::{Life, Observed, Wish};
+//! Every function here takes one run and knows not which of the two it is. [`course`] has those rows that are about the
+//! order in which pods come and go.
+mod course;
+
+use crate::compare::effects::{Replaced, costs, segments};
+use crate::compare::seen::{Life, Observed};
 use crate::compare::{Cell, Moment, Row};
 use crate::kernel::{Duration, Time};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,11 +17,11 @@ const SHOWN: usize = 4;
 pub fn rows(set: &Observed, twin: &Observed) -> Vec<Row> {
     let all: [(&'static str, fn(&Observed) -> Option<Cell>); 8] = [
         ("Pod names", names),
-        ("Scaling", scaling),
+        ("Scaling", course::scaling),
         ("Storage", storage),
         ("Network identity", network),
         ("Replacement", replacement),
-        ("Rolling update", rollout),
+        ("Rolling update", course::rollout),
         ("Data", data),
         ("Use case", use_case),
     ];
@@ -61,7 +64,8 @@ fn number(life: &Life, run: &Observed) -> Option<u32> {
 /// All pairs of a run.
 fn replaced(run: &Observed) -> Vec<(Replaced, bool)> {
     let all = segments(run);
-    let pairs = all.iter().flat_map(|segment| segment.pairs.iter().map(move |pair| (*pair, segment.rollout)));
+    let pairs =
+        all.iter().flat_map(|segment| segment.pairs.iter().map(move |pair| (*pair, segment.rolls.is_some())));
     pairs.filter_map(|(pair, rollout)| Some((Replaced::of(run, pair)?, rollout))).collect()
 }
 
@@ -90,149 +94,6 @@ fn names(run: &Observed) -> Option<Cell> {
     };
     let shown = run.lives.iter().take(SHOWN).map(|life| at(life.created, format!("{} created", life.name)));
     Some(Cell { word, detail: listed(&distinct), shown: shown.collect() })
-}
-
-// ---- Scaling -----------------------------------------------------------------------------------------------------------
-
-/// How several pods came or went: one after another, or not.
-struct Course {
-    sequential: bool,
-    detail: String,
-    shown: Vec<Moment>,
-}
-
-/// Spans in which the number of pods was changed, with what was asked for: the beginning is growth from nothing.
-fn changes(run: &Observed) -> Vec<(Time, Time, usize, usize)> {
-    let mut all: Vec<(Time, usize, usize)> = Vec::new();
-    if let Some(first) = run.lives.first() {
-        let level = run.levels.iter().rev().find(|level| level.time <= first.created);
-        all.push((first.created, 0, level.map_or(0, |level| level.wanted)));
-    }
-    for (time, wish) in &run.wishes {
-        if let Wish::Scale(from, to) = wish {
-            all.push((*time, *from, *to));
-        }
-    }
-    let mut spans = Vec::new();
-    for (n, (from, before, after)) in all.iter().enumerate() {
-        let marks = run.marks.iter().map(|mark| mark.time).filter(|time| time > from);
-        let wishes = all.iter().skip(n + 1).map(|(time, ..)| *time);
-        let to = marks.chain(wishes).min().unwrap_or(run.end + Duration::from_nanos(1));
-        spans.push((*from, to, *before, *after));
-    }
-    spans
-}
-
-/// How pods came: was one created while another was not ready yet?
-fn growth(run: &Observed) -> Option<Course> {
-    let mut course: Option<Course> = None;
-    for (from, to, before, after) in changes(run).into_iter().filter(|(_, _, before, after)| after > before) {
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
-        let new = run.lives.iter().filter(|life| life.created >= from && life.created < to);
-        let new: Vec<&Life> = new.filter(|life| seen.insert(&life.name)).take(after - before).collect();
-        for (n, life) in new.iter().enumerate().skip(1) {
-            let waiting =
-                new.iter().take(n).find(|other| other.ready.is_none_or(|ready| ready > life.created));
-            let earlier = new.get(n - 1)?;
-            let (sequential, detail, shown) = match waiting {
-                Some(other) => {
-                    let early = match other.ready {
-                        Some(ready) => {
-                            at(ready, format!("{} ready, {} later", other.name, told(ready - life.created)))
-                        }
-                        None => at(to.min(run.end), format!("{} still not ready", other.name)),
-                    };
-                    let made =
-                        at(life.created, format!("{} created, {} not ready yet", life.name, other.name));
-                    (false, "pods are created without waiting for one another", vec![made, early])
-                }
-                None => {
-                    let ready = earlier.ready.map(|ready| at(ready, format!("{} ready", earlier.name)));
-                    let made = at(life.created, format!("{} created", life.name));
-                    let shown = ready.into_iter().chain([made]).collect();
-                    (true, "each pod is created when the one before is ready", shown)
-                }
-            };
-            // One pair that does not wait is enough.
-            if course.as_ref().is_none_or(|course| course.sequential && !sequential) {
-                course = Some(Course { sequential, detail: detail.to_owned(), shown });
-            }
-        }
-        // One that never became ready, and nobody after it.
-        if let Some(last) = new.last()
-            && new.len() < after - before
-            && last.ready.is_none_or(|ready| ready >= to)
-            && last.left().is_none_or(|left| left >= to)
-            && course.is_none()
-        {
-            let shown = vec![at(
-                last.created,
-                format!("{} created; it did not become ready, and no other was created", last.name),
-            )];
-            course = Some(Course {
-                sequential: true,
-                detail: "no pod is created before the one before is ready".into(),
-                shown,
-            });
-        }
-    }
-    course
-}
-
-/// How pods went: was one told to go before another was gone?
-fn shrinkage(run: &Observed) -> Option<Course> {
-    let mut course: Option<Course> = None;
-    for (from, to, ..) in changes(run).into_iter().filter(|(_, _, before, after)| after < before) {
-        let mut going: Vec<(Time, &Life)> = run
-            .lives
-            .iter()
-            .filter_map(|life| Some((life.deleting?, life)))
-            .filter(|(time, _)| *time >= from && *time < to)
-            .collect();
-        going.sort_by_key(|(time, _)| *time);
-        let order: Vec<&str> = going.iter().map(|(_, life)| life.name.as_str()).collect();
-        for (n, (time, life)) in going.iter().enumerate().skip(1) {
-            let present = going.iter().take(n).find(|(_, other)| other.gone.is_none_or(|gone| gone > *time));
-            let (_, earlier) = going.get(n - 1)?;
-            let (sequential, detail, shown) = match present {
-                Some((_, other)) => {
-                    let made = at(*time, format!("{} deleted, {} not gone yet", life.name, other.name));
-                    (false, format!("{} go at once", listed(&order)), vec![made])
-                }
-                None => {
-                    let gone = earlier.gone.map(|gone| at(gone, format!("{} gone", earlier.name)));
-                    let made = at(*time, format!("{} deleted", life.name));
-                    (
-                        true,
-                        format!("{} go one after another", listed(&order)),
-                        gone.into_iter().chain([made]).collect(),
-                    )
-                }
-            };
-            if course.as_ref().is_none_or(|course| course.sequential && !sequential) {
-                course = Some(Course { sequential, detail, shown });
-            }
-        }
-    }
-    course
-}
-
-fn scaling(run: &Observed) -> Option<Cell> {
-    let word = |course: &Course| if course.sequential { "sequential" } else { "parallel" };
-    let (up, down) = (growth(run), shrinkage(run));
-    let together = match (&up, &down) {
-        (None, None) => {
-            let detail = "no more than one pod came or went at a time".to_owned();
-            let word = "nothing to order".to_owned();
-            return (!run.lives.is_empty()).then_some(Cell { word, detail, shown: Vec::new() });
-        }
-        (Some(up), Some(down)) if word(up) != word(down) => format!("up {}, down {}", word(up), word(down)),
-        (Some(one), _) | (None, Some(one)) => word(one).to_owned(),
-    };
-    let both = || up.iter().chain(&down);
-    let details: Vec<&str> = both().map(|course| course.detail.as_str()).collect();
-    let shown = both().flat_map(|course| course.shown.iter().cloned()).take(SHOWN);
-    Some(Cell { word: together, detail: details.join("; "), shown: shown.collect() })
 }
 
 // ---- Storage -----------------------------------------------------------------------------------------------------------
@@ -380,95 +241,6 @@ fn replacement(run: &Observed) -> Option<Cell> {
     Some(Cell { word: format!("{as_whom}, {when}"), detail, shown: shown.collect() })
 }
 
-// ---- Rolling updates ---------------------------------------------------------------------------------------------------
-
-/// In which order pods are replaced when the template changes, and how many serve meanwhile.
-fn rollout(run: &Observed) -> Option<Cell> {
-    let all = segments(run);
-    let rollouts = || all.iter().filter(|segment| segment.rollout);
-    let segment = rollouts().find(|segment| !segment.pairs.is_empty()).or_else(|| rollouts().next())?;
-    let pairs: Vec<Replaced> = segment.pairs.iter().filter_map(|pair| Replaced::of(run, *pair)).collect();
-    let before = pairs.iter().filter(|pair| pair.left.is_none_or(|left| pair.created < left)).count();
-    let counted = served(run, segment.from, segment.to);
-    let within = run.levels.iter().filter(|level| level.time >= segment.from && level.time < segment.to);
-    let most = within.map(|level| level.living).max().unwrap_or(0);
-    let lives = segment.pairs.iter().filter_map(|pair| run.lives.get(pair.before));
-    let mut leaving: Vec<&Life> = lives.collect();
-    leaving.sort_by_key(|life| life.left());
-    let numbers: Option<Vec<u32>> = leaving.iter().map(|life| number(life, run)).collect();
-    let falling = numbers.is_some_and(|numbers| numbers.len() > 1 && numbers.is_sorted_by(|a, b| a > b));
-    let one_by_one = pairs.windows(2).all(|two| match two {
-        [a, b] => run
-            .lives
-            .iter()
-            .find(|life| life.name == a.names.1 && life.created == a.created)
-            .is_some_and(|life| life.ready.is_some_and(|ready| b.left.is_some_and(|left| ready <= left))),
-        _ => true,
-    });
-    let order = match (falling, one_by_one && pairs.len() > 1) {
-        (true, true) => ", one by one, highest first",
-        (true, false) => ", highest first",
-        (false, true) => ", one by one",
-        (false, false) => "",
-    };
-    let stuck = old_ones(run, segment);
-    let word = match before {
-        _ if pairs.is_empty() => "no pod replaced".to_owned(),
-        0 => format!("old pod first{order}"),
-        n if n == pairs.len() => format!("new pod first{order}"),
-        n => format!("{n} of {} new pods first{order}", pairs.len()),
-    };
-    let word = if stuck > 0 { format!("{word}; not finished") } else { word };
-    let names: Vec<&str> = leaving.iter().map(|life| life.name.as_str()).collect();
-    let went = match (names.is_empty(), stuck) {
-        (true, _) => format!("{} of the old version left", plural(stuck, "pod")),
-        (false, 0) => format!("{} go", listed(&names)),
-        (false, _) => format!("{} go, {} of the old version left", listed(&names), plural(stuck, "pod")),
-    };
-    let detail = format!(
-        "{went}; at least {} of {} serve, at most {} at once",
-        counted.least,
-        counted.wanted,
-        plural(most, "pod")
-    );
-    let new = segment.added.iter().filter_map(|n| run.lives.get(*n));
-    let new = new.map(|life| {
-        let so = life.ready.map_or_else(
-            || "never ready".to_owned(),
-            |ready| format!("ready {} later", told(ready - life.created)),
-        );
-        at(life.created, format!("{} created; {so}", life.name))
-    });
-    let shown = pairs.iter().take(SHOWN).map(|pair| {
-        let old = match pair.left {
-            Some(left) if left <= pair.created => {
-                format!("{} {} left", after(pair.created - left), pair.names.0)
-            }
-            Some(left) => format!("{} left {} later", pair.names.0, told(left - pair.created)),
-            None => format!("{} never left", pair.names.0),
-        };
-        at(pair.created, format!("{} created, {old}", pair.names.1))
-    });
-    Some(Cell { word, detail, shown: shown.chain(new).take(SHOWN).collect() })
-}
-
-/// Pods made of an older template than the newest that live when a rollout ends.
-fn old_ones(run: &Observed, segment: &Segment) -> usize {
-    let new: BTreeSet<&str> = segment
-        .pairs
-        .iter()
-        .map(|pair| pair.after)
-        .chain(segment.added.iter().copied())
-        .filter_map(|n| run.lives.get(n))
-        .map(|life| life.revision.as_str())
-        .collect();
-    let living = run
-        .lives
-        .iter()
-        .filter(|life| life.created < segment.to && life.left().is_none_or(|left| left >= segment.to));
-    living.filter(|life| !new.contains(life.revision.as_str())).count()
-}
-
 // ---- Data --------------------------------------------------------------------------------------------------------------
 
 /// What came of databases; without one, of volumes.
@@ -557,5 +329,110 @@ pub fn told(span: Duration) -> String {
     match minutes {
         0 => seconds,
         _ => format!("{minutes}m{:02}s", millis / 1000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::seen::testing::{Story, run};
+
+    /// What a row says of a story.
+    fn said(look: fn(&Observed) -> Option<Cell>, story: &[Story]) -> String {
+        look(&run(3, story)).map_or_else(|| "nothing".to_owned(), |cell| cell.word)
+    }
+
+    #[test]
+    fn names_are_ordered_only_if_they_form_a_sequence() {
+        let pod = |name| Story::pod(name, 0);
+        for (names_of_pods, expected) in [
+            (vec!["web-0", "web-1", "web-2"], "ordered"),
+            (vec!["web-5", "web-6"], "ordered, from 5"),
+            (vec!["web-0", "web-2"], "numbered, with gaps"),
+            (vec!["web-0", "web-01"], "random"),
+            (vec!["web-7b84f6f67d-zmw8h", "web-7b84f6f67d-22222"], "random"),
+            (vec!["other-0", "other-1"], "random"),
+            (vec![], "nothing"),
+        ] {
+            let story: Vec<Story> = names_of_pods.iter().map(|name| pod(name)).collect();
+            assert_eq!(said(names, &story), expected, "{names_of_pods:?}");
+        }
+    }
+
+    #[test]
+    fn storage_is_whose_claims_are_mounted() {
+        let pod = |name, claims: &'static [&'static str]| Story::pod(name, 0).claims(claims);
+        for (story, expected) in [
+            (vec![pod("web-0", &["data-0"]), pod("web-1", &["data-1"])], "per-pod claim"),
+            (vec![pod("a", &["data"]), pod("b", &["data"])], "shared claim"),
+            (
+                vec![pod("web-0", &["data-0", "all"]), pod("web-1", &["data-1", "all"])],
+                "per-pod and shared claims",
+            ),
+            (vec![pod("web-0", &["data-0"])], "one claim"),
+            (vec![pod("web-0", &[]), pod("web-1", &[])], "none"),
+        ] {
+            assert_eq!(said(storage, &story), expected);
+        }
+        // A pod that comes back to its claim does not share it with itself.
+        let back = [
+            pod("web-0", &["data-0"]).left(20, 21),
+            pod("web-0", &["data-0"]).from(22),
+            pod("web-1", &["data-1"]),
+        ];
+        assert_eq!(said(storage, &back), "per-pod claim");
+    }
+
+    #[test]
+    fn identity_is_what_outlives_a_pod() {
+        let old = |name, dns| Story::pod(name, 0).dns(dns, "10.0.0.1").left(20, 25);
+        let new = |name, dns, ip| Story::pod(name, 26).dns(dns, ip);
+        for (story, expected) in [
+            (vec![old("web-0", "web-0.web"), new("web-0", "web-0.web", "10.0.0.2")], "stable DNS"),
+            (vec![old("a", "10-0-0-1.web"), new("b", "10-0-0-2.web", "10.0.0.2")], "random"),
+            // With the network of its node a pod may come back to the address, and so to the name.
+            (vec![old("a", "10-0-0-1.web"), new("b", "10-0-0-1.web", "10.0.0.1")], "stable DNS"),
+            (vec![Story::pod("web-0", 0).dns("web-0.web", "10.0.0.1")], "DNS by pod name"),
+            (vec![Story::pod("a", 0).dns("10-0-0-1.web", "10.0.0.1")], "DNS by address"),
+            (vec![Story::pod("web-0", 0)], "nothing"),
+        ] {
+            assert_eq!(said(network, &story), expected);
+        }
+    }
+
+    #[test]
+    fn a_use_follows_from_what_was_kept() {
+        let old = |name, claims: &'static [&'static str]| Story::pod(name, 0).claims(claims).left(20, 21);
+        let new = |name, claims: &'static [&'static str]| Story::pod(name, 22).claims(claims);
+        for (story, replaced, used) in [
+            (
+                vec![old("web-0", &["d-0"]), new("web-0", &["d-0"])],
+                "same name, when the old pod is gone",
+                "databases, queues",
+            ),
+            (
+                vec![old("web-0", &[]), new("web-0", &[])],
+                "same name, when the old pod is gone",
+                "members with names, data elsewhere",
+            ),
+            (
+                vec![old("a", &["d"]), Story::pod("b", 20).claims(&["d"])],
+                "another name, at once",
+                "stateless apps over a shared volume",
+            ),
+            (vec![old("a", &[]), Story::pod("b", 20)], "another name, at once", "stateless apps"),
+            (vec![old("a", &[])], "none", "cannot be told"),
+            (vec![Story::pod("a", 0)], "nothing", "cannot be told"),
+        ] {
+            assert_eq!(said(replacement, &story), replaced);
+            assert_eq!(said(use_case, &story), used);
+        }
+    }
+
+    #[test]
+    fn spans_in_words() {
+        for (millis, expected) in [(0, "0.0s"), (2_149, "2.1s"), (60_000, "1m00s"), (716_900, "11m56s")] {
+            assert_eq!(told(Duration::from_millis(millis)), expected);
+        }
     }
 }

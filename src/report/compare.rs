@@ -4,8 +4,8 @@
 //! the moments that show it, so that a reader can look them up in the timelines.
 use crate::api::text::escape;
 use crate::compare::effects::{Consequence, Replaced};
-use crate::compare::observe::Observed;
 use crate::compare::rows::{after, told};
+use crate::compare::seen::Observed;
 use crate::compare::{Cell, Comparison};
 use crate::kernel::Duration;
 use crate::report::timeline::clock;
