@@ -261,7 +261,7 @@ fn missed(path: &str, seed: u64) -> Vec<(String, u64)> {
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let value: Value = serde_json::from_str(line).expect("JSON");
         let of_node =
-            value["kind"] == "Node" && value["what"].to_string().to_lowercase().contains("notready");
+            value["kind"] == "Node" && value["what"].to_string().contains("Ready Unknown");
         let name = value["name"].as_str().unwrap_or_default();
         if of_node && !missed.iter().any(|(known, _)| known == name) {
             missed.push((name.to_owned(), value["time"].as_u64().expect("a time")));

@@ -125,6 +125,8 @@ pub(super) struct Volumes {
     available: BTreeMap<Sym, Vec<Id<Volume>>>,
     /// Volumes reserved for claims of pods that are being bound.
     assumed_volumes: FxHashMap<u32, Id<Claim>>,
+    /// The same by claim, with the number of these pods: another one with this claim has to go where the volume is.
+    reserved: FxHashMap<u32, (Id<Volume>, u32)>,
     /// Number of Released volumes: their attachments count although their claims may have successors of the same name.
     released: usize,
     /// Claims of such pods, with the node chosen and the number of these pods.
@@ -299,6 +301,10 @@ impl Volumes {
         view: View<'_>,
         taken: &[(Id<Volume>, Id<Claim>)],
     ) -> Option<Id<Volume>> {
+        let reachable = |volume: &Volume| volume.zone.is_empty() || volume.zone == info.zone;
+        if let Some((volume, _)) = self.reserved.get(&delayed.id.as_u32()) {
+            return view.get(*volume).is_some_and(reachable).then_some(*volume);
+        }
         let candidates = self.available.get(&delayed.class)?;
         let claim = view.get(delayed.id)?;
         let wanted = view.store.claim_spec(claim.spec);
@@ -316,14 +322,13 @@ impl Volumes {
             {
                 continue;
             }
-            let reachable = volume.zone.is_empty() || volume.zone == info.zone;
             if is_ours {
-                return reachable.then_some(id);
+                return reachable(volume).then_some(id);
             }
             let selected =
                 wanted.selector.as_ref().is_none_or(|s| view.store.labels_match(volume.meta.labels, s));
             let better = smallest.is_none_or(|(bytes, _)| shape.bytes < bytes);
-            if reachable && selected && shape.modes.has(wanted.modes) && better {
+            if reachable(volume) && selected && shape.modes.has(wanted.modes) && better {
                 smallest = Some((shape.bytes, id));
             }
         }
@@ -335,6 +340,7 @@ impl Volumes {
     pub(super) fn assume(&mut self, decisions: &Decisions, node: Id<Node>) {
         for (volume, claim) in &decisions.bindings {
             self.assumed_volumes.insert(volume.as_u32(), *claim);
+            self.reserved.entry(claim.as_u32()).or_insert((*volume, 0)).1 += 1;
         }
         for claim in &decisions.provisions {
             self.assumed_claims.entry(claim.as_u32()).or_insert((node, 0)).1 += 1;
@@ -343,8 +349,13 @@ impl Volumes {
 
     /// The binding cycle is over, well or badly: what was reserved is as the API has it.
     pub(super) fn forget(&mut self, decisions: &Decisions) {
-        for (volume, _) in &decisions.bindings {
-            self.assumed_volumes.remove(&volume.as_u32());
+        for (volume, claim) in &decisions.bindings {
+            let Some(entry) = self.reserved.get_mut(&claim.as_u32()) else { continue };
+            entry.1 -= 1;
+            if entry.1 == 0 {
+                self.reserved.remove(&claim.as_u32());
+                self.assumed_volumes.remove(&volume.as_u32());
+            }
         }
         for claim in &decisions.provisions {
             if let Some(entry) = self.assumed_claims.get_mut(&claim.as_u32()) {

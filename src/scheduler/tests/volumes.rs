@@ -19,6 +19,10 @@ fn claim(bench: &mut Bench, name: &str, class: &str, mode: &str) {
 }
 
 fn volume(bench: &mut Bench, name: &str, size: &str, zone: &str) {
+    volume_of(bench, name, "ebs", size, zone);
+}
+
+fn volume_of(bench: &mut Bench, name: &str, class: &str, size: &str, zone: &str) {
     bench.create(json!({
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -26,7 +30,7 @@ fn volume(bench: &mut Bench, name: &str, size: &str, zone: &str) {
         "spec": {
             "accessModes": ["ReadWriteOnce"],
             "capacity": {"storage": size},
-            "storageClassName": "ebs",
+            "storageClassName": class,
             "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": format!("vol-{name}")},
             "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
                 {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]},
@@ -76,6 +80,32 @@ fn the_smallest_volume_that_fits_is_taken() {
     let bound = bench.claim("data").unwrap().volume;
     let store = &bench.cluster.world.store;
     assert_eq!(store.name_of(store.volumes.get(bound).unwrap().meta.name), "pv-8");
+}
+
+#[test]
+fn pods_that_share_a_claim_go_to_the_volume_reserved_for_it() {
+    // VOL-4: a volume that is bound to the claim is taken, on a node that reaches it, and no other.
+    let mut bench = Bench::three();
+    bench.create(json!({
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": "local"},
+        "provisioner": "kubernetes.io/no-provisioner",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }));
+    for zone in ["zone-a", "zone-b", "zone-c"] {
+        volume_of(&mut bench, &format!("disk-{zone}"), "local", "8Gi", zone);
+    }
+    claim(&mut bench, "data", "local", "ReadWriteOnce");
+    bench.run(100);
+    for (name, zone) in [("a", "zone-a"), ("b", "zone-b")] {
+        let mut spec = using("data");
+        spec["nodeSelector"] = json!({"topology.kubernetes.io/zone": zone});
+        bench.pod(name, spec);
+    }
+    bench.run(5000);
+    assert_eq!(bench.place("a"), "node-a");
+    assert!(!bench.find("b").unwrap().1.is_bound(), "the disk is in the other zone");
 }
 
 #[test]
