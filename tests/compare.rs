@@ -187,8 +187,8 @@ fn the_twin_is_a_scenario_that_runs() {
 #[test]
 fn what_cannot_be_said_of_a_deployment_is_said_plainly() {
     let steps = "  steps:\n  - kubectl: patch sts web -p '{\"spec\":{\"updateStrategy\":{\"rollingUpdate\":{\"partition\":2}}}}'\n  \
-                 - refuse: {writes: create, of: pod/web-1}\n  - {lose: volume/data-web-1, after: 1m}\n  expect:\n  - order: [web-0 ready, \
-                 web-1 ready]\n  - finally: 'pod(\"web-1\").exists'\n";
+                 - refuse: {writes: create, of: pod/web-1}\n  - {lose: volume/data-web-1, after: 1m}\n  \
+                 - {fail: api, writes: {name: web-1}}\n  expect:\n  - order: [web-0 ready, web-1 ready]\n  - finally: 'pod(\"web-1\").exists'\n";
     let content = scenario(&format!("  replicas: 2\n{CLAIMS}"), "", steps);
     let output = stsim(&["compare", &file("compare-untold.yaml", &content), "--storage", "none"]);
     let text = text(&output).split_whitespace().collect::<Vec<_>>().join(" ");
@@ -196,6 +196,7 @@ fn what_cannot_be_said_of_a_deployment_is_said_plainly() {
         "left out: it patches updateStrategy, and a Deployment has none",
         "left out: it refuses writes of the StatefulSet controller (pod/web-1)",
         "left out: `data-web-1` is a claim, and the pods of the twin have none",
+        "left out: it fails writes of `web-1`, and the twin has nothing of that name",
         "left out: it orders pods by their names, and the twin's are random",
         "left out: it speaks of `web-1`, and the twin has nothing of that name",
         "serviceName: dropped, a Deployment has no such field",
@@ -260,8 +261,7 @@ fn missed(path: &str, seed: u64) -> Vec<(String, u64)> {
     let mut missed: Vec<(String, u64)> = Vec::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let value: Value = serde_json::from_str(line).expect("JSON");
-        let of_node =
-            value["kind"] == "Node" && value["what"].to_string().contains("Ready Unknown");
+        let of_node = value["kind"] == "Node" && value["what"].to_string().contains("Ready Unknown");
         let name = value["name"].as_str().unwrap_or_default();
         if of_node && !missed.iter().any(|(known, _)| known == name) {
             missed.push((name.to_owned(), value["time"].as_u64().expect("a time")));

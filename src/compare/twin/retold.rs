@@ -204,6 +204,7 @@ impl Making {
         {
             return Err(format!("no pod of the twin has the name {name}"));
         }
+        self.failing(&step["writes"])?;
         if let Some(of) = step["refuse"]["of"].as_str() {
             return Err(format!("it refuses writes of the StatefulSet controller ({of})"));
         }
@@ -224,6 +225,19 @@ impl Making {
             fields.retain(|_, value| !value.is_null());
         }
         Ok(step)
+    }
+
+    /// Writes that fail are picked by who writes and by names, which are known before the run.
+    fn failing(&self, writes: &Value) -> Result<(), String> {
+        let text = |field: &str| writes[field].as_str().unwrap_or_default();
+        if text("client").contains("statefulset") || text("kind").starts_with("st") {
+            return Err("it fails writes of the StatefulSet controller, or of a StatefulSet".into());
+        }
+        let name = text("name");
+        if self.names.is_named(name) || self.names.target(&format!("pod/{name}")).is_err() {
+            return Err(format!("it fails writes of `{name}`, and the twin has nothing of that name"));
+        }
+        Ok(())
     }
 
     fn targets(&self, value: Value) -> Result<Value, String> {
