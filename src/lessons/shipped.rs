@@ -7,7 +7,7 @@ macro_rules! shipped {
 
 /// By path, sorted.
 const SHIPPED: &[(&str, &str)] = shipped![
-    "scenarios/incidents/19-split-brain.yaml",
+    "scenarios/compare/lecture.yaml",
     "scenarios/incidents/19-split-brain-avoided.yaml",
     "scenarios/params/ordered-or-parallel.yaml",
     "scenarios/questions/q01-delete-a-pod.yaml",
@@ -38,4 +38,18 @@ const SHIPPED: &[(&str, &str)] = shipped![
 /// The text of the scenario that has this path in the project, if a lesson plays it.
 pub fn scenario(path: &str) -> Option<&'static str> {
     SHIPPED.iter().find(|(known, _)| *known == path).map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SHIPPED;
+    use crate::lessons::LESSONS;
+
+    #[test]
+    fn every_scenario_is_played_by_a_lesson_and_they_are_sorted() {
+        for (path, _) in SHIPPED {
+            assert!(LESSONS.iter().any(|lesson| lesson.text.contains(&format!(" {path}"))), "{path}");
+        }
+        assert!(SHIPPED.is_sorted_by_key(|(path, _)| *path));
+    }
 }
