@@ -62,7 +62,8 @@ mod tests {
     use crate::scenario::read::NoFiles;
 
     fn scenario(text: &str) -> Scenario {
-        let mut scenario = crate::scenario::read::read("s.yaml", b"", &mut NoFiles).expect("an empty file");
+        let map = b"{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}";
+        let mut scenario = crate::scenario::read::read("s.yaml", map, &mut NoFiles).expect("a manifest");
         scenario.sources = vec![Source { path: "s.yaml".into(), text: text.into() }];
         scenario
     }
