@@ -255,6 +255,15 @@ fn markdown_is_one_table_and_lists() {
     }
 }
 
+#[test]
+fn both_runs_are_on_one_page() {
+    let page = text(&stsim(&["compare", LECTURE, "-o", "html"]));
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    for part in ["lecture", "lecture-deployment", "postgres-0", "postgres-dcf86f475-"] {
+        assert!(page.contains(part), "`{part}` is missing");
+    }
+}
+
 /// When which node was first found not ready, in order.
 fn missed(path: &str, seed: u64) -> Vec<(String, u64)> {
     let output = stsim(&["run", path, "-o", "jsonl", "--seed", &seed.to_string()]);
