@@ -37,6 +37,8 @@ pub enum Effect {
     Lagging(Process, Latency),
     /// Work with volumes is slow or hangs.
     Hindered(Vec<(VolumeWork, Glob)>),
+    /// Nodes or pods are slow.
+    Slowed(Victims),
     /// Writes go wrong.
     Disturbed(WriteFault),
     /// Processes end as soon as such a write has been made; and if they end for a while, these do.
@@ -81,6 +83,11 @@ impl Cluster {
                 self.world.set_extra_lag(*process, *by);
                 Effect::Lagging(*process, before)
             }
+            Deed::Slow(targets, factor) => {
+                let victims = self.all_victims(targets)?;
+                self.slow(&victims, *factor);
+                if *factor > 1 { Effect::Slowed(victims) } else { Effect::Nothing }
+            }
             Deed::Hinder(works, by) => {
                 for (work, claims) in works {
                     self.hinder(*work, claims, *by);
@@ -118,7 +125,9 @@ impl Cluster {
     /// A sentence if a target names nothing.
     pub fn finds(&self, deed: &Deed) -> Result<(), String> {
         match deed {
-            Deed::Hit(_, targets) | Deed::Partition { targets, .. } => self.all_victims(targets).map(drop),
+            Deed::Hit(_, targets) | Deed::Slow(targets, _) | Deed::Partition { targets, .. } => {
+                self.all_victims(targets).map(drop)
+            }
             Deed::Lose(claims) => self.volumes_of(claims).map(drop),
             _ => Ok(()),
         }
@@ -196,6 +205,7 @@ impl Cluster {
             Effect::Stopped(processes) => processes.iter().for_each(|process| self.start(*process)),
             Effect::Lagging(process, before) => self.world.set_extra_lag(*process, *before),
             Effect::Hindered(works) => self.unhinder(works),
+            Effect::Slowed(victims) => self.slow(victims, 1),
             Effect::Disturbed(fault) => self.forget(fault),
             Effect::Ending(fault, processes) => {
                 self.forget(fault);
@@ -231,10 +241,19 @@ impl Cluster {
             Effect::Cut(id) => world.links.has(*id),
             Effect::Stopped(processes) => processes.iter().any(|process| !world.is_running(*process)),
             Effect::Lagging(process, before) => world.extra_lag(*process) != *before,
+            Effect::Slowed(Victims::Nodes(nodes)) => nodes.iter().any(|node| kubelets.is_node_slow(*node)),
+            Effect::Slowed(Victims::Pods(pods)) => pods.iter().any(|pod| kubelets.is_pod_slow(*pod)),
             Effect::Disturbed(fault) => is_pending(fault, world),
             Effect::Ending(fault, processes) => {
                 is_pending(fault, world) || processes.iter().any(|process| !world.is_running(*process))
             }
+        }
+    }
+
+    fn slow(&mut self, victims: &Victims, factor: u32) {
+        match victims {
+            Victims::Nodes(nodes) => nodes.iter().for_each(|node| self.kubelets.slow_node(*node, factor)),
+            Victims::Pods(pods) => pods.iter().for_each(|pod| self.kubelets.slow_pod(*pod, factor)),
         }
     }
 

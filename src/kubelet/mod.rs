@@ -21,6 +21,7 @@ mod probing;
 mod pull;
 mod run;
 mod shutdown;
+mod slow;
 mod start;
 mod status;
 mod stop;
@@ -52,6 +53,8 @@ pub struct Kubelets {
     machines: Vec<Machine>,
     /// What unmounts suffer from (faults `slow:` and `stick:`).
     hindrances: Vec<hindered::Hindrance>,
+    /// Nodes and pods that work more slowly (fault `slow:`).
+    slowness: slow::Slowness,
     /// How many pod addresses have been given out.
     addresses: u32,
     /// See [`Kubelets::changes`].
@@ -230,6 +233,7 @@ impl Kubelets {
         if delay.is_never() {
             return;
         }
+        let delay = if what.is_work() { self.takes(slot, delay) } else { delay };
         let token = self.workers.token(slot, index, what);
         if what.holds() {
             *self.holds(slot, index) += 1;

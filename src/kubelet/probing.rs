@@ -98,9 +98,11 @@ impl Kubelets {
         let does = behaviour::of(worker, index, world);
         let key = (u64::from(worker.uid.0), run_key(run, index));
         let latency = does.ready.or((probed || recorded(world)).then_some(world.config.latency.ready));
-        let ready = latency.map_or(run.since(), |l| run.since() + world.draw(l, Draw::Ready, key.0, key.1));
+        let ready = latency.map_or(run.since(), |l| {
+            run.since() + self.takes(slot, world.draw(l, Draw::Ready, key.0, key.1))
+        });
         let up = match does.up {
-            Some(given) => run.since() + world.draw(given, Draw::Up, key.0, key.1),
+            Some(given) => run.since() + self.takes(slot, world.draw(given, Draw::Up, key.0, key.1)),
             None if ready.is_never() => run.since(),
             None => ready,
         };

@@ -36,7 +36,8 @@ impl Kubelets {
         worker.flags.set(Flags::WRITING, true);
         let event = Event::Kubelet(KubeletEvent::WriteStatus(worker.pod, worker.uid));
         // Part of the delay whose end it tells: the cluster is not settled in between.
-        world.delay(world.api_delay(Actor::Kubelet), event);
+        let takes = self.takes(slot, world.api_delay(Actor::Kubelet));
+        world.delay(takes, event);
     }
 
     pub(super) fn write_status(&mut self, pod: Id<Pod>, uid: Uid, world: &mut World) {

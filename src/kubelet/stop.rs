@@ -111,7 +111,7 @@ impl Kubelets {
         // The first half of the numbers is for postStart hooks.
         let hook = behaviour::hook(hook, does.pre_stop, Draw::Hook, (uid, key | 1 << 63), world);
         let exit = world.draw(does.stop.unwrap_or(world.config.latency.container_stop), Draw::Stop, uid, key);
-        Stop { hook, exit }
+        Stop { hook: self.takes(slot, hook), exit: self.takes(slot, exit) }
     }
 
     /// Decides when each container of a pod that is stopped now will have ended, and how.

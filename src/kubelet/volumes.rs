@@ -269,6 +269,7 @@ impl Kubelets {
             } else {
                 Duration::ZERO
             };
+            let delay = self.work_on(node, delay);
             if delay > Duration::ZERO {
                 world.after(delay, Event::Kubelet(KubeletEvent::Unstaged(node, volume, life)));
             } else if !staged || !self.unmount_hangs(node, volume, world) {

@@ -34,7 +34,8 @@ pub const VERBS: &[(&str, &[&str])] = &[
     ("start", &[]),
     ("restart", &["afterWrite"]),
     ("lag", &["for", "by"]),
-    ("slow", &["for", "by"]),
+    ("slow", &["for", "by", "factor"]),
+    ("unslow", &[]),
     ("stick", &["for"]),
     ("unstick", &[]),
     ("lose", &[]),
@@ -175,6 +176,8 @@ pub enum Deed {
     Restart(Vec<Process>),
     /// The watch of a process runs behind by this much.
     Lag(Process, Latency),
+    /// Everything on these nodes, or about these pods, takes so many times as long; 1: as usual.
+    Slow(Vec<Target>, u32),
     /// Work with volumes of these claims takes longer by this much, or hangs.
     Hinder(Vec<(VolumeWork, Glob)>, Option<Duration>),
     /// It goes on as usual.
@@ -240,9 +243,15 @@ impl Deed {
             Deed::Partition { .. }
             | Deed::Stop(_)
             | Deed::Lag(..)
+            | Deed::Slow(_, 2..)
             | Deed::Hinder(..)
             | Deed::WritesFail(_) => true,
-            Deed::Start(_) | Deed::Restart(_) | Deed::Unhinder(_) | Deed::Lose(_) | Deed::WritesPass => false,
+            Deed::Start(_)
+            | Deed::Restart(_)
+            | Deed::Slow(..)
+            | Deed::Unhinder(_)
+            | Deed::Lose(_)
+            | Deed::WritesPass => false,
         }
     }
 }
@@ -288,9 +297,17 @@ impl Reader<'_> {
                 let pods = targets.first().is_some_and(Target::is_pods);
                 Deed::Hit(Verb::Crash, self.aimed(value, verb, pods)?)
             }
+            "slow" if node.get("factor").is_some() => {
+                let factor = node.get("factor").unwrap_or(value);
+                let targets = self.slowed(value, verb)?;
+                Deed::Slow(targets, u32::try_from(self.number(factor, at, 2, 1000)?).unwrap_or(2))
+            }
+            "unslow" => Deed::Slow(self.slowed(value, verb)?, 1),
             "slow" => {
                 let Some(by) = node.get("by") else {
-                    return Err(self.error(value, format!("{at}: slow needs `by:`, a duration")));
+                    return Err(self
+                        .error(value, format!("{at}: slow needs `by:`, a duration"))
+                        .with_help("nodes and pods are slow by a `factor:`, a number"));
                 };
                 Deed::Hinder(self.volume_works(value)?, Some(self.duration(by, at)?))
             }
@@ -313,6 +330,12 @@ impl Reader<'_> {
             "unready" => Deed::Hit(Verb::Unready, self.aimed(value, verb, true)?),
             _ => Deed::Hit(Verb::Ready, self.aimed(value, verb, true)?),
         })
+    }
+
+    /// Nodes or pods.
+    fn slowed(&self, value: &Node, verb: &str) -> Read<Vec<Target>> {
+        let pods = self.targets(value)?.first().is_some_and(Target::is_pods);
+        self.aimed(value, verb, pods)
     }
 
     /// From which sides: one or a list; the control plane if nothing is said.

@@ -385,7 +385,9 @@ pub static STEP: Table = Table::new(
         field("heal", TARGETS, "The network of nodes is whole again; api: writes do not fail any more"),
         field("reboot", TARGETS, "Nodes go down and come back"),
         field("terminate", TARGETS, "Machines are gone for good, and after a while their Nodes"),
-        field("slow", VOLUME_WORKS, "Work with volumes takes longer, `by:`"),
+        field("slow", SLOWED, "Work with volumes takes longer, `by:`; nodes or pods are slower, `factor:`"),
+        field("unslow", TARGETS, "Nodes or pods work as fast as before"),
+        field("factor", Whole, "Everything takes so many times as long"),
         field("stick", VOLUME_WORKS, "Work with volumes hangs"),
         field("unstick", VOLUME_WORKS, "Work with volumes goes on"),
         field("lose", VOLUMES, "Disks are gone, with all that was on them: volume/CLAIM"),
@@ -452,6 +454,8 @@ const COMPONENTS: Shape = Either(&[COMPONENT, KUBELET, List(&Either(&[COMPONENT,
 const KUBELET: Shape = Like("^(kubelet|kube-proxy)/.+$");
 /// `attach/CLAIM`, `detach/CLAIM`, `unmount/CLAIM`, `provision/CLAIM`.
 const VOLUME_WORKS: Shape = Either(&[VOLUME_WORK, List(&VOLUME_WORK)]);
+/// Work with volumes, or nodes or pods.
+const SLOWED: Shape = Either(&[VOLUME_WORK, Text, List(&Either(&[VOLUME_WORK, Text]))]);
 /// Work with the volume of a claim.
 const VOLUME_WORK: Shape = Like("^(attach|detach|unmount|provision)/.+$");
 /// Volumes of claims.

@@ -412,3 +412,26 @@ fn an_unmount_goes_on_while_the_node_is_cut_off() {
     assert_eq!(drill.list("volumeattachments").len(), 0);
     assert_eq!(drill.field(&format!("node/{node}"), "/status/volumesInUse"), Value::Null);
 }
+
+/// Start, readiness and stop take so many times as long on a slow node, or of a slow pod; then all is as before.
+#[test]
+fn slow_nodes_and_pods() {
+    let took = |drill: &mut Drill, step: &str| {
+        let before = drill.cluster().world.now();
+        drill.step(step);
+        drill.cluster().world.now().elapsed_since(before).as_millis()
+    };
+    for target in ["node/*", "pod/web-0"] {
+        let mut drill = Drill::on(STEADY, &[set(1)]);
+        let again = "- kubectl: delete pod web-0";
+        let usual = took(&mut drill, again);
+        drill.during("1ms", &format!("- {{settle: false, slow: {target}, factor: 20, name: busy}}"));
+        let slow = took(&mut drill, again);
+        assert!(slow > 8 * usual, "{target}: {slow} after {usual} ms");
+        assert!(drill.cluster().world.faults.active("busy"));
+        drill.step(&format!("- unslow: {target}"));
+        assert!(!drill.cluster().world.faults.active("busy"));
+        let after = took(&mut drill, again);
+        assert!(after < 2 * usual, "{target}: {after} after {usual} ms");
+    }
+}
