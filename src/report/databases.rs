@@ -8,6 +8,7 @@ use crate::workload::outage::Outage;
 use crate::workload::{Databases, Facts};
 use crate::world::World;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The block that `stsim run` ends with; empty if there is no database.
 pub fn text(databases: &Databases, world: &World) -> String {
@@ -131,11 +132,11 @@ fn json_of(database: &Database, world: &World) -> Value {
         .outages()
         .iter()
         .map(|outage| {
-            let budget: serde_json::Map<String, Value> = outage
-                .budget
-                .iter()
-                .map(|(what, takes)| ((*what).to_owned(), takes.as_nanos().into()))
-                .collect();
+            // What comes twice is counted together, so that all of it is the length of the outage.
+            let mut budget: BTreeMap<&str, u64> = BTreeMap::new();
+            for (what, takes) in &outage.budget {
+                *budget.entry(what).or_default() += takes.as_nanos();
+            }
             json!({
                 "from": outage.from.as_nanos(),
                 "to": outage.to.map(|time| time.as_nanos()),
@@ -162,4 +163,67 @@ fn json_of(database: &Database, world: &World) -> Value {
         "clients": clients,
         "outages": outages,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Blind, Play};
+    use crate::scenario::read::{Loader, read};
+    use crate::trace::record::Recorder;
+
+    /// What a crash with an operator who deletes the pod is spent on.
+    const STEPS: [&str; 11] = [
+        "detection",
+        "toleration",
+        "operator",
+        "recreation",
+        "scheduling",
+        "wait for unmount",
+        "detach",
+        "attach",
+        "container start",
+        "readiness",
+        "clients reconnect",
+    ];
+
+    struct Shipped;
+    impl Loader for Shipped {
+        fn load(&mut self, relative: &str) -> Result<(String, Vec<u8>), String> {
+            let manifests = include_str!("../../scenarios/database/postgres.yml");
+            Ok((relative.to_owned(), manifests.as_bytes().to_vec()))
+        }
+    }
+
+    /// The shipped crash of a machine: each client, the totals, and where the time went, to the nanosecond.
+    #[test]
+    fn everything_is_accounted_for() {
+        let file = include_str!("../../scenarios/database/node-crash.yaml");
+        let scenario =
+            read("s.yaml", file.as_bytes(), &mut Shipped).unwrap_or_else(|e| panic!("{}", e.render()));
+        let mut play = Play::new(&scenario, 0, Recorder::on()).expect("a cluster");
+        play.play(&mut Blind);
+        let (databases, world) = (&play.cluster.databases, &play.cluster.world);
+        let database = databases.iter().next().expect("a database");
+        let (facts, clients) = (database.facts(&world.store), database.clients());
+        let printed = text(databases, world);
+        for client in &clients {
+            assert!(printed.lines().any(|line| line.starts_with(&client.name)), "{printed}");
+        }
+        let lost: u64 = clients.iter().map(|client| client.lost.requests()).sum();
+        assert!(facts.lost_writes.abs_diff(lost) < clients.len() as u64, "{facts:?} {clients:?}");
+        assert!(printed.contains(&format!("writes acknowledged {}", facts.acknowledged)), "{printed}");
+        let json = json_of(database, world);
+        let outages = json["outages"].as_array().expect("outages");
+        assert!(!outages.is_empty(), "{json}");
+        for outage in outages.iter().filter(|outage| !outage["to"].is_null()) {
+            let budget = outage["budget"].as_object().expect("a budget");
+            let sum: u64 = budget.values().filter_map(Value::as_u64).sum();
+            let length = outage["to"].as_u64().zip(outage["from"].as_u64()).map(|(to, from)| to - from);
+            assert_eq!(Some(sum), length, "{outage}");
+        }
+        for step in STEPS {
+            assert!(printed.contains(step), "no {step} in {printed}");
+        }
+    }
 }

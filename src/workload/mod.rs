@@ -26,6 +26,7 @@ mod tests;
 
 pub use facts::{ClientFacts, Facts};
 
+use crate::api::kind::Kind;
 use crate::api::names::{Name, Sym, Uid};
 use crate::api::objects::{Ip, Node, Pod, Volume};
 use crate::event::Event;
@@ -50,6 +51,18 @@ struct Running {
     database: Database,
     timer: Option<(Time, Timer)>,
     retry: Time,
+    found: Found,
+}
+
+/// Where its processes are, as of the last change of that: most events of a cluster change nothing of it.
+#[derive(Clone, Debug, Default)]
+struct Found {
+    /// Changes of what really runs, of ReplicaSets and of nodes so far.
+    stamp: Option<[u64; 3]>,
+    /// Incarnations of its pods that have containers running, and where.
+    pods: Vec<(Id<Node>, Id<Pod>, Uid)>,
+    /// Machines without power, sorted.
+    dark: Vec<Id<Node>>,
 }
 
 impl Databases {
@@ -59,6 +72,7 @@ impl Databases {
             database: Database::new(spec.clone(), key),
             timer: None,
             retry: Time::NEVER,
+            found: Found::default(),
         };
         Databases { all: (0..).zip(specs).map(database).collect() }
     }
@@ -92,7 +106,8 @@ impl Databases {
     /// Something may have changed: sums up what has flowed, lets instances and clients act, and asks for the next look.
     pub fn look(&mut self, world: &mut World, kubelets: &mut Kubelets, csi: &Csi, network: &mut Network) {
         for (index, running) in (0u32..).zip(&mut self.all) {
-            let sight = see(&running.database, world, kubelets, csi);
+            running.find(world, kubelets);
+            let sight = see(&running.database, &running.found, world, kubelets, csi);
             let killed = running.database.look(world, network, &sight);
             for life in killed {
                 let actor = std::mem::replace(&mut world.actor, Actor::Kubelet);
@@ -105,6 +120,28 @@ impl Databases {
 }
 
 impl Running {
+    /// Finds its processes anew, if some container has started or ended since, or something of their owners changed.
+    fn find(&mut self, world: &World, kubelets: &Kubelets) {
+        let store = &world.store;
+        let stamp = [kubelets.changes(), store.changes_of(Kind::ReplicaSet), store.changes_of(Kind::Node)];
+        if self.found.stamp == Some(stamp) {
+            return;
+        }
+        let spec = &self.database.spec;
+        let namespace = store.names.known(&spec.namespace).unwrap_or(Sym::EMPTY);
+        let owner = store.names.known_name(&spec.owner).unwrap_or_default();
+        let is_own = |pod: Id<Pod>| {
+            store.pods.last_known(pod).is_some_and(|object| {
+                object.meta.namespace == namespace && belongs(&self.database, object, owner, world)
+            })
+        };
+        let pods = kubelets.running().filter(|(_, pod, _)| is_own(*pod)).collect();
+        let nodes = store.nodes.iter().map(|(id, _)| id);
+        let mut dark: Vec<_> = nodes.filter(|node| !kubelets.is_node_alive(*node)).collect();
+        dark.sort_unstable();
+        self.found = Found { stamp: Some(stamp), pods, dark };
+    }
+
     /// Asks for the next look, if it is not asked for already.
     fn ask(&mut self, index: u32, network: &Network, world: &mut World) {
         let wake = self.database.wake(network, world);
@@ -127,7 +164,7 @@ impl Running {
 }
 
 /// What a database sees of the world now.
-fn see(database: &Database, world: &World, kubelets: &Kubelets, csi: &Csi) -> Sight {
+fn see(database: &Database, found: &Found, world: &World, kubelets: &Kubelets, csi: &Csi) -> Sight {
     let spec = &database.spec;
     let store = &world.store;
     let mut sight = Sight::default();
@@ -142,11 +179,8 @@ fn see(database: &Database, world: &World, kubelets: &Kubelets, csi: &Csi) -> Si
     } else if let Some((_, deployment)) = store.deployments.find(namespace, owner) {
         sight.replicas = usize::try_from(deployment.spec.replicas).unwrap_or(0);
     }
-    for (node, pod, uid) in kubelets.running() {
+    for (node, pod, uid) in found.pods.iter().copied() {
         let Some(object) = store.pods.last_known(pod) else { continue };
-        if object.meta.namespace != namespace || !belongs(database, object, owner, world) {
-            continue;
-        }
         let Some(process) = kubelets.process(pod, uid, world) else { continue };
         let life = Life { pod, uid, since: process.since };
         let (storage, disk_works) = storage_of(pod, uid, node, process.volumes, world, csi);
@@ -166,9 +200,7 @@ fn see(database: &Database, world: &World, kubelets: &Kubelets, csi: &Csi) -> Si
     sight.processes.sort_by_key(|process| process.life);
     sight.lost =
         database.disks.keys().copied().filter(|storage| is_lost(*storage, world, kubelets, csi)).collect();
-    let nodes = store.nodes.iter().map(|(id, _)| id);
-    sight.dark = nodes.filter(|node| !kubelets.is_node_alive(*node)).collect();
-    sight.dark.sort_unstable();
+    sight.dark.clone_from(&found.dark);
     sight
 }
 
