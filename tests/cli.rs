@@ -122,6 +122,11 @@ fn wrong_usage_exits_with_2() {
         (&["run", "scenarios"][..], "not a regular file"),
         (&["run", POSTGRES, "--until", "5"][..], "--until"),
         (&["run", POSTGRES, "--watch", "pots"][..], "there is no kind `pots`"),
+        (&["why", POSTGRES, "pod/postgers-0"], "did you mean `pod/postgres-0`?"),
+        (
+            &["why", POSTGRES, "pvc/data-postgres-7"],
+            "there is no pvc/data-postgres-7 at this moment; there are",
+        ),
         (&["get", POSTGRES, "pots"][..], "pots"),
         (&["fly"][..], "unrecognized subcommand"),
     ] {

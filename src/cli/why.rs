@@ -1,4 +1,5 @@
 //! `stsim why`: why an object is as it is at a moment. The run is played again up to it, and looked at.
+use crate::api::kind::Kind;
 use crate::cli::args::Why;
 use crate::cli::{Done, Exit, Refusal, files, run};
 use crate::report::why as report;
@@ -28,6 +29,14 @@ pub(super) fn why(options: &Why, out: &mut dyn Write) -> Done {
     let thing = Thing::parse(&options.object, &options.namespace, &Look::new(&play))
         .map_err(|why| Refusal::invalid(format!("error: {why}")))?;
     let answer = if options.no_trial { why::explain(&play, &thing) } else { why::answer(&play, &thing) };
+    // A pod that is not there is explained if it was there, or if somebody would make it.
+    if let Thing::Absent(_, name) = &thing
+        && answer.chain.is_empty()
+        && answer.waits.is_empty()
+    {
+        let unknown = Thing::unknown(Kind::Pod, name, &Look::new(&play));
+        return Err(Refusal::invalid(format!("error: {unknown}")).into());
+    }
     match options.output {
         crate::cli::args::Answer::Text => {
             for line in report::text(&answer) {

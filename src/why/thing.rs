@@ -1,11 +1,15 @@
 //! What can be asked about, and how it is called: `pod/web-1`, `pv/vol-0...`, `dns/web-0.web`.
 use crate::api::kind::Kind;
+use crate::api::manifest::nearest;
 use crate::api::names::{Name, Sym};
 use crate::api::objects::*;
 use crate::api::store::Store;
 use crate::kernel::Id;
 use crate::kubectl::resource::ResourceKind;
 use crate::why::look::Look;
+
+/// Objects that are named where one was asked for that is not there.
+const NAMED: usize = 8;
 
 /// Something that can be asked about.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -199,16 +203,20 @@ impl Thing {
         if let Some(thing) = all.clone().find(known) {
             return Ok(thing);
         }
-        let mut names: Vec<_> =
-            all.filter(|thing| thing.meta(look.store()).is_some()).map(|thing| thing.text(look)).collect();
-        names.sort_unstable();
-        names.truncate(8);
-        let there = if names.is_empty() {
-            "there are none".to_owned()
-        } else {
-            format!("there are {}", names.join(", "))
+        Err(Thing::unknown(kind, name, look))
+    }
+
+    /// That there is no such object, the nearest name, and what there is.
+    pub fn unknown(kind: Kind, name: &str, look: &Look<'_>) -> String {
+        let names: Vec<String> = Thing::all(kind, look).iter().map(|thing| thing.text(look)).collect();
+        let there = match names.as_slice() {
+            [] => "there are none".to_owned(),
+            some => format!("there are {}", some.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ")),
         };
-        Err(format!("there is no {}/{name} at this moment; {there}", word(kind)))
+        let wrong = format!("{}/{name}", word(kind));
+        let help = nearest(&wrong, names.iter().map(String::as_str));
+        let help = help.map_or_else(String::new, |near| format!("\n  = help: did you mean `{near}`?"));
+        format!("there is no {wrong} at this moment; {there}{help}")
     }
 
     /// The object of this kind and name, if it is there.

@@ -219,6 +219,8 @@ fn kubelet(look: &Look<'_>, thing: &Thing, id: Id<Pod>, pod: &Pod) -> Vec<Wait> 
     let until = waiting.until;
     let one = |wait: Wait| vec![wait];
     match waiting.on {
+        // It has done its part: what holds the object is not the kubelet's.
+        KubeletWait::Unseen if pod.is_terminating() && pod.meta.has_finalizers() => Vec::new(),
         KubeletWait::Unseen => {
             one(wait("its watch to show the pod".into()).by(Rule::pod(16)).until(None, "the kubelet sees it"))
         }
