@@ -129,14 +129,25 @@ const HOSTILE: &[&str] = &[
     "javascript:window.pwned=1",
 ];
 
+/// Each of them, and each two of them in all the ways one may follow another.
+fn payloads() -> Vec<String> {
+    let mut all: Vec<String> = HOSTILE.iter().map(|text| (*text).to_owned()).collect();
+    for between in ["", " ", "\"", ">", "\\"] {
+        for first in HOSTILE {
+            all.extend(HOSTILE.iter().map(|second| format!("{first}{between}{second}")));
+        }
+    }
+    all
+}
+
 #[test]
 fn no_text_gets_out_of_the_data() {
     let harmless = html::page(&[history(&hostile("harmless"))]);
-    for text in HOSTILE {
-        let page = html::page(&[history(&hostile(text))]);
+    for text in payloads() {
+        let page = html::page(&[history(&hostile(&text))]);
         assert!(skeleton(&page) == skeleton(&harmless), "{text:?} changes the page");
         let world = &data(&page)["worlds"][0];
-        assert_eq!(world["about"], *text);
+        assert_eq!(world["about"], text);
         assert!(world["marks"][0]["title"].is_string());
         let texts = world["texts"].as_array().expect("texts");
         let holds = |part: &str| texts.iter().any(|t| t.as_str().is_some_and(|t| t.contains(part)));
