@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::controllers::ControllerManager;
 use crate::decision::Moment;
 use crate::event::{Event, Process};
-use crate::invariants::Checker;
+use crate::invariants::{Checker, Checks};
 use crate::kernel::Time;
 use crate::kubelet::Kubelets;
 use crate::network::Network;
@@ -95,10 +95,10 @@ impl Cluster {
         Ok(())
     }
 
-    /// Judges every decision and change from now on.
-    pub fn check(&mut self) {
-        self.checker = Checker::on();
-        self.world.keep_moments();
+    /// Judges so much from now on.
+    pub fn check(&mut self, checks: Checks) {
+        self.checker = Checker::new(checks);
+        self.world.keep_moments(checks != Checks::Off);
     }
 
     /// Handles the next thing that happens.

@@ -11,7 +11,7 @@ use crate::expect::Reads;
 use crate::expect::monitors::Monitors;
 use crate::expect::verdict::Judged;
 use crate::fault::Effect;
-use crate::invariants::{Breach, Finding};
+use crate::invariants::{Breach, Checks, Finding};
 use crate::kernel::{Duration, Time};
 use crate::kubectl::run::{self as kubectl, Output, Progress, Running};
 use crate::limits;
@@ -156,7 +156,7 @@ impl<'s> Play<'s> {
         if cluster.world.recorder.is_on() || scenario.reads().has(Reads::EVENTS) {
             cluster.world.events.turn_on();
         }
-        cluster.check();
+        cluster.check(Checks::All);
         for name in scenario.fault_names() {
             cluster.world.faults.declare(name);
         }

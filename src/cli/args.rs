@@ -1,4 +1,5 @@
 //! What can be typed.
+use crate::invariants;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A deterministic simulator of Kubernetes StatefulSet semantics.
@@ -51,6 +52,30 @@ pub(super) struct Play {
     /// Another value for a parameter of the scenario; it then varies no more in its matrix
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+    /// Which invariants are judged while the run goes on; they never change what happens
+    #[arg(long, value_enum, default_value_t = Checks::All)]
+    pub checks: Checks,
+}
+
+/// What of a run is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Checks {
+    /// Nothing
+    Off,
+    /// What controllers decide
+    Decision,
+    /// Everything
+    All,
+}
+
+impl From<Checks> for invariants::Checks {
+    fn from(checks: Checks) -> Self {
+        match checks {
+            Checks::Off => invariants::Checks::Off,
+            Checks::Decision => invariants::Checks::Decision,
+            Checks::All => invariants::Checks::All,
+        }
+    }
 }
 
 /// How `run` prints.

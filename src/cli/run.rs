@@ -5,6 +5,7 @@ use crate::api::text::escape;
 use crate::cli::args::{Format, Play as PlayOptions, Run};
 use crate::cli::{Done, Exit, Refusal, files, matrix, report, verdict};
 use crate::cluster::Cluster;
+use crate::invariants::registry::Invariant;
 use crate::kernel::Time;
 use crate::kubectl::resource::ResourceKind;
 use crate::kubectl::run::{self as kubectl, Output};
@@ -75,6 +76,7 @@ pub(super) fn start<'s>(scenario: &'s Scenario, options: &PlayOptions) -> Result
     let seed = options.seed.unwrap_or(scenario.seed);
     let mut play =
         Play::new(scenario, seed, Recorder::on()).map_err(|failure| explain(scenario, &failure))?;
+    play.cluster.check(options.checks.into());
     if let Some(until) = &options.until {
         play.set_until(files::time_option("--until", until)?);
     }
@@ -256,8 +258,9 @@ pub(super) fn broken(scenario: &Scenario, outcome: &Outcome, options: &PlayOptio
     let finding = outcome.findings.first()?;
     let when = clock(finding.time);
     let text = format!(
-        "bug: INV-{} is broken at {when} (seed {}): {}\nPlease report it with the scenario file.",
+        "bug: INV-{}{} is broken at {when} (seed {}): {}\nPlease report it with the scenario file.",
         finding.invariant,
+        Invariant::of(finding.invariant).map_or(String::new(), |known| format!(" ({})", known.name)),
         options.seed.unwrap_or(scenario.seed),
         escape(&finding.message)
     );

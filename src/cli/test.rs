@@ -4,7 +4,7 @@
 //! files are manifests that scenarios name. The golden is what `stsim run` prints; a scenario without one has only its
 //! expectations to meet. A file with `NAME.expected` is wrong on purpose: the exit status and the complaint are judged.
 use crate::api::text::escape;
-use crate::cli::args::{Cases, Format, Play, Run, Test};
+use crate::cli::args::{Cases, Checks, Format, Play, Run, Test};
 use crate::cli::{Done, Exit, Refusal, Trouble, files, run};
 use crate::report::junit::{self, Case};
 use std::fmt::Write as _;
@@ -66,7 +66,7 @@ fn case(one: &Tested, class: &str) -> Case {
 /// Plays one scenario as `stsim run` does and compares what it says.
 fn judge(path: &Path, options: &Test) -> Result<Tested, Trouble> {
     let name = path.to_string_lossy().into_owned();
-    let play = Play { file: name.clone(), seed: None, until: None, set: Vec::new() };
+    let play = Play { file: name.clone(), seed: None, until: None, set: Vec::new(), checks: Checks::All };
     let (watch, strict) = (Vec::new(), options.strict);
     let (output, fault) = (Format::Timeline, Vec::new());
     let run = Run { play, output, fault, object: None, watch, quiet: false, strict, annotations: false };

@@ -14,6 +14,7 @@ use crate::expect::form::{Form, Statement};
 use crate::expect::moment;
 use crate::expect::monitor::{Monitor, Ruling, Truth};
 use crate::expect::verdict::{Failed, Judged, Verdict};
+use crate::invariants::Checks;
 use crate::kernel::Time;
 
 /// All expectations of a run, begun and decided.
@@ -257,7 +258,11 @@ impl Running {
             (Ruling::Vacuous, Form::Violates(breakable)) => {
                 let (name, number) = (breakable.name, breakable.invariant);
                 if !cluster.checker.judged_all() {
-                    let why = "clusters with so many pods are not judged".to_owned();
+                    let why = match cluster.checker.checks() {
+                        Checks::All => "clusters with so many pods are not judged",
+                        Checks::Decision | Checks::Off => "it is not judged (--checks)",
+                    };
+                    let why = why.to_owned();
                     self.verdict = Some(Verdict::Undecided(why));
                     return;
                 }

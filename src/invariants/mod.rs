@@ -13,7 +13,9 @@
 //! The checks are plain and recompute from the view; they are for tests and small clusters, and cost one branch when
 //! they are off.
 mod decisions;
+pub mod licence;
 mod objects;
+pub mod registry;
 mod storage;
 mod workload;
 mod world;
@@ -23,6 +25,7 @@ use crate::api::objects::*;
 use crate::api::store::Change;
 use crate::decision::Moment;
 use crate::event::Controller;
+use crate::invariants::licence::Licence;
 use crate::kernel::Time;
 use crate::kubelet::Kubelets;
 use crate::storage::Csi;
@@ -67,10 +70,12 @@ pub static BREAKABLE: [Breakable; 4] = [
 pub struct Breach {
     /// `INV-<number>`.
     pub invariant: u8,
-    /// What made it possible: `L-FORCE`, as the reference names them.
-    pub licence: &'static str,
-    /// When.
+    /// What made it possible.
+    pub licence: Licence,
+    /// When it began.
     pub time: Time,
+    /// When it was over; None: it lasts, or it is no state but one moment.
+    pub until: Option<Time>,
     /// The write that led to it.
     pub revision: Revision,
     /// What was seen.
@@ -83,10 +88,22 @@ pub const MOST_PODS: usize = 1_000;
 /// Findings that are kept; one is enough to fail a run.
 const KEPT: usize = 16;
 
+/// What of a run is judged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Checks {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Decisions only: what no fault excuses.
+    Decision,
+    /// Everything.
+    All,
+}
+
 /// Watches a cluster.
 #[derive(Clone, Debug, Default)]
 pub struct Checker {
-    on: bool,
+    checks: Checks,
     position: u64,
     findings: Vec<Finding>,
     breaches: Vec<Breach>,
@@ -103,14 +120,19 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// A checker that judges everything.
-    pub fn on() -> Checker {
-        Checker { on: true, judged: vec![0; 128], ..Checker::default() }
+    /// A checker that judges this much.
+    pub fn new(checks: Checks) -> Checker {
+        Checker { checks, judged: vec![0; 128], ..Checker::default() }
     }
 
     /// True if anything is judged.
     pub fn is_on(&self) -> bool {
-        self.on
+        self.checks != Checks::Off
+    }
+
+    /// What is judged.
+    pub fn checks(&self) -> Checks {
+        self.checks
     }
 
     /// What was broken, first things first.
@@ -125,7 +147,7 @@ impl Checker {
 
     /// True if everything that happened was judged.
     pub fn judged_all(&self) -> bool {
-        self.on && !self.skipped
+        self.checks == Checks::All && !self.skipped
     }
 
     /// How often an invariant was judged with a premise that was met.
@@ -143,6 +165,10 @@ impl Checker {
         }
         for moment in world.take_moments() {
             self.moment(&moment, world);
+        }
+        if self.checks == Checks::Decision {
+            self.position = world.store.log_end();
+            return;
         }
         let end = world.store.log_end();
         while self.position < end {
@@ -224,6 +250,7 @@ struct Judge<'a> {
 impl Judge<'_> {
     /// Notes that the premise of an invariant was met, and a finding if its conclusion was not.
     fn holds(&mut self, invariant: u8, holds: bool, message: impl FnOnce() -> String) {
+        debug_assert!(registry::Invariant::of(invariant).is_some(), "INV-{invariant} is not in the registry");
         if let Some(count) = self.checker.judged.get_mut(invariant as usize) {
             *count += 1;
         }
@@ -233,13 +260,41 @@ impl Judge<'_> {
         }
     }
 
-    /// Notes that an invariant of the world is broken by a licence. Each invariant is noted once per message.
-    fn broken_by(&mut self, invariant: u8, licence: &'static str, message: String) {
-        let breaches = &mut self.checker.breaches;
-        let known = breaches.iter().any(|breach| breach.message == message);
-        if !known && breaches.len() < KEPT {
+    /// Notes that an invariant is broken by a licence, at one moment. Each is noted once per message.
+    fn broken_by(&mut self, invariant: u8, licence: Licence, message: String) {
+        let known = self.checker.breaches.iter().any(|breach| breach.message == message);
+        if !known {
+            self.open(invariant, licence, message);
+        }
+    }
+
+    /// Notes in which ways an invariant is broken by licences now. What is no longer among them is over.
+    fn stands(&mut self, invariant: u8, broken: Vec<(Licence, String)>) {
+        let now = self.world.now();
+        for breach in &mut self.checker.breaches {
+            let lasts = breach.invariant == invariant && breach.until.is_none();
+            if lasts && !broken.iter().any(|(_, message)| *message == breach.message) {
+                breach.until = Some(now);
+            }
+        }
+        for (licence, message) in broken {
+            let lasts = |breach: &Breach| breach.message == message && breach.until.is_none();
+            if !self.checker.breaches.iter().any(lasts) {
+                self.open(invariant, licence, message);
+            }
+        }
+    }
+
+    fn open(&mut self, invariant: u8, licence: Licence, message: String) {
+        debug_assert!(
+            registry::Invariant::of(invariant).is_some_and(|known| known.licences.contains(&licence)),
+            "{} is no licence of INV-{invariant}",
+            licence.name()
+        );
+        if self.checker.breaches.len() < KEPT {
             let (time, revision) = (self.world.now(), self.world.write_behind());
-            breaches.push(Breach { invariant, licence, time, revision, message });
+            let breach = Breach { invariant, licence, time, until: None, revision, message };
+            self.checker.breaches.push(breach);
         }
     }
 

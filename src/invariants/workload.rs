@@ -1,5 +1,6 @@
 //! Judgements of databases: what volumes keep, who accepts writes, what acknowledged means (INV-45, INV-86 to INV-88).
 use crate::invariants::Judge;
+use crate::invariants::licence::Licence;
 use crate::storage::Csi;
 use crate::workload::Databases;
 use crate::workload::audit::Ledger;
@@ -55,7 +56,11 @@ fn volumes(judge: &mut Judge<'_>, number: usize, database: &Database) {
 fn disks(judge: &mut Judge<'_>, database: &Database, before: Ledger, now: Ledger) {
     if now.volumes_lost > before.volumes_lost {
         let name = &database.spec.name;
-        judge.broken_by(45, "L-DISK", format!("{name}: {} of its volumes are destroyed", now.volumes_lost));
+        judge.broken_by(
+            45,
+            Licence::Disk,
+            format!("{name}: {} of its volumes are destroyed", now.volumes_lost),
+        );
     }
 }
 
@@ -64,7 +69,11 @@ fn epochs(judge: &mut Judge<'_>, database: &Database, now: Ledger) {
     let name = &database.spec.name;
     if !database.is_fenced() {
         if now.accepting > 1 {
-            judge.broken_by(86, "L-NOFENCE", format!("{name}: {} instances accept writes", now.accepting));
+            judge.broken_by(
+                86,
+                Licence::NoFence,
+                format!("{name}: {} instances accept writes", now.accepting),
+            );
         }
         return;
     }
@@ -101,7 +110,7 @@ fn loss(judge: &mut Judge<'_>, database: &Database, before: Ledger, now: Ledger)
     let lost = now.lost.saturating_sub(before.lost);
     if database.lost_with_disks() {
         let message = format!("{name}: an acknowledged write was lost with {} volumes", now.disks_lost);
-        judge.broken_by(87, "L-DISK", message);
+        judge.broken_by(87, Licence::Disk, message);
     }
     if !database.is_async() || now.acknowledged == 0 {
         return;
@@ -110,14 +119,18 @@ fn loss(judge: &mut Judge<'_>, database: &Database, before: Ledger, now: Ledger)
     let bound = before.lag + now.acknowledged.saturating_sub(before.acknowledged) + 2;
     let (over, apart) = (lost > bound, now.accepting > 1);
     if over && now.disks_lost > before.disks_lost {
-        judge.broken_by(87, "L-DISK", format!("{name}: {lost} acknowledged writes were lost with a volume"));
+        judge.broken_by(
+            87,
+            Licence::Disk,
+            format!("{name}: {lost} acknowledged writes were lost with a volume"),
+        );
     } else if over && !before.streams {
         let message = format!("{name}: {lost} acknowledged writes are lost, nobody streamed");
-        judge.broken_by(87, "L-NOFENCE", message);
+        judge.broken_by(87, Licence::NoFence, message);
     } else {
         if apart && lost > 0 {
             let message = format!("{name}: two instances accept writes, those of one are lost");
-            judge.broken_by(87, "L-NOFENCE", message);
+            judge.broken_by(87, Licence::NoFence, message);
         }
         judge.holds(87, !over, || {
             format!("{name}: {lost} acknowledged writes are lost at once, the reported lag allows {bound}")
@@ -139,6 +152,7 @@ fn reach(judge: &mut Judge<'_>, database: &Database, csi: &Csi) {
 
 #[cfg(test)]
 mod tests {
+    use crate::invariants::licence::Licence;
     use crate::kernel::Time;
     use crate::run::{Blind, Play};
     use crate::scenario::Scenario;
@@ -171,7 +185,7 @@ mod tests {
     }
 
     /// Invariants broken by a licence, in order, and whether that fails the run.
-    fn breaches(options: &str, step: &str) -> (Vec<(u8, &'static str)>, bool) {
+    fn breaches(options: &str, step: &str) -> (Vec<(u8, Licence)>, bool) {
         let scenario = shipped(options, step);
         let mut play = Play::new(&scenario, 0, Recorder::off()).expect("a cluster");
         let outcome = play.play(&mut Blind);
@@ -193,18 +207,22 @@ mod tests {
         for (options, step, expected) in [
             ("fencing: lease, replication: async", cut.as_str(), vec![]),
             ("fencing: lease, replication: async", crash, vec![]),
-            ("fencing: none, replication: async", cut.as_str(), vec![(86, "L-NOFENCE"), (87, "L-NOFENCE")]),
+            (
+                "fencing: none, replication: async",
+                cut.as_str(),
+                vec![(86, Licence::NoFence), (87, Licence::NoFence)],
+            ),
             ("fencing: none, replication: quorum", cut.as_str(), vec![]),
-            ("fencing: lease, replication: quorum", one, vec![(45, "L-DISK")]),
+            ("fencing: lease, replication: quorum", one, vec![(45, Licence::Disk)]),
             (
                 "fencing: lease, replication: quorum",
                 "lose: volume/data-postgres-*",
-                vec![(45, "L-DISK"), (87, "L-DISK")],
+                vec![(45, Licence::Disk), (87, Licence::Disk)],
             ),
             (
                 "fencing: lease, replication: async",
                 "lose: volume/data-postgres-*",
-                vec![(45, "L-DISK"), (87, "L-DISK")],
+                vec![(45, Licence::Disk), (87, Licence::Disk)],
             ),
         ] {
             assert_eq!(breaches(options, step), (expected, false), "{options} {step}");

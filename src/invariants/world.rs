@@ -2,6 +2,7 @@
 use crate::api::names::Uid;
 use crate::api::objects::*;
 use crate::invariants::Judge;
+use crate::invariants::licence::Licence;
 use crate::kernel::Id;
 use crate::kubelet::Kubelets;
 use crate::world::Actor;
@@ -13,7 +14,7 @@ pub(super) struct Seen {
     /// Container sets that were running at the last look.
     running: BTreeSet<(u32, u32)>,
     /// Incarnations whose object went while they may still run: licences of INV-2.
-    orphans: BTreeMap<(u32, u32), &'static str>,
+    orphans: BTreeMap<(u32, u32), Licence>,
 }
 
 /// INV-51, and the licences of INV-2: a pod's object goes.
@@ -39,12 +40,12 @@ pub(super) fn judge_pod(
 }
 
 /// By which licence the containers of a pod live on after somebody other than their kubelet removed it.
-fn licence(judge: &Judge<'_>, gone: &Pod) -> &'static str {
+fn licence(judge: &Judge<'_>, gone: &Pod) -> Licence {
     let store = &judge.world.store;
     match (judge.actor, store.nodes.get(gone.node)) {
-        (Actor::PodGc, None) => "L-PODGC",
-        (Actor::PodGc, Some(_)) => "L-OOS",
-        _ => "L-FORCE",
+        (Actor::PodGc, None) => Licence::PodGc,
+        (Actor::PodGc, Some(_)) => Licence::OutOfService,
+        _ => Licence::Forced,
     }
 }
 
@@ -69,13 +70,11 @@ fn judge_twins(judge: &mut Judge<'_>, now: &[(Id<Node>, Id<Pod>, Uid)]) {
             .collect();
         let name = name.unwrap_or_default();
         twins.push((
-            *licence.unwrap_or(&"L-FORCE"),
+            *licence.unwrap_or(&Licence::Forced),
             format!("{} processes run as {name}, on {}", on.len(), on.join(" and ")),
         ));
     }
-    for (licence, message) in twins {
-        judge.broken_by(2, licence, message);
-    }
+    judge.stands(2, twins);
 }
 
 /// INV-2, INV-43: what runs now.

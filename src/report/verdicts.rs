@@ -53,7 +53,11 @@ pub fn items(scenario: &Scenario, world: &World, outcome: &Outcome) -> Vec<Item>
             about: String::new(),
             place: None,
             time: Some(breach.time),
-            why: format!("{} ({}); if that is meant, say so with `violates`", breach.message, breach.licence),
+            why: format!(
+                "{} ({}); if that is meant, say so with `violates`",
+                breach.message,
+                breach.licence.name()
+            ),
             because: causes::chain(breach.revision, world),
         });
     }

@@ -298,7 +298,12 @@ fn costs(play: &Play<'_>, nothing: &Option<After>, after: &Option<After>) -> Vec
     let known: Vec<_> = play.cluster.checker.breaches().iter().chain(&nothing.outcome.breaches).collect();
     for breach in &after.outcome.breaches {
         if !known.iter().any(|other| other.message == breach.message) {
-            costs.push(format!("breaks INV-{}: {} ({})", breach.invariant, breach.message, breach.licence));
+            costs.push(format!(
+                "breaks INV-{}: {} ({})",
+                breach.invariant,
+                breach.message,
+                breach.licence.name()
+            ));
         }
     }
     let mut restarted: Vec<String> = Vec::new();

@@ -7,9 +7,9 @@ use crate::kernel::Id;
 use crate::trace::happening::Happening;
 
 impl World {
-    /// Keeps what controllers do from now on.
-    pub fn keep_moments(&mut self) {
-        self.moments = Some(Vec::new());
+    /// Keeps what controllers do from now on, or no longer does.
+    pub fn keep_moments(&mut self, keep: bool) {
+        self.moments = keep.then(Vec::new);
     }
 
     /// True if somebody judges what controllers do.

@@ -193,7 +193,7 @@ fn t_sts_049_050_051_052_parallel_scaling_takes_one_sync() {
     ] {
         let options = SetOptions { replicas: from, policy: PodManagement::Parallel, ..SetOptions::default() };
         let (mut bench, id) = healthy_at_once(&options);
-        bench.world.keep_moments();
+        bench.world.keep_moments(true);
         respec(&mut bench.world, id, &SetOptions { replicas: to, ..options });
         // The pods run nowhere: a delete removes them.
         assert_eq!(batches(&mut bench, 500), expected, "{from} to {to}");
