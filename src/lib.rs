@@ -9,6 +9,7 @@
 //!   They never import one another; they meet in the API.
 //! - [`workload`]: databases and their clients on top of what really runs.
 //! - [`kubectl`] and [`scenario`]: what a user types.
+//! - [`sweep`]: many runs of one scenario, and what came of them in numbers.
 //! - [`trace`], [`why`], [`report`], [`lessons`], [`cli`]: what a user reads.
 pub mod api;
 pub mod behavior;
@@ -35,6 +36,7 @@ pub mod run;
 pub mod scenario;
 pub mod scheduler;
 pub mod storage;
+pub mod sweep;
 pub mod trace;
 pub mod why;
 pub mod workload;

@@ -36,7 +36,7 @@ const LAYERS: &[(u32, &[&str])] = &[
     (3, &["workload", "invariants", "cluster"]),
     (4, &["expect", "fault", "kubectl", "scenario"]),
     (5, &["run", "trace", "why"]),
-    (6, &["compare", "conform", "report"]),
+    (6, &["compare", "conform", "report", "sweep"]),
     (7, &["cli", "main"]),
 ];
 
@@ -56,6 +56,7 @@ const ALSO: &[(&str, &str)] = &[
     ("why", "trace"),           // it tells what happened
     ("conform", "report"),      // it prints causal chains
     ("report", "compare"),      // it prints what was compared
+    ("report", "sweep"),        // it prints what a sweep came to
     ("main", "cli"),            // it is one line
 ];
 

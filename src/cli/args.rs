@@ -26,6 +26,10 @@ pub(super) enum Command {
     Why(Why),
     /// Play a StatefulSet and the Deployment made of it, and print what differs
     Compare(Compare),
+    /// Play a scenario many times with different seeds, on all cores: how often, how long, how bad
+    Sweep(Sweep),
+    /// Make one of the parts of a sweep
+    Merge(Merge),
     /// Play every scenario below a directory against its golden and its expectations
     Test(Test),
     /// Judge ourselves against traces recorded from a real control plane
@@ -193,6 +197,91 @@ pub(super) struct Compare {
     /// What to print
     #[arg(short, long, value_enum, default_value_t = ComparedAs::Text)]
     pub output: ComparedAs,
+}
+
+/// How `sweep` and `merge` print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SweptAs {
+    /// Shares, a table of distributions, the runs to look at
+    Text,
+    /// The same as one JSON object
+    Json,
+    /// The distributions, a line of JSON for each value
+    Jsonl,
+    /// The same as CSV
+    Csv,
+    /// One page with a histogram for each measure
+    Html,
+}
+
+/// How far a sweep is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Shown {
+    /// A bar, if standard error is a terminal
+    Auto,
+    /// A line of JSON every second on standard error
+    Json,
+    /// Nothing
+    None,
+}
+
+/// Options of `sweep`.
+#[derive(Debug, Args)]
+pub(super) struct Sweep {
+    /// What to play. `--seed` is the seed of the sweep; those of its runs follow from it
+    #[command(flatten)]
+    pub play: Play,
+    /// How many runs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
+    pub runs: u64,
+    /// One more number to measure at the end of each run: NAME=EXPRESSION
+    #[arg(long, value_name = "NAME=CEL")]
+    pub measure: Vec<String>,
+    /// What the sweep has to keep to, or it exits with 1: 'longestNotWhole p99 <= 2m', 'failed <= 0.1%'
+    #[arg(long, value_name = "THRESHOLD")]
+    pub require: Vec<String>,
+    /// Threads; all cores if not given. What comes out does not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroU16>,
+    /// Play only this share of the runs, from 0: 3/64. Jobs say it by JOB_COMPLETION_INDEX and STSIM_SHARDS, or by
+    /// SLURM_ARRAY_TASK_ID and SLURM_ARRAY_TASK_COUNT
+    #[arg(long, value_name = "I/N", conflicts_with = "range")]
+    pub shard: Option<String>,
+    /// Play only these runs: FIRST..END
+    #[arg(long, value_name = "A..B")]
+    pub range: Option<String>,
+    /// Play all runs, whatever share the environment of a job says
+    #[arg(long, conflicts_with_all = ["shard", "range"])]
+    pub whole: bool,
+    /// Write what was played to this file, for `stsim merge` and --resume
+    #[arg(long, value_name = "FILE")]
+    pub part: Option<String>,
+    /// Go on with what is in the part file
+    #[arg(long, requires = "part")]
+    pub resume: bool,
+    /// How far it is
+    #[arg(long, value_enum, default_value_t = Shown::Auto)]
+    pub progress: Shown,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = SweptAs::Text)]
+    pub output: SweptAs,
+}
+
+/// Options of `merge`.
+#[derive(Debug, Args)]
+pub(super) struct Merge {
+    /// Files that `sweep --part` wrote
+    #[arg(required = true, value_name = "FILE")]
+    pub parts: Vec<String>,
+    /// Runs may be missing
+    #[arg(long)]
+    pub partial: bool,
+    /// What the sweep has to keep to, or it exits with 1
+    #[arg(long, value_name = "THRESHOLD")]
+    pub require: Vec<String>,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = SweptAs::Text)]
+    pub output: SweptAs,
 }
 
 /// How `test` prints.

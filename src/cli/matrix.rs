@@ -136,7 +136,8 @@ fn badness(exit: Exit) -> u8 {
         Exit::Undecided => 1,
         Exit::Failed => 2,
         Exit::Invalid => 3,
-        Exit::Bug => 4,
+        // A play is not interrupted, a sweep is.
+        Exit::Bug | Exit::Interrupted => 4,
     }
 }
 
@@ -146,7 +147,7 @@ fn word(exit: Exit) -> &'static str {
         Exit::Failed => "FAILED",
         Exit::Undecided => "undecided",
         Exit::Invalid => "invalid",
-        Exit::Bug => "bug",
+        Exit::Bug | Exit::Interrupted => "bug",
     }
 }
 

@@ -1,7 +1,8 @@
 //! The command line: the only place that touches arguments, files and the terminal.
 //!
 //! Results go to standard output, talk to standard error. Exit status: 0 held; 1 a step, an expectation or an invariant
-//! of the world failed; 2 invalid input or usage; 3 undecided, or a limit was reached; 70 our bug.
+//! of the world failed; 2 invalid input or usage; 3 undecided, or a limit was reached; 70 our bug; 75 a sweep was
+//! interrupted and can be resumed.
 mod args;
 mod compare;
 mod conform;
@@ -12,6 +13,7 @@ mod lessons;
 mod matrix;
 mod report;
 mod run;
+mod sweep;
 mod test;
 mod verdict;
 mod why;
@@ -33,6 +35,8 @@ pub(crate) enum Exit {
     Undecided = 3,
     /// The simulator itself is wrong.
     Bug = 70,
+    /// A sweep was told to stop; what it has played is kept (EX_TEMPFAIL).
+    Interrupted = 75,
 }
 
 /// A command that could not be carried out.
@@ -82,6 +86,8 @@ fn perform(command: &args::Command, out: &mut dyn Write) -> Done {
     match command {
         args::Command::Run(options) => run::run(options, out),
         args::Command::Compare(options) => compare::compare(options, out),
+        args::Command::Sweep(options) => sweep::sweep(options, out),
+        args::Command::Merge(options) => sweep::merge(options, out),
         args::Command::Test(options) => test::test(options, out),
         args::Command::Report(options) => report::report(options, out),
         args::Command::Get(options) => get::get(options, out),

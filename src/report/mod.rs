@@ -11,6 +11,7 @@ pub mod html;
 pub mod junit;
 pub mod mermaid;
 pub mod perfetto;
+pub mod sweep;
 pub mod timeline;
 pub mod unready;
 pub mod verdicts;
