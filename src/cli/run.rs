@@ -84,7 +84,7 @@ pub(super) fn start<'s>(scenario: &'s Scenario, options: &PlayOptions) -> Result
 }
 
 /// Command lines are read before anything runs, so that a typo in the last step costs nothing.
-fn check(scenario: &Scenario) -> Result<(), Refusal> {
+pub(super) fn check(scenario: &Scenario) -> Result<(), Refusal> {
     for step in scenario.all_steps() {
         if let crate::scenario::Action::Kubectl { words, .. } = &step.action
             && let Err(message) = kubectl::check(words)
@@ -106,7 +106,7 @@ fn at_step(scenario: &Scenario, step: &Step, message: &str, help: Option<&str>) 
     Refusal::invalid(diagnostic.render(&source.text))
 }
 
-fn explain(scenario: &Scenario, failure: &Failure) -> Refusal {
+pub(super) fn explain(scenario: &Scenario, failure: &Failure) -> Refusal {
     match failure.step.and_then(|n| scenario.all_steps().nth(n)) {
         Some(step) => at_step(scenario, step, &failure.message, None),
         None => Refusal::invalid(failure.message.clone()),
