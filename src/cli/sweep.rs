@@ -3,6 +3,11 @@
 //! Threads take runs in chunks; what a chunk came to is added to the part under a lock. A part file is written beside its
 //! place and renamed, now and then while the sweep goes on and at its end; SIGTERM and Ctrl-C end it after the chunks
 //! that are being played.
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "how long a sweep takes, and what a job says in its environment, is no part of what comes of it"
+)]
 mod progress;
 
 use crate::api::text::escape;
@@ -223,7 +228,6 @@ fn share(options: &Sweep) -> Result<Range<u64>, Refusal> {
 }
 
 /// Which share the job wants played: an Indexed Job of Kubernetes, or an array of Slurm.
-#[expect(clippy::disallowed_methods, reason = "jobs speak through the environment")]
 fn job() -> Option<(String, String)> {
     let value = |name: &str| std::env::var(name).ok();
     let job = |index: &str, count: &str, first: Option<u64>| {
@@ -314,10 +318,6 @@ fn play(shared: &Shared<'_>, options: &Sweep) -> Result<(), Trouble> {
     })
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how often a file is written has nothing to do with what is in it"
-)]
 fn now() -> Instant {
     Instant::now()
 }

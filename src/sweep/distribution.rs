@@ -201,7 +201,7 @@ mod tests {
             (0b1111, 3, 0b1110),
             (-0b1011, 2, -0b1000),
             (7, 64, 7),
-            (i64::MIN, 1, i64::MAX * -1),
+            (i64::MIN, 1, -i64::MAX),
         ] {
             assert_eq!(rounded(value, bits), expected, "{value} to {bits}");
         }

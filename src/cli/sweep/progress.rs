@@ -18,7 +18,6 @@ pub(super) enum Progress {
     Json { began: Instant, told: Instant, before: u64 },
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long it takes is no part of what comes of it")]
 fn now() -> Instant {
     Instant::now()
 }
